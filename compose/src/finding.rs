@@ -1,0 +1,60 @@
+//! What was found in a file, as data: problems of reading, refusals and notes of the policy.
+//!
+//! Deliberately absent: rendering; a finding is the same value for people, JSON, SARIF and annotations.
+
+use crate::source::{Sources, Span};
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Refuses the file.
+    Error,
+    /// Allowed, but the author should change it; an error under `--strict`.
+    Warning,
+    /// What hardening filled in, or good to know.
+    Note,
+}
+
+/// One thing found, at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Stable id of the rule: `SV` and three digits. Never reused.
+    pub rule: &'static str,
+    /// Its weight here.
+    pub severity: Severity,
+    /// What was found, in one sentence without a full stop.
+    pub message: String,
+    /// The bytes that the author has to edit; `None` only where no file can be named.
+    pub span: Option<Span>,
+    /// Other places that explain it: the anchor, the variable's definition.
+    pub related: Vec<(Span, String)>,
+    /// The service it is about.
+    pub service: Option<String>,
+    /// Why it matters and what to do.
+    pub help: String,
+    /// The text to write instead, where there is one.
+    pub fix: Option<String>,
+}
+
+/// Everything found in one load, in file order.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The findings, ordered by place.
+    pub findings: Vec<Finding>,
+    /// The texts that the spans point into.
+    pub sources: Sources,
+    /// `true` where a file could not be read or understood at all: exit code 2 rather than 1.
+    pub unreadable: bool,
+}
+
+impl Report {
+    /// Whether anything in it refuses the file.
+    pub fn refuses(&self) -> bool {
+        self.unreadable || self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// How many findings weigh this much.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.severity == severity).count()
+    }
+}

@@ -1,0 +1,72 @@
+//! Compose text to a spanned model, and the policy's word on it.
+//!
+//! Pure: files, environment and today's date come in as arguments (see [`Host`]), values go out.
+//! Deliberately absent: any clock, file system, environment variable or socket.
+
+pub mod finding;
+pub mod host;
+pub mod model;
+pub mod source;
+pub mod units;
+
+pub use finding::{Finding, Report, Severity};
+pub use host::Host;
+pub use model::{Project, Service};
+pub use source::{At, Origin, Source, SourceId, Sources, Span};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What a load starts from: texts already read, and everything pure code may not fetch by itself.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The Compose files in order of `-f`; later ones are merged over earlier ones.
+    pub files: Vec<Source>,
+    /// Absolute path of the project's folder.
+    pub directory: PathBuf,
+    /// `-p` or `COMPOSE_PROJECT_NAME`; else the file's `name`, else the folder's.
+    pub project_name: Option<String>,
+    /// The variables that interpolation sees: `.env` or `--env-file` under the caller's environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A loaded file: the model where one could be made, and every problem met.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// `None` where the text could not be understood at all.
+    pub project: Option<Project>,
+    /// All problems of reading, in file order.
+    pub report: Report,
+}
+
+/// What the policy is told besides the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Today, for exemptions that end.
+    pub today: model::Date,
+    /// Warnings are errors.
+    pub strict: bool,
+}
+
+/// A stack that was loaded, judged, found free of errors, and hardened. Only [`admit`] makes one.
+#[derive(Clone, Debug)]
+pub struct Admitted(Project);
+
+impl Admitted {
+    /// The hardened model.
+    pub const fn project(&self) -> &Project {
+        &self.0
+    }
+}
+
+/// Reads texts into a model, collecting every problem.
+pub fn load(request: Request, host: &dyn Host) -> Loaded {
+    let _ = (request, host);
+    Loaded { project: None, report: Report { unreadable: true, ..Report::default() } }
+}
+
+/// Judges a loaded stack and hardens it. The report holds every finding either way, notes of hardening included.
+pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitted>, Report) {
+    let _ = (policy, host);
+    (None, loaded.report)
+}

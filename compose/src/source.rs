@@ -1,0 +1,159 @@
+//! Where text came from: sources, byte spans in them, and the values that carry one.
+//!
+//! Deliberately absent: rendering of a finding under its line; that is the command line's.
+
+use std::fmt;
+
+/// Number of a source in its [`Sources`]; the order in which the texts were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A half-open range of bytes in one source. Ordered by source, then place: file order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The text that the bytes are in.
+    pub source: SourceId,
+    /// First byte, from 0.
+    pub start: u32,
+    /// One past the last byte; equal to `start` where only a place is known.
+    pub end: u32,
+}
+
+/// A place for people and editors: both from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in Unicode scalar values, from 1.
+    pub column: u32,
+}
+
+/// One text that was read, under the name that the user gave it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    name: String,
+    text: String,
+    line_starts: Vec<u32>,
+}
+
+/// Every text that took part in a load.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(Vec<Source>);
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Written in a file, there.
+    File(Span),
+    /// Filled in by hardening, where the file was silent; the id of the rule that says so.
+    Filled(&'static str),
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct At<T> {
+    /// The value itself.
+    pub value: T,
+    /// Where it was written, or which rule filled it in.
+    pub origin: Origin,
+}
+
+impl<T> At<T> {
+    /// A value that a file says.
+    pub const fn file(value: T, span: Span) -> Self {
+        Self { value, origin: Origin::File(span) }
+    }
+
+    /// A value that hardening filled in under the rule with this id.
+    pub const fn filled(value: T, rule: &'static str) -> Self {
+        Self { value, origin: Origin::Filled(rule) }
+    }
+
+    /// The place in a file, if one says it.
+    pub const fn span(&self) -> Option<Span> {
+        match self.origin {
+            Origin::File(span) => Some(span),
+            Origin::Filled(_) => None,
+        }
+    }
+
+    /// The same origin with another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> At<U> {
+        At { value: f(self.value), origin: self.origin }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for At<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl SourceId {
+    /// Index into the order of reading.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Span {
+    /// From the first byte of `self` to the last of `other`, both in the same source.
+    pub fn to(self, other: Self) -> Self {
+        Self { source: self.source, start: self.start, end: other.end.max(self.start) }
+    }
+}
+
+impl Source {
+    /// Takes a text under its name. Texts are at most 1 MiB, so that offsets fit 32 bits.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let mut line_starts = vec![0];
+        line_starts.extend(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, b)| *b == b'\n')
+                .filter_map(|(i, _)| u32::try_from(i + 1).ok()),
+        );
+        Self { name: name.into(), text, line_starts }
+    }
+
+    /// The name that the user gave: a path as typed, or `<stdin>`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte; past the end, the last place.
+    pub fn position(&self, offset: u32) -> Position {
+        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
+        let end = (offset as usize).min(self.text.len());
+        let column = self.text.get(start..end).map_or(0, |s| s.chars().count());
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column + 1).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Sources {
+    /// Adds a text and gives its number.
+    pub fn add(&mut self, source: Source) -> SourceId {
+        self.0.push(source);
+        SourceId(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The text with this number.
+    pub fn get(&self, id: SourceId) -> Option<&Source> {
+        self.0.get(id.index())
+    }
+
+    /// Every text, in the order of reading.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,178 @@
+//! The promise made for one container. No container is created without one, and only this crate makes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+/// What the host's kernel offers, as read by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// The machine's architecture.
+    pub arch: Arch,
+    /// Major and minor version.
+    pub version: (u16, u16),
+    /// AppArmor is on and its profiles can be loaded.
+    pub apparmor: bool,
+}
+
+/// Architectures that profiles are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Arch {
+    /// `x86_64`.
+    X86_64,
+    /// `aarch64`.
+    Aarch64,
+}
+
+/// How one container is confined. Serialized, it is part of what the wanted state's hash covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Confinement {
+    pub(crate) service: String,
+    pub(crate) user: Option<String>,
+    pub(crate) group_add: Vec<String>,
+    pub(crate) capabilities: BTreeSet<String>,
+    pub(crate) read_only_root: bool,
+    pub(crate) init: bool,
+    pub(crate) seccomp: String,
+    pub(crate) apparmor: AppArmor,
+    pub(crate) mounts: Vec<MountPromise>,
+    pub(crate) sysctls: BTreeMap<String, String>,
+    pub(crate) limits: Limits,
+}
+
+/// The AppArmor side of a promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum AppArmor {
+    /// Load this text, then run under this name. The name carries a hash of the text.
+    Profile {
+        /// `supervisor-PROJECT-SERVICE-HASH`.
+        name: String,
+        /// What `apparmor_parser` is given.
+        text: String,
+    },
+    /// The kernel has no AppArmor; said to the user, and nothing is sent to the engine.
+    Absent,
+}
+
+/// Bounds on what a container may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Processes and threads.
+    pub pids: u32,
+    /// Bytes of memory; swap is bounded to the same, so that there is none.
+    pub memory: u64,
+    /// Bytes that are reclaimed first under pressure, if said.
+    pub memory_reservation: Option<u64>,
+    /// Billionths of a core.
+    pub nano_cpus: u64,
+    /// `nofile`, `nproc` and the like: soft and hard.
+    pub ulimits: BTreeMap<String, (u64, u64)>,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: u64,
+    /// 0 to 1000.
+    pub oom_score_adj: u16,
+}
+
+/// One thing that will be mounted, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MountPromise {
+    /// Absolute path in the container.
+    pub target: String,
+    /// What it is.
+    pub source: MountSource,
+    /// Read-only.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum MountSource {
+    /// A resolved host path, private propagation, never created.
+    Bind(String),
+    /// An engine volume by its engine name; `None` is anonymous.
+    Volume {
+        /// Engine name.
+        name: Option<String>,
+        /// Do not copy the image's content.
+        nocopy: bool,
+        /// Folder in the volume.
+        subpath: Option<String>,
+    },
+    /// Memory; always `nosuid,nodev,noexec`.
+    Tmpfs {
+        /// Bytes.
+        size: u64,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+    /// A secret's or config's content, staged by the shell as a root-owned file and bound read-only.
+    Content {
+        /// `secret` or `config`.
+        kind: String,
+        /// Top-level key.
+        key: String,
+        /// Owner in the container.
+        uid: u32,
+        /// Group in the container.
+        gid: u32,
+        /// Permission bits.
+        mode: u32,
+    },
+}
+
+impl Confinement {
+    /// The service it was made for.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+    /// `user[:group]` to run as; `None` leaves the image's.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+    /// Supplementary groups.
+    pub fn group_add(&self) -> &[String] {
+        &self.group_add
+    }
+    /// The bounding set: names without `CAP_`. Everything else is dropped.
+    pub fn capabilities(&self) -> &BTreeSet<String> {
+        &self.capabilities
+    }
+    /// Root mounted read-only.
+    pub fn read_only_root(&self) -> bool {
+        self.read_only_root
+    }
+    /// The engine's init is process 1.
+    pub fn init(&self) -> bool {
+        self.init
+    }
+    /// The seccomp profile as the engine's JSON.
+    pub fn seccomp(&self) -> &str {
+        &self.seccomp
+    }
+    /// The AppArmor profile.
+    pub fn apparmor(&self) -> &AppArmor {
+        &self.apparmor
+    }
+    /// Every mount, in order.
+    pub fn mounts(&self) -> &[MountPromise] {
+        &self.mounts
+    }
+    /// Kernel parameters of its namespaces.
+    pub fn sysctls(&self) -> &BTreeMap<String, String> {
+        &self.sysctls
+    }
+    /// Bounds.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// Makes the promise for one service of an admitted stack; `None` if the stack has no such service.
+pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Option<Confinement> {
+    let _ = (stack, service, kernel);
+    None
+}

@@ -1,0 +1,7 @@
+//! Decisions as functions over values: what is wanted, what was seen and the time go in, a plan comes out.
+//!
+//! Deliberately absent: clocks, files, environment, sockets, randomness and the engine's types.
+
+pub mod plan;
+pub mod seen;
+pub mod spec;

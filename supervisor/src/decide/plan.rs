@@ -1,0 +1,109 @@
+//! The plan's shape: steps, each complete, with its reason and what it waits for.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::spec::{Await, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+
+/// What to do, in an order that is safe to follow one by one, and what is left as it is.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Plan {
+    /// The steps. A step runs once those named in `after` have ended well.
+    pub steps: Vec<Planned>,
+    /// What stays, and why.
+    pub kept: Vec<Kept>,
+    /// What was seen and is not ours to change, or cannot be put right.
+    pub warnings: Vec<String>,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// What is done.
+    pub step: Step,
+    /// Why, in a sentence for people.
+    pub reason: String,
+    /// Indices of steps that come first, all smaller than its own.
+    pub after: Vec<usize>,
+}
+
+/// Something that is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// `container`, `network` or `volume`.
+    pub kind: &'static str,
+    /// Engine name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One action, with nothing left to choose.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Fetch an image that is not on the engine.
+    Pull {
+        /// Image as the file says it.
+        image: String,
+    },
+    /// Create a network.
+    CreateNetwork(NetworkSpec),
+    /// Remove a network of ours.
+    RemoveNetwork {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+    },
+    /// Create a volume.
+    CreateVolume(VolumeSpec),
+    /// Remove a volume of ours; only ever asked for by `down --volumes`.
+    RemoveVolume {
+        /// Engine name.
+        name: String,
+    },
+    /// Load the AppArmor profile, stage contents, create the container.
+    Create(Box<ContainerSpec>),
+    /// Start a container by name, then attest it against its promise.
+    Start {
+        /// Engine name.
+        name: String,
+        /// Service.
+        service: String,
+    },
+    /// Wait until a service is as wanted.
+    Await(Await),
+    /// Signal, wait, kill.
+    Stop {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// From the signal to the kill.
+        grace: Duration,
+    },
+    /// Remove a stopped container of ours, its anonymous volumes kept.
+    Remove {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+    },
+    /// Let a frozen container go on.
+    Unpause {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+    },
+    /// Change the engine's restart policy in place.
+    SetRestart {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// The policy.
+        restart: Restart,
+    },
+}

@@ -1,0 +1,105 @@
+//! What was observed: the only way back from the engine into a decision.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// One look at a project's things on the engine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Networks that carry our project's label, and those that a wanted network names.
+    pub networks: Vec<SeenNetwork>,
+    /// Volumes likewise.
+    pub volumes: Vec<SeenVolume>,
+    /// Every container with our project's label, and those under a name that is wanted.
+    pub containers: Vec<SeenContainer>,
+    /// Image as the file says it to its id, of those that are there.
+    pub images: BTreeMap<String, SeenImage>,
+}
+
+/// An image on the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenImage {
+    /// `sha256:…`.
+    pub id: String,
+}
+
+/// A network on the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenNetwork {
+    /// Engine id.
+    pub id: String,
+    /// Engine name.
+    pub name: String,
+    /// Project by our label, if it carries one.
+    pub project: Option<String>,
+    /// The spec's hash by our label.
+    pub hash: Option<String>,
+}
+
+/// A volume on the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenVolume {
+    /// Engine name.
+    pub name: String,
+    /// Project by our label, if it carries one.
+    pub project: Option<String>,
+    /// The spec's hash by our label.
+    pub hash: Option<String>,
+}
+
+/// A container on the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenContainer {
+    /// Engine id.
+    pub id: String,
+    /// Engine name without the slash.
+    pub name: String,
+    /// Project by our label, if it carries one.
+    pub project: Option<String>,
+    /// Service by our label.
+    pub service: Option<String>,
+    /// Replica by our label.
+    pub number: Option<u32>,
+    /// The spec's hash by our label.
+    pub hash: Option<String>,
+    /// Image id.
+    pub image_id: String,
+    /// Whether it runs.
+    pub state: State,
+    /// The engine's health, where it checks one.
+    pub health: Option<Health>,
+    /// Seconds since 1970 of its creation.
+    pub created: i64,
+    /// Networks by engine name to its address there.
+    pub networks: BTreeMap<String, Option<IpAddr>>,
+}
+
+/// A container's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Created, never started.
+    Created,
+    /// Running.
+    Running,
+    /// Frozen by someone.
+    Paused,
+    /// The engine is restarting it.
+    Restarting,
+    /// Ended with this code.
+    Exited(i64),
+    /// Being removed.
+    Removing,
+    /// The engine gave up on it.
+    Dead,
+}
+
+/// The engine's word on health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// In the start period, nothing known.
+    Starting,
+    /// Its check passes.
+    Healthy,
+    /// Its check failed `retries` times in a row.
+    Unhealthy,
+}

@@ -1,0 +1,235 @@
+//! What is wanted, in words that every engine knows. Complete: whoever executes a step asks nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use compose::model::{Condition, OnExit, Probe};
+use profiles::Confinement;
+use serde::Serialize;
+
+/// The wanted state of one project.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// Project name.
+    pub project: String,
+    /// By engine name.
+    pub networks: BTreeMap<String, NetworkSpec>,
+    /// By engine name.
+    pub volumes: BTreeMap<String, VolumeSpec>,
+    /// By service name, those of active profiles alone.
+    pub services: BTreeMap<String, ServiceSpec>,
+}
+
+/// One service: its containers and the rules by which it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceSpec {
+    /// Name.
+    pub service: String,
+    /// One a replica, numbered from 1.
+    pub containers: Vec<ContainerSpec>,
+    /// Services that come first.
+    pub depends_on: BTreeMap<String, compose::model::Dependency>,
+    /// Our own probe.
+    pub probe: Option<Probe>,
+    /// The engine will report a health: the file or the image has a health check.
+    pub engine_health: bool,
+    /// Budget for the first health: the probe's or health check's start period plus its retries.
+    pub start_period: Duration,
+    /// Exit code contract.
+    pub on_exit: BTreeMap<u8, OnExit>,
+    /// What the file says about restarts.
+    pub restart: Restart,
+}
+
+/// What the file wants after an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Restart {
+    /// Never.
+    No,
+    /// After any exit.
+    Always,
+    /// After any exit unless someone stopped it.
+    UnlessStopped,
+    /// After an exit with another code than 0, at most so often in a row.
+    OnFailure(Option<u32>),
+}
+
+/// A container to create. Serialized without `image`'s spelling and `restart`, it is what the hash covers.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct ContainerSpec {
+    /// Project name.
+    pub project: String,
+    /// Service name.
+    pub service: String,
+    /// Replica, from 1.
+    pub number: u32,
+    /// Container name: `container_name` or `PROJECT-SERVICE-NUMBER`.
+    pub name: String,
+    /// The image as the file says it.
+    pub image: String,
+    /// The image's id on the engine; empty where it is not there yet.
+    pub image_id: String,
+    /// Arguments; `None` leaves the image's.
+    pub command: Option<Vec<String>>,
+    /// Entry point; `None` leaves the image's, empty clears it.
+    pub entrypoint: Option<Vec<String>>,
+    /// `NAME=value`, sorted. May hold secrets: never printed.
+    pub environment: Vec<String>,
+    /// Absolute path.
+    pub working_dir: Option<String>,
+    /// Stable UTS host name.
+    pub hostname: String,
+    /// NIS domain name.
+    pub domainname: Option<String>,
+    /// The file's labels; ours are added by [`ContainerSpec::labels`].
+    pub user_labels: BTreeMap<String, String>,
+    /// Networks by engine name. Empty: none.
+    pub networks: BTreeMap<String, AttachSpec>,
+    /// Ports bound on the host by the engine.
+    pub ports: BTreeSet<PortSpec>,
+    /// `NAME:ADDRESS` rows for `/etc/hosts`.
+    pub extra_hosts: Vec<String>,
+    /// Resolvers.
+    pub dns: Vec<String>,
+    /// Search domains.
+    pub dns_search: Vec<String>,
+    /// Resolver options.
+    pub dns_opt: Vec<String>,
+    /// Engine-run health check.
+    pub healthcheck: Option<HealthSpec>,
+    /// Log driver.
+    pub log_driver: String,
+    /// Its options.
+    pub log_options: BTreeMap<String, String>,
+    /// Signal name.
+    pub stop_signal: Option<String>,
+    /// From the stop signal to the kill.
+    pub stop_grace: Duration,
+    /// Allocate a terminal.
+    pub tty: bool,
+    /// Keep standard input open.
+    pub stdin_open: bool,
+    /// OCI runtime by name, if not the engine's default.
+    pub runtime: Option<String>,
+    /// SHA-256 of the content of each secret and config given, by `kind/key`, so that a change of content is a change.
+    pub content: BTreeMap<String, String>,
+    /// The promise.
+    pub confinement: Confinement,
+    /// What the engine is told to do after an exit: `No` under `run`.
+    pub restart: Restart,
+}
+
+/// A container's place on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
+pub struct AttachSpec {
+    /// Names there, the service's own included.
+    pub aliases: Vec<String>,
+    /// Fixed address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Fixed address.
+    pub ipv6: Option<Ipv6Addr>,
+    /// Which gives the default route; higher wins.
+    pub gw_priority: i64,
+}
+
+/// One port bound on the host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PortSpec {
+    /// Address on the host.
+    pub host_ip: IpAddr,
+    /// Port on the host.
+    pub host_port: u16,
+    /// Port in the container.
+    pub container_port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+/// An engine-run health check. `None` leaves the image's or the engine's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HealthSpec {
+    /// `["CMD", …]`, `["CMD-SHELL", line]`, `["NONE"]`, or empty to inherit.
+    pub test: Vec<String>,
+    /// Between two runs.
+    pub interval: Option<Duration>,
+    /// For one run.
+    pub timeout: Option<Duration>,
+    /// Failures in it do not count.
+    pub start_period: Option<Duration>,
+    /// Between two runs in it.
+    pub start_interval: Option<Duration>,
+    /// Consecutive failures.
+    pub retries: Option<u32>,
+}
+
+/// A network to create.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NetworkSpec {
+    /// Project name.
+    pub project: String,
+    /// Key in the file.
+    pub key: String,
+    /// Engine name.
+    pub name: String,
+    /// Made outside: only looked for, never changed.
+    pub external: bool,
+    /// No route out.
+    pub internal: bool,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Driver options.
+    pub options: BTreeMap<String, String>,
+    /// Subnet, gateway, range; as text.
+    pub pools: Vec<(Option<String>, Option<String>, Option<String>)>,
+    /// The file's labels.
+    pub user_labels: BTreeMap<String, String>,
+}
+
+/// A volume to create.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VolumeSpec {
+    /// Project name.
+    pub project: String,
+    /// Key in the file.
+    pub key: String,
+    /// Engine name.
+    pub name: String,
+    /// Made outside: only looked for.
+    pub external: bool,
+    /// Driver options that the policy lets through.
+    pub options: BTreeMap<String, String>,
+    /// The file's labels.
+    pub user_labels: BTreeMap<String, String>,
+}
+
+/// A condition on a service that a step waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Await {
+    /// The service.
+    pub service: String,
+    /// What has to be true of all its containers.
+    #[serde(serialize_with = "condition_name")]
+    pub condition: Condition,
+    /// Then it has failed.
+    pub timeout: Duration,
+    /// A failure fails the plan; else it is said and passed over.
+    pub required: bool,
+}
+
+fn condition_name<S: serde::Serializer>(c: &Condition, s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(match c {
+        Condition::Started => "service_started",
+        Condition::Healthy => "service_healthy",
+        Condition::Completed => "service_completed_successfully",
+    })
+}
+
+impl std::fmt::Debug for ContainerSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContainerSpec")
+            .field("name", &self.name)
+            .field("image", &self.image)
+            .finish_non_exhaustive()
+    }
+}

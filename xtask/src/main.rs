@@ -1,0 +1,3 @@
+//! Everything that builds, demonstrates, measures, generates and releases.
+
+fn main() {}
