@@ -3,3 +3,4 @@
 //! `decide` is pure. `engine` alone names the engine's crate. Everything else carries values between them.
 
 pub mod decide;
+pub mod engine;

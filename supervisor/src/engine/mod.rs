@@ -1,0 +1,12 @@
+//! The engine behind a port: one trait that says what the shell asks of it, one adapter that knows its API.
+//!
+//! Deliberately absent: decisions. A method does what it is told and says what it saw.
+
+pub mod error;
+pub mod port;
+
+pub use error::EngineError;
+pub use port::{
+    Channel, Engine, EngineEvent, EngineStream, EngineVersion, EventKind, ExecIo, ExecSpec, Inspected,
+    Joined, LogChunk, LogQuery, MountPoint, ProcessTable, PullProgress, Scope, Usage,
+};
