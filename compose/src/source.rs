@@ -98,6 +98,7 @@ impl SourceId {
 
 impl Span {
     /// From the first byte of `self` to the last of `other`, both in the same source.
+    #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { source: self.source, start: self.start, end: other.end.max(self.start) }
     }

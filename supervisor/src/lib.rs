@@ -2,5 +2,11 @@
 //!
 //! `decide` is pure. `engine` alone names the engine's crate. Everything else carries values between them.
 
+pub mod args;
+pub mod commands;
 pub mod decide;
 pub mod engine;
+pub mod exit;
+pub mod host;
+pub mod input;
+pub mod render;

@@ -1,3 +1,5 @@
-//! The program.
+//! The program: one line, so that everything else can be tested as a library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    supervisor::commands::main()
+}

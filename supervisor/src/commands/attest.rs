@@ -1,0 +1,13 @@
+//! `attest`: the kernel's evidence for every running container beside its promise.
+
+use crate::args::GlobalArgs;
+use crate::exit::{Exit, Failure};
+
+/// Options of `attest`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    std::future::ready((global, args)).await;
+    Err(Failure::new(Exit::Failed, "not built yet"))
+}

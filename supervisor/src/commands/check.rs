@@ -1,0 +1,13 @@
+//! `check`: reads and judges the stack.
+
+use crate::args::GlobalArgs;
+use crate::exit::{Exit, Failure};
+
+/// Options of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    let _ = (global, args);
+    Err(Failure::new(Exit::Failed, "not built yet"))
+}

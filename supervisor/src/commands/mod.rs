@@ -1,0 +1,110 @@
+//! The commands, one file each: what it takes, what it prints, how it ends.
+//!
+//! Deliberately absent: decisions and effects; a command asks `compose`, `decide` and `engine`, and prints.
+
+pub mod attest;
+pub mod check;
+pub mod config;
+pub mod down;
+pub mod exec;
+pub mod init;
+pub mod logs;
+pub mod plan;
+pub mod ps;
+pub mod pull;
+pub mod restart;
+pub mod rules;
+pub mod run;
+pub mod start;
+pub mod stats;
+pub mod stop;
+pub mod top;
+pub mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser as _, Subcommand};
+
+use crate::args::{Cli, GlobalArgs};
+use crate::exit::{Exit, Failure};
+
+/// Every command. Its first doc line is its help; its file's `Args` are its options.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read and judge the stack; needs no engine and no root
+    Check(check::Args),
+    /// Print the stack as it would run, hardened
+    Config(config::Args),
+    /// Say what `up` would change, and why; changes nothing
+    Plan(plan::Args),
+    /// Create and start what is wanted, and wait until it is healthy
+    Up(up::Args),
+    /// Stop and remove the stack's containers and networks
+    Down(down::Args),
+    /// Start the stack, and keep it running and healthy until told to end
+    Run(run::Args),
+    /// Compare every running container with its promise, by the kernel's word
+    Attest(attest::Args),
+    /// List the stack's containers
+    Ps(ps::Args),
+    /// Print what services write
+    Logs(logs::Args),
+    /// Start services that are stopped
+    Start(start::Args),
+    /// Stop services without removing them
+    Stop(stop::Args),
+    /// Stop and start services
+    Restart(restart::Args),
+    /// Fetch the images of services
+    Pull(pull::Args),
+    /// Run a program in a running service
+    Exec(exec::Args),
+    /// List the processes of services
+    Top(top::Args),
+    /// Show what services use
+    Stats(stats::Args),
+    /// List the rules, or explain one
+    Rules(rules::Args),
+    /// Write a hardened stack to start from
+    Init(init::Args),
+}
+
+/// Reads the command line, runs the command, prints its failure.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(&cli.global, cli.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprint!("{failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(args) => check::run(global, &args),
+        Command::Config(args) => config::run(global, &args),
+        Command::Rules(args) => rules::run(global, &args),
+        Command::Init(args) => init::run(global, &args),
+        Command::Plan(args) => block_on(plan::run(global, &args)),
+        Command::Up(args) => block_on(up::run(global, &args)),
+        Command::Down(args) => block_on(down::run(global, &args)),
+        Command::Run(args) => block_on(run::run(global, &args)),
+        Command::Attest(args) => block_on(attest::run(global, &args)),
+        Command::Ps(args) => block_on(ps::run(global, &args)),
+        Command::Logs(args) => block_on(logs::run(global, &args)),
+        Command::Start(args) => block_on(start::run(global, &args)),
+        Command::Stop(args) => block_on(stop::run(global, &args)),
+        Command::Restart(args) => block_on(restart::run(global, &args)),
+        Command::Pull(args) => block_on(pull::run(global, &args)),
+        Command::Exec(args) => block_on(exec::run(global, &args)),
+        Command::Top(args) => block_on(top::run(global, &args)),
+        Command::Stats(args) => block_on(stats::run(global, &args)),
+    }
+}
+
+/// One thread is enough: what takes time is the engine and the kernel.
+fn block_on(future: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}

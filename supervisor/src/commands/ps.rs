@@ -1,0 +1,13 @@
+//! `ps`: the stack's containers and their health.
+
+use crate::args::GlobalArgs;
+use crate::exit::{Exit, Failure};
+
+/// Options of `ps`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    std::future::ready((global, args)).await;
+    Err(Failure::new(Exit::Failed, "not built yet"))
+}

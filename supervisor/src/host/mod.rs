@@ -1,0 +1,3 @@
+//! The host as the pure crates are told about it, and what is done on it.
+
+pub mod files;
