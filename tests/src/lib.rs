@@ -1,1 +1,15 @@
-//! What crosses crates: the real engine, attacks, the tidy rules. The tests are in `tests/tests`.
+//! What the tests of the real engine share: an engine by its socket, images made on the spot, a bed for one stack.
+//!
+//! The tests themselves are in `tests/tests`. Everything here panics when it cannot do its work: a missing engine
+//! or binary is a failed test, never a skipped one. Deliberately absent: anything that asserts.
+
+pub mod bed;
+pub mod engine;
+pub mod http;
+pub mod image;
+pub mod proxy;
+pub mod tar;
+pub mod wait;
+
+pub use bed::{Bed, Ran};
+pub use engine::Engine;

@@ -1,0 +1,199 @@
+//! A bed for one stack: a project of a name that nobody else has, in a folder of its own, gone when the test ends.
+//!
+//! Deliberately absent: what any stack says; a test writes its own Compose text.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::engine::Engine;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A project under test. Dropping it removes its containers, networks, volumes and folder.
+#[derive(Debug)]
+pub struct Bed {
+    /// The engine that it runs on.
+    pub engine: Engine,
+    /// `ROOM-PID-N`: valid as a Compose project name, and unique on the machine.
+    pub project: String,
+    folder: tempfile::TempDir,
+}
+
+/// How a run of the binary ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit code; -1 after a signal.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Itself, if the exit code is this one; else the test fails and shows both outputs.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n--- stdout\n{}\n--- stderr\n{}", self.out, self.err);
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error} in\n{}\n{}", self.out, self.err))
+    }
+}
+
+impl Bed {
+    /// An empty project; `room` begins its name.
+    #[track_caller]
+    pub fn new(room: &str) -> Self {
+        let project = format!("{room}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = tempfile::Builder::new().prefix(&project).tempdir().expect("a temporary folder");
+        Self { engine: Engine::from_env(), project, folder }
+    }
+
+    /// A project with this text as its `compose.yaml`.
+    #[track_caller]
+    pub fn with(room: &str, compose: &str) -> Self {
+        let bed = Self::new(room);
+        bed.write("compose.yaml", compose);
+        bed
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file of the stack, folders included; its path.
+    #[track_caller]
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder of the bed");
+        std::fs::write(&path, content).expect("a file of the bed");
+        path
+    }
+
+    /// The binary under test in this project's folder, ready for its arguments. It sees no environment but
+    /// `PATH`, the engine's address and the project's name.
+    #[track_caller]
+    pub fn command(&self) -> Command {
+        let binary = std::env::var_os("SUPERVISOR_BIN")
+            .expect("SUPERVISOR_BIN names no binary; `cargo xtask test` sets it");
+        let mut command = Command::new(binary);
+        command
+            .current_dir(self.folder())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("DOCKER_HOST", format!("unix://{}", self.engine.socket().display()))
+            .env("COMPOSE_PROJECT_NAME", &self.project)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary to its end.
+    #[track_caller]
+    pub fn supervisor(&self, arguments: &[&str]) -> Ran {
+        ran(self.command().args(arguments))
+    }
+
+    /// Starts the binary and leaves it running, output and errors in `NAME.out` and `NAME.err` of the folder.
+    #[track_caller]
+    pub fn spawn(&self, name: &str, arguments: &[&str]) -> Running {
+        let file = |kind: &str| {
+            std::fs::File::create(self.folder().join(format!("{name}.{kind}"))).expect("a log file")
+        };
+        let child = self
+            .command()
+            .args(arguments)
+            .stdout(file("out"))
+            .stderr(file("err"))
+            .spawn()
+            .expect("the binary");
+        Running {
+            child,
+            out: self.folder().join(format!("{name}.out")),
+            err: self.folder().join(format!("{name}.err")),
+        }
+    }
+
+    /// The name that a service's first container gets.
+    pub fn container(&self, service: &str) -> String {
+        format!("{}-{service}-1", self.project)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        for key in ["supervisor.project", "com.docker.compose.project"] {
+            self.engine.remove_all(&format!("{key}={}", self.project));
+        }
+    }
+}
+
+/// Runs any program to its end.
+#[track_caller]
+pub fn ran(command: &mut Command) -> Ran {
+    let output =
+        command.output().unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A binary that was left running; dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Running {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it wrote so far to output and errors, one after the other.
+    pub fn output(&self) -> String {
+        [&self.out, &self.err].map(|path| std::fs::read_to_string(path).unwrap_or_default()).concat()
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        signal(self.pid(), name);
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends SIGTERM and waits for its end; its exit code.
+    #[track_caller]
+    pub fn stop(mut self) -> i32 {
+        self.signal("TERM");
+        self.child.wait().expect("its end").code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal by name to a process of the test's own.
+#[track_caller]
+pub fn signal(pid: u32, name: &str) {
+    ran(Command::new("kill").args(["-s", name, &pid.to_string()])).expect(0);
+}

@@ -1,0 +1,85 @@
+//! Images for tests: a tiny one that is made on the spot of the machine's static busybox, and the real ones by name.
+//!
+//! Deliberately absent: fetching anything, and building the real images; `cargo xtask images` does that.
+
+use crate::engine::{Engine, escape};
+use crate::tar::Tar;
+
+/// Where a static busybox is on Debian and Ubuntu (package `busybox-static`).
+const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
+
+/// The programs of busybox that tests call by name.
+const APPLETS: [&str; 24] = [
+    "sh", "sleep", "cat", "ls", "id", "ps", "kill", "httpd", "nc", "wget", "mkdir", "touch", "rm", "cp",
+    "mount", "umount", "mknod", "unshare", "true", "false", "echo", "env", "grep", "test",
+];
+
+/// A busybox image with user 1000 as its own, `/bin/sh` and a world-writable `/tmp`; its id, `sha256:…`.
+///
+/// It runs for ever until it is told to stop, unless it is given a command. One machine makes it once an engine:
+/// same bytes, same tag.
+#[track_caller]
+pub fn busybox(engine: &Engine) -> String {
+    tagged(
+        engine,
+        "supervisor-test-busybox",
+        &[r#"CMD ["sh","-c","trap 'exit 0' TERM; while :; do sleep 1 & wait; done"]"#, "USER 1000:1000"],
+    )
+}
+
+/// A busybox image of a name of its own and further Dockerfile lines (`CMD`, `USER`, `ENV`, `EXPOSE`, `HEALTHCHECK`, …).
+#[track_caller]
+pub fn tagged(engine: &Engine, name: &str, changes: &[&str]) -> String {
+    if let Some(id) = find(engine, name) {
+        return id;
+    }
+    let changes = changes.iter().flat_map(|line| ["&changes=".to_owned(), escape(line)]).collect::<String>();
+    let path = format!("/images/create?fromSrc=-&repo={name}&tag=1{changes}");
+    let answer = engine.request("POST", &path, "application/x-tar", &root());
+    assert_eq!(answer.status, 200, "POST {path}: {}", answer.text());
+    find(engine, name).unwrap_or_else(|| panic!("`{name}` was not imported: {}", answer.text()))
+}
+
+/// The real Caddy image, as `SUPERVISOR_IMAGE_CADDY` names it.
+#[track_caller]
+pub fn caddy() -> String {
+    real("SUPERVISOR_IMAGE_CADDY")
+}
+
+/// The real OpenClaw image, as `SUPERVISOR_IMAGE_OPENCLAW` names it.
+#[track_caller]
+pub fn openclaw() -> String {
+    real("SUPERVISOR_IMAGE_OPENCLAW")
+}
+
+#[track_caller]
+fn real(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} names no image; `cargo xtask test` sets it"))
+}
+
+fn find(engine: &Engine, name: &str) -> Option<String> {
+    let answer = engine.request("GET", &format!("/images/{name}:1/json"), "", b"");
+    if answer.status != 200 {
+        return None;
+    }
+    let image: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+    image["Id"].as_str().map(str::to_owned)
+}
+
+fn root() -> Vec<u8> {
+    let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
+    let busybox = busybox.expect("no static busybox on this machine: install the package `busybox-static`");
+    let mut tar = Tar::default()
+        .folder("bin/", 0o755, 0)
+        .folder("etc/", 0o755, 0)
+        .folder("tmp/", 0o1777, 0)
+        .folder("data/", 0o755, 1000)
+        .file("etc/passwd", 0o644, b"root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n")
+        .file("etc/group", 0o644, b"root:x:0:\nuser:x:1000:\n")
+        .file("bin/busybox", 0o755, &busybox);
+    for applet in APPLETS {
+        tar = tar.link(&format!("bin/{applet}"), "busybox");
+    }
+    tar.finish()
+}
