@@ -3,6 +3,8 @@
 //! Pure: files, environment and today's date come in as arguments (see [`Host`]), values go out.
 //! Deliberately absent: any clock, file system, environment variable or socket.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
 pub mod finding;
 pub mod host;
 pub mod model;

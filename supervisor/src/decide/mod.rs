@@ -2,6 +2,10 @@
 //!
 //! Deliberately absent: clocks, files, environment, sockets, randomness and the engine's types.
 
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod hash;
+pub mod labels;
 pub mod plan;
 pub mod seen;
 pub mod spec;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::spec::Restart;
+
 /// One look at a project's things on the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
@@ -62,6 +64,11 @@ pub struct SeenContainer {
     pub number: Option<u32>,
     /// The spec's hash by our label.
     pub hash: Option<String>,
+    /// Short hashes of the spec's parts by our label, to name what changed.
+    pub parts: Option<String>,
+    /// The engine's restart policy, where it was asked for (the engine's list does not tell it). `None`: not known,
+    /// and nothing is planned about it.
+    pub restart: Option<Restart>,
     /// Image id.
     pub image_id: String,
     /// Whether it runs.

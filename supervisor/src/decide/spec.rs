@@ -8,6 +8,8 @@ use compose::model::{Condition, OnExit, Probe};
 use profiles::Confinement;
 use serde::Serialize;
 
+use super::{hash, labels};
+
 /// The wanted state of one project.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
@@ -217,12 +219,58 @@ pub struct Await {
     pub required: bool,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn condition_name<S: serde::Serializer>(c: &Condition, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(match c {
         Condition::Started => "service_started",
         Condition::Healthy => "service_healthy",
         Condition::Completed => "service_completed_successfully",
     })
+}
+
+impl ContainerSpec {
+    /// Every label that the container is created with: the file's, and ours over them.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        labels::with_ours(
+            &self.user_labels,
+            [
+                (labels::PROJECT, self.project.clone()),
+                (labels::SERVICE, self.service.clone()),
+                (labels::NUMBER, self.number.to_string()),
+                (labels::HASH, hash::container(self)),
+                (labels::PARTS, hash::parts(self)),
+                (labels::RESTART, labels::print_restart(self.restart)),
+            ],
+        )
+    }
+}
+
+impl NetworkSpec {
+    /// Every label that the network is created with.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        labels::with_ours(
+            &self.user_labels,
+            [
+                (labels::PROJECT, self.project.clone()),
+                (labels::NETWORK, self.key.clone()),
+                (labels::HASH, hash::network(self)),
+            ],
+        )
+    }
+}
+
+impl VolumeSpec {
+    /// Every label that the volume is created with.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        labels::with_ours(
+            &self.user_labels,
+            [
+                (labels::PROJECT, self.project.clone()),
+                (labels::VOLUME, self.key.clone()),
+                (labels::HASH, hash::volume(self)),
+            ],
+        )
+    }
 }
 
 impl std::fmt::Debug for ContainerSpec {
