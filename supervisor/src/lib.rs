@@ -10,3 +10,4 @@ pub mod exit;
 pub mod host;
 pub mod input;
 pub mod render;
+pub mod stack;
