@@ -4,7 +4,9 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod backoff;
 pub mod hash;
+pub mod heal;
 pub mod labels;
 pub mod plan;
 pub mod seen;
