@@ -263,8 +263,12 @@ pub enum EventKind {
     Create,
     /// Process 1 runs.
     Start,
+    /// A signal was sent through the engine, by its number; a stop of our own says so too. Comes before [`Self::Die`].
+    Kill(i32),
     /// Process 1 ended with this code; a stop of our own says so too.
     Die(i64),
+    /// Stopped on request; comes after [`Self::Die`], and tells a stop from a crash.
+    Stop,
     /// The kernel killed a process of it for its memory.
     OutOfMemory,
     /// The engine's health check changed its mind.
