@@ -2,9 +2,12 @@
 //!
 //! Deliberately absent: decisions. A method does what it is told and says what it saw.
 
+pub mod address;
+pub mod docker;
 pub mod error;
 pub mod port;
 
+pub use docker::{Docker, Traffic};
 pub use error::EngineError;
 pub use port::{
     Channel, Engine, EngineEvent, EngineStream, EngineVersion, EventKind, ExecIo, ExecSpec, Inspected,

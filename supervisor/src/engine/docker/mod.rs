@@ -1,0 +1,342 @@
+//! The port over Docker Engine's API: requests with their time limits. The only place that names the engine's crate.
+//!
+//! Every request carries the version that was agreed on, so that a newer engine answers as the one that we know.
+//! Deliberately absent: decisions, retries, and anything of a request's body in a log line or error.
+
+mod create;
+mod failure;
+mod image;
+mod read;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bollard::query_parameters as query;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+
+use super::error::{EngineError, OLDEST_API, Unreachable};
+use super::port::{
+    Engine, EngineEvent, EngineStream, EngineVersion, ExecIo, ExecSpec, Inspected, LogChunk, LogQuery,
+    ProcessTable, PullProgress, Scope, Usage,
+};
+use crate::decide::labels;
+use crate::decide::seen::{Seen, SeenImage};
+use crate::decide::spec::{ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+
+/// The newest API that this adapter was tried with; a newer engine is spoken to in this one.
+const NEWEST_API: (u16, u16) = (1, 51);
+/// For an answer that only has to be looked up.
+const LOOK: Duration = Duration::from_secs(15);
+/// For an answer that has to be worked for: a volume to fill, a container to start.
+const WORK: Duration = Duration::from_mins(2);
+/// For the first byte of a stream.
+const STREAM: Duration = Duration::from_mins(2);
+
+/// A Docker Engine on a unix socket of this machine.
+#[derive(Clone)]
+pub struct Docker {
+    client: bollard::Docker,
+    address: Arc<str>,
+    wire: Arc<Wire>,
+}
+
+/// What has gone over the socket, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Requests.
+    pub requests: u64,
+    /// Those of them that could change something.
+    pub mutations: u64,
+    /// Bytes of their bodies.
+    pub sent: u64,
+}
+
+/// Shared with the hook that every request passes.
+#[derive(Default)]
+struct Wire {
+    /// Minor version to prefix requests with; 0 while none is agreed on.
+    minor: AtomicU64,
+    requests: AtomicU64,
+    mutations: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Docker {
+    /// Opens the socket and agrees on a version. One request.
+    ///
+    /// # Errors
+    /// Nobody answers there, or the engine is too old.
+    pub async fn connect(socket: &Path) -> Result<(Self, EngineVersion), EngineError> {
+        let address: Arc<str> = format!("unix://{}", socket.display()).into();
+        let wire = Arc::new(Wire::default());
+        let client =
+            bollard::Docker::connect_with_unix(&address, STREAM.as_secs(), bollard::API_DEFAULT_VERSION)
+                .map_err(|_| EngineError::Unreachable {
+                    address: address.to_string(),
+                    reason: Unreachable::Missing,
+                })?;
+        let hook = Arc::clone(&wire);
+        let client = client.with_request_modifier(move |request| hook.pass(request));
+        let docker = Self { client, address, wire };
+        let version = docker.version().await?;
+        Ok((docker, version))
+    }
+
+    /// What has gone over the socket since it was opened.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            requests: self.wire.requests.load(Ordering::Relaxed),
+            mutations: self.wire.mutations.load(Ordering::Relaxed),
+            sent: self.wire.sent.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits for an answer as long as may be, and says what failed in words for people.
+    async fn ask<T>(
+        &self,
+        limit: Duration,
+        action: impl Fn() -> String,
+        answer: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, EngineError> {
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(failure::name(&self.address, action(), limit, &error)),
+            Err(_) => Err(EngineError::Slow { action: action(), after: limit }),
+        }
+    }
+}
+
+impl Wire {
+    /// Counts a request and puts the version before its path: the crate leaves it out.
+    fn pass(&self, request: bollard::BollardRequest) -> bollard::BollardRequest {
+        use hyper::body::Body as _;
+        let (mut parts, body) = request.into_parts();
+        let mutates = parts.method != "GET" && parts.method != "HEAD";
+        let sent = body.size_hint().exact().unwrap_or(0);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.mutations.fetch_add(u64::from(mutates), Ordering::Relaxed);
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        tracing::trace!(method = %parts.method, path = parts.uri.path(), sent, "engine request");
+        let minor = self.minor.load(Ordering::Relaxed);
+        if let (1.., Some(path)) = (minor, parts.uri.path_and_query().map(ToString::to_string)) {
+            let mut uri = parts.uri.clone().into_parts();
+            uri.path_and_query = format!("/v1.{minor}{path}").parse().ok();
+            if let Ok(versioned) = hyper::Uri::from_parts(uri) {
+                parts.uri = versioned;
+            }
+        }
+        bollard::BollardRequest::from_parts(parts, body)
+    }
+}
+
+impl Engine for Docker {
+    async fn version(&self) -> Result<EngineVersion, EngineError> {
+        self.wire.minor.store(0, Ordering::Relaxed);
+        let answer = self.ask(LOOK, || "ask its version".into(), self.client.version()).await?;
+        let api = answer.api_version.clone().unwrap_or_default();
+        let version = read::version(answer);
+        if version.api < OLDEST_API {
+            return Err(EngineError::TooOld { engine: version.engine, api });
+        }
+        let agreed = version.api.min(NEWEST_API);
+        self.wire.minor.store(u64::from(agreed.1), Ordering::Relaxed);
+        Ok(version)
+    }
+
+    async fn images(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, SeenImage>, EngineError> {
+        let options = query::ListImagesOptionsBuilder::new().digests(true).build();
+        let list = self.ask(LOOK, || "list images".into(), self.client.list_images(Some(options))).await?;
+        Ok(image::find(names, &list))
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Seen, EngineError> {
+        let containers = query::ListContainersOptionsBuilder::new().all(true).build();
+        let networks = None::<query::ListNetworksOptions>;
+        let volumes = None::<query::ListVolumesOptions>;
+        let (containers, networks, volumes) = tokio::try_join!(
+            self.ask(LOOK, || "list containers".into(), self.client.list_containers(Some(containers))),
+            self.ask(LOOK, || "list networks".into(), self.client.list_networks(networks)),
+            self.ask(LOOK, || "list volumes".into(), self.client.list_volumes(volumes)),
+        )?;
+        Ok(read::seen(scope, containers, networks, volumes.volumes.unwrap_or_default()))
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<String, EngineError> {
+        let action = || format!("create network `{}`", spec.name);
+        let made = self.ask(WORK, action, self.client.create_network(create::network(spec))).await;
+        Ok(made.map_err(|error| failure::about_network(&spec.name, error))?.id)
+    }
+
+    async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
+        self.ask(WORK, || format!("remove network `{id}`"), self.client.remove_network(id)).await
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<(), EngineError> {
+        let action = || format!("create volume `{}`", spec.name);
+        self.ask(WORK, action, self.client.create_volume(create::volume(spec))).await.map(drop)
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let options = None::<query::RemoveVolumeOptions>;
+        self.ask(WORK, || format!("remove volume `{name}`"), self.client.remove_volume(name, options)).await
+    }
+
+    async fn create_container(
+        &self,
+        spec: &ContainerSpec,
+        contents: &BTreeMap<String, PathBuf>,
+    ) -> Result<String, EngineError> {
+        let action = || format!("create container `{}`", spec.name);
+        let body = create::container(spec, contents)
+            .map_err(|message| EngineError::Broken { action: action(), message })?;
+        let options = query::CreateContainerOptionsBuilder::new().name(&spec.name).build();
+        let made = self.ask(WORK, action, self.client.create_container(Some(options), body)).await;
+        let made = made.map_err(|error| failure::about_container(spec, error))?;
+        for warning in made.warnings {
+            tracing::warn!(container = spec.name, warning, "the engine warns");
+        }
+        Ok(made.id)
+    }
+
+    async fn start(&self, container: &str) -> Result<(), EngineError> {
+        let options = None::<query::StartContainerOptions>;
+        let action = || format!("start container `{container}`");
+        let started = self.ask(WORK, action, self.client.start_container(container, options)).await;
+        started.map_err(|error| failure::about_start(container, error))
+    }
+
+    async fn stop(&self, container: &str, grace: Duration) -> Result<(), EngineError> {
+        let seconds = i32::try_from(create::whole_seconds(grace)).unwrap_or(i32::MAX);
+        let options = query::StopContainerOptionsBuilder::new().t(seconds).build();
+        let action = || format!("stop container `{container}`");
+        self.ask(grace + WORK, action, self.stop_slowly(grace).stop_container(container, Some(options))).await
+    }
+
+    async fn kill(&self, container: &str, signal: &str) -> Result<(), EngineError> {
+        let options = query::KillContainerOptionsBuilder::new().signal(signal).build();
+        let action = || format!("send {signal} to container `{container}`");
+        self.ask(WORK, action, self.client.kill_container(container, Some(options))).await
+    }
+
+    async fn unpause(&self, container: &str) -> Result<(), EngineError> {
+        let action = || format!("unpause container `{container}`");
+        self.ask(WORK, action, self.client.unpause_container(container)).await
+    }
+
+    async fn remove(&self, container: &str) -> Result<(), EngineError> {
+        let options = query::RemoveContainerOptionsBuilder::new().v(false).force(false).build();
+        let action = || format!("remove container `{container}`");
+        self.ask(WORK, action, self.client.remove_container(container, Some(options))).await
+    }
+
+    async fn set_restart(&self, container: &str, restart: Restart) -> Result<(), EngineError> {
+        let action = || format!("change the restart policy of container `{container}`");
+        let body = create::restart_update(restart);
+        self.ask(WORK, action, self.client.update_container(container, body)).await
+    }
+
+    fn pull(&self, image: &str) -> EngineStream<PullProgress> {
+        let (name, tag) = image::split_tag(image);
+        let options = query::CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
+        let steps = self.client.create_image(Some(options), None, None);
+        let (address, image) = (Arc::clone(&self.address), image.to_owned());
+        Box::pin(
+            steps
+                .map_ok(stream::pull)
+                .map_err(move |error| failure::about_pull(&image, &address, STREAM, &error)),
+        )
+    }
+
+    async fn inspect(&self, container: &str) -> Result<Inspected, EngineError> {
+        let options = None::<query::InspectContainerOptions>;
+        let action = || format!("inspect container `{container}`");
+        let answer = self.ask(LOOK, action, self.client.inspect_container(container, options)).await?;
+        Ok(read::inspected(answer))
+    }
+
+    fn events(&self, project: &str, since: Option<Timestamp>) -> EngineStream<EngineEvent> {
+        let filters = HashMap::from([
+            ("type", vec!["container".to_owned()]),
+            ("label", vec![format!("{}={project}", labels::PROJECT)]),
+        ]);
+        let options = query::EventsOptionsBuilder::new().filters(&filters);
+        let options = match since {
+            Some(at) => options.since(&stream::seconds(at)),
+            None => options,
+        };
+        let address = Arc::clone(&self.address);
+        let messages = self.client.events(Some(options.build()));
+        Box::pin(
+            messages
+                .map_err(move |error| failure::name(&address, "follow its events".into(), STREAM, &error))
+                .try_filter_map(async |message| Ok(stream::event(&message))),
+        )
+    }
+
+    fn logs(&self, container: &str, query: &LogQuery) -> EngineStream<LogChunk> {
+        let options = stream::log_options(query);
+        let (address, name) = (Arc::clone(&self.address), container.to_owned());
+        let chunks = self.client.logs(container, Some(options));
+        Box::pin(chunks.map_ok(stream::chunk).map_err(move |error| {
+            failure::name(&address, format!("read the logs of container `{name}`"), STREAM, &error)
+        }))
+    }
+
+    async fn exec(&self, container: &str, spec: &ExecSpec) -> Result<ExecIo, EngineError> {
+        use bollard::exec::{StartExecOptions, StartExecResults};
+        let action = || format!("run a command in container `{container}`");
+        let made = self.ask(LOOK, action, self.client.create_exec(container, create::exec(spec))).await?;
+        let options = StartExecOptions { detach: false, tty: spec.tty, output_capacity: None };
+        let started = self.ask(WORK, action, self.client.start_exec(&made.id, Some(options))).await?;
+        let StartExecResults::Attached { output, input } = started else {
+            return Err(EngineError::Broken { action: action(), message: "it was not attached".into() });
+        };
+        let (address, name) = (Arc::clone(&self.address), container.to_owned());
+        let output = output.map_ok(stream::chunk).map_err(move |error| {
+            failure::name(&address, format!("read from a command in container `{name}`"), STREAM, &error)
+        });
+        Ok(ExecIo { id: made.id, output: output.boxed_local(), input })
+    }
+
+    async fn exec_exit_code(&self, exec: &str) -> Result<Option<i64>, EngineError> {
+        let action = || "ask how the command ended".to_owned();
+        let answer = self.ask(LOOK, action, self.client.inspect_exec(exec)).await?;
+        Ok(answer.exit_code.filter(|_| answer.running != Some(true)))
+    }
+
+    async fn exec_resize(&self, exec: &str, rows: u16, columns: u16) -> Result<(), EngineError> {
+        let options = bollard::exec::ResizeExecOptions { height: rows, width: columns };
+        self.ask(LOOK, || "resize the terminal".into(), self.client.resize_exec(exec, options)).await
+    }
+
+    async fn top(&self, container: &str) -> Result<ProcessTable, EngineError> {
+        let action = || format!("list the processes of container `{container}`");
+        let options = None::<query::TopOptions>;
+        let answer = self.ask(LOOK, action, self.client.top_processes(container, options)).await?;
+        Ok(ProcessTable {
+            titles: answer.titles.unwrap_or_default(),
+            rows: answer.processes.unwrap_or_default(),
+        })
+    }
+
+    fn stats(&self, container: &str, follow: bool) -> EngineStream<Usage> {
+        let options = query::StatsOptionsBuilder::new().stream(follow).one_shot(false).build();
+        let (address, name) = (Arc::clone(&self.address), container.to_owned());
+        let readings = self.client.stats(container, Some(options));
+        Box::pin(readings.map_ok(|reading| stream::usage(&reading)).map_err(move |error| {
+            failure::name(&address, format!("read what container `{name}` uses"), STREAM, &error)
+        }))
+    }
+}
+
+impl Docker {
+    /// The client with a limit of its own that leaves room for a container's grace.
+    fn stop_slowly(&self, grace: Duration) -> bollard::Docker {
+        self.client.clone().with_timeout(grace + WORK)
+    }
+}

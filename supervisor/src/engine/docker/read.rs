@@ -1,0 +1,339 @@
+//! From the engine's answers to what was seen.
+//!
+//! Missing fields read as absent, never as a guess in our favour. Deliberately absent: a container's environment.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
+    ContainerSummaryStateEnum, EndpointSettings, HealthStatusEnum, MountPoint as EngineMount, Network,
+    PortBinding, RestartPolicy, RestartPolicyNameEnum, SystemVersion, Volume,
+};
+use jiff::Timestamp;
+
+use crate::decide::labels::{self, Ours};
+use crate::decide::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
+use crate::decide::spec::{PortSpec, Restart};
+use crate::engine::port::{EngineVersion, Inspected, Joined, MountPoint, Scope};
+
+/// Who answers.
+pub(super) fn version(answer: SystemVersion) -> EngineVersion {
+    let components = answer.components.unwrap_or_default();
+    let runc = components.into_iter().find(|component| component.name == "runc");
+    EngineVersion {
+        engine: answer.version.unwrap_or_default(),
+        api: api_version(answer.api_version.as_deref().unwrap_or_default()),
+        runc: runc.map(|component| component.version),
+        arch: answer.arch.unwrap_or_default(),
+    }
+}
+
+/// `1.51`; a text that is no version is older than any.
+fn api_version(text: &str) -> (u16, u16) {
+    let parse = || {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    parse().unwrap_or_default()
+}
+
+/// What of the engine's lists is in the scope, by name.
+pub(super) fn seen(
+    scope: &Scope,
+    containers: Vec<ContainerSummary>,
+    networks: Vec<Network>,
+    volumes: Vec<Volume>,
+) -> Seen {
+    let ours = |project: &Option<String>| project.as_deref() == Some(scope.project.as_str());
+    let mut seen = Seen {
+        containers: containers.into_iter().map(container).collect(),
+        networks: networks.into_iter().map(network).collect(),
+        volumes: volumes.into_iter().map(volume).collect(),
+        images: BTreeMap::new(),
+    };
+    seen.containers.retain(|c| ours(&c.project) || scope.containers.contains(&c.name));
+    seen.networks.retain(|n| ours(&n.project) || scope.networks.contains(&n.name));
+    seen.volumes.retain(|v| ours(&v.project) || scope.volumes.contains(&v.name));
+    seen.containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    seen.networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    seen.volumes.sort_by(|a, b| a.name.cmp(&b.name));
+    seen
+}
+
+fn container(summary: ContainerSummary) -> SeenContainer {
+    let ours = ours(summary.labels.as_ref());
+    let status = summary.status.unwrap_or_default();
+    let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    SeenContainer {
+        id: summary.id.unwrap_or_default(),
+        name: name.trim_start_matches('/').to_owned(),
+        project: ours.project,
+        service: ours.service,
+        number: ours.number,
+        hash: ours.hash,
+        parts: ours.parts,
+        restart: None,
+        image_id: summary.image_id.unwrap_or_default(),
+        state: summary_state(summary.state, &status),
+        health: summary_health(&status),
+        created: summary.created.unwrap_or_default(),
+        networks: networks.into_iter().map(|(name, at)| (name, address(at.ip_address.as_deref()))).collect(),
+    }
+}
+
+fn network(network: Network) -> SeenNetwork {
+    let ours = ours(network.labels.as_ref());
+    SeenNetwork {
+        id: network.id.unwrap_or_default(),
+        name: network.name.unwrap_or_default(),
+        project: ours.project,
+        hash: ours.hash,
+    }
+}
+
+fn volume(volume: Volume) -> SeenVolume {
+    let ours = ours(Some(&volume.labels));
+    SeenVolume { name: volume.name, project: ours.project, hash: ours.hash }
+}
+
+fn ours(labels: Option<&HashMap<String, String>>) -> Ours {
+    labels::parse(labels.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+fn summary_state(state: Option<ContainerSummaryStateEnum>, status: &str) -> State {
+    match state {
+        Some(ContainerSummaryStateEnum::CREATED) => State::Created,
+        Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::STOPPING) => State::Running,
+        Some(ContainerSummaryStateEnum::PAUSED) => State::Paused,
+        Some(ContainerSummaryStateEnum::RESTARTING) => State::Restarting,
+        Some(ContainerSummaryStateEnum::REMOVING) => State::Removing,
+        Some(ContainerSummaryStateEnum::EXITED) => State::Exited(status_code(status)),
+        Some(ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::EMPTY) | None => State::Dead,
+    }
+}
+
+/// The code in `Exited (137) 2 minutes ago`: the list has it nowhere else.
+fn status_code(status: &str) -> i64 {
+    let code = status.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    code.and_then(|(code, _)| code.parse().ok()).unwrap_or(-1)
+}
+
+/// The health in `Up 2 minutes (healthy)`: older engines' lists have it nowhere else.
+fn summary_health(status: &str) -> Option<Health> {
+    let (_, word) = status.strip_suffix(')')?.rsplit_once('(')?;
+    match word {
+        "healthy" => Some(Health::Healthy),
+        "unhealthy" => Some(Health::Unhealthy),
+        "health: starting" => Some(Health::Starting),
+        _ => None,
+    }
+}
+
+/// Everything about one container.
+pub(super) fn inspected(answer: ContainerInspectResponse) -> Inspected {
+    let state = answer.state.unwrap_or_default();
+    let host = answer.host_config.unwrap_or_default();
+    let config = answer.config.unwrap_or_default();
+    let settings = answer.network_settings.unwrap_or_default();
+    let health = state.health.as_ref();
+    let last_check = health.and_then(|health| health.log.as_ref()?.last()?.output.clone());
+    Inspected {
+        id: answer.id.unwrap_or_default(),
+        name: answer.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        state: inspect_state(&state),
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
+        started_at: time(state.started_at.as_deref()),
+        finished_at: time(state.finished_at.as_deref()),
+        exit_code: state.exit_code.unwrap_or_default(),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        health: health.and_then(|health| inspect_health(health.status)),
+        health_output: last_check.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+        error: state.error.unwrap_or_default(),
+        restart_count: answer.restart_count.unwrap_or_default(),
+        image_id: answer.image.unwrap_or_default(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        hostname: config.hostname.unwrap_or_default(),
+        user: config.user.unwrap_or_default(),
+        init: host.init.unwrap_or_default(),
+        privileged: host.privileged.unwrap_or_default(),
+        read_only_root: host.readonly_rootfs.unwrap_or_default(),
+        cap_add: host.cap_add.unwrap_or_default().into_iter().collect(),
+        cap_drop: host.cap_drop.unwrap_or_default().into_iter().collect(),
+        security_opt: host.security_opt.unwrap_or_default(),
+        apparmor: answer.app_armor_profile.unwrap_or_default(),
+        ipc_mode: host.ipc_mode.unwrap_or_default(),
+        pid_mode: host.pid_mode.unwrap_or_default(),
+        uts_mode: host.uts_mode.unwrap_or_default(),
+        userns_mode: host.userns_mode.unwrap_or_default(),
+        cgroupns_mode: host.cgroupns_mode.map(|mode| mode.to_string()).unwrap_or_default(),
+        network_mode: host.network_mode.unwrap_or_default(),
+        memory: host.memory.unwrap_or_default(),
+        memory_swap: host.memory_swap.unwrap_or_default(),
+        nano_cpus: host.nano_cpus.unwrap_or_default(),
+        pids_limit: host.pids_limit.unwrap_or_default(),
+        cgroup_parent: host.cgroup_parent.unwrap_or_default(),
+        networks: settings
+            .networks
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, at)| (name, joined(at)))
+            .collect(),
+        mounts: answer.mounts.unwrap_or_default().into_iter().map(mount).collect(),
+        tmpfs: host.tmpfs.unwrap_or_default().into_iter().collect(),
+        ports: settings
+            .ports
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|(port, to)| ports(port, to.as_deref()))
+            .collect(),
+        devices: host
+            .devices
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|device| device.path_on_host)
+            .collect(),
+        runtime: host.runtime.unwrap_or_default(),
+        restart: restart(host.restart_policy),
+    }
+}
+
+fn inspect_state(state: &ContainerState) -> State {
+    match state.status {
+        Some(ContainerStateStatusEnum::CREATED) => State::Created,
+        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => State::Running,
+        Some(ContainerStateStatusEnum::PAUSED) => State::Paused,
+        Some(ContainerStateStatusEnum::RESTARTING) => State::Restarting,
+        Some(ContainerStateStatusEnum::REMOVING) => State::Removing,
+        Some(ContainerStateStatusEnum::EXITED) => State::Exited(state.exit_code.unwrap_or(-1)),
+        Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::EMPTY) | None => State::Dead,
+    }
+}
+
+fn inspect_health(status: Option<HealthStatusEnum>) -> Option<Health> {
+    match status? {
+        HealthStatusEnum::STARTING => Some(Health::Starting),
+        HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+        HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
+        HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
+    }
+}
+
+/// A time, but for the year 1 by which the engine says never.
+fn time(text: Option<&str>) -> Option<Timestamp> {
+    text?.parse::<Timestamp>().ok().filter(|at| at.as_second() > 0)
+}
+
+fn joined(at: EndpointSettings) -> Joined {
+    Joined {
+        network_id: at.network_id.unwrap_or_default(),
+        ipv4: address(at.ip_address.as_deref()),
+        ipv6: address(at.global_ipv6_address.as_deref()),
+        aliases: at.aliases.unwrap_or_default(),
+    }
+}
+
+fn address(text: Option<&str>) -> Option<IpAddr> {
+    text?.parse().ok()
+}
+
+fn mount(mount: EngineMount) -> MountPoint {
+    MountPoint {
+        kind: mount.typ.unwrap_or_default(),
+        name: mount.name.filter(|name| !name.is_empty()),
+        source: mount.source.unwrap_or_default(),
+        target: mount.destination.unwrap_or_default(),
+        read_only: mount.rw == Some(false),
+        propagation: mount.propagation.unwrap_or_default(),
+    }
+}
+
+fn ports(port: &str, bindings: Option<&[PortBinding]>) -> BTreeSet<PortSpec> {
+    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    let bound = bindings.unwrap_or_default().iter().filter_map(|binding| {
+        Some(PortSpec {
+            host_ip: binding.host_ip.as_deref()?.parse().ok()?,
+            host_port: binding.host_port.as_deref()?.parse().ok()?,
+            container_port: number.parse().ok()?,
+            protocol: protocol.to_owned(),
+        })
+    });
+    bound.collect()
+}
+
+fn restart(policy: Option<RestartPolicy>) -> Restart {
+    let policy = policy.unwrap_or_default();
+    match policy.name {
+        Some(RestartPolicyNameEnum::ALWAYS) => Restart::Always,
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED) => Restart::UnlessStopped,
+        Some(RestartPolicyNameEnum::ON_FAILURE) => {
+            let retries = policy.maximum_retry_count.and_then(|count| u32::try_from(count).ok());
+            Restart::OnFailure(retries.filter(|count| *count > 0))
+        }
+        Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY) | None => Restart::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(containers: &str, expect: Expect) {
+        let containers: Vec<ContainerSummary> = serde_json::from_str(containers).unwrap();
+        let scope = Scope { containers: BTreeSet::from(["shop-web-1".to_owned()]), ..Scope::project("shop") };
+        let seen = seen(&scope, containers, Vec::new(), Vec::new());
+        let rows = seen.containers.iter().map(|c| {
+            let (service, number) = (c.service.as_deref().unwrap_or("-"), c.number.unwrap_or(0));
+            format!(
+                "{} of {:?}: {service} {number} {:?} {:?} {:?}\n",
+                c.name, c.project, c.state, c.health, c.networks
+            )
+        });
+        expect.assert_eq(&rows.collect::<String>());
+    }
+
+    #[test]
+    fn the_project_and_what_has_a_wanted_name_are_in_scope() {
+        check(
+            r#"[
+              {"Id":"1","Names":["/shop-db-1"],"State":"exited","Status":"Exited (137) 2 minutes ago",
+               "Labels":{"supervisor.project":"shop","supervisor.service":"db","supervisor.number":"1"}},
+              {"Id":"2","Names":["/shop-web-1"],"State":"running","Status":"Up 2 minutes","Labels":{}},
+              {"Id":"3","Names":["/other"],"State":"running","Status":"Up 2 minutes","Labels":{"supervisor.project":"other"}}
+            ]"#,
+            expect![[r#"
+                shop-db-1 of Some("shop"): db 1 Exited(137) None {}
+                shop-web-1 of None: - 0 Running None {}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn health_is_read_from_the_status() {
+        check(
+            r#"[
+              {"Names":["/a"],"State":"running","Status":"Up 2 minutes (healthy)","Labels":{"supervisor.project":"shop"},
+               "NetworkSettings":{"Networks":{"shop_back":{"IPAddress":"10.0.0.2"},"shop_front":{"IPAddress":""}}}},
+              {"Names":["/b"],"State":"running","Status":"Up 2 minutes (unhealthy)","Labels":{"supervisor.project":"shop"}},
+              {"Names":["/c"],"State":"running","Status":"Up 1 second (health: starting)","Labels":{"supervisor.project":"shop"}},
+              {"Names":["/d"],"State":"paused","Status":"Up 1 second (Paused)","Labels":{"supervisor.project":"shop"}}
+            ]"#,
+            expect![[r#"
+                a of Some("shop"): - 0 Running Some(Healthy) {"shop_back": Some(10.0.0.2), "shop_front": None}
+                b of Some("shop"): - 0 Running Some(Unhealthy) {}
+                c of Some("shop"): - 0 Running Some(Starting) {}
+                d of Some("shop"): - 0 Paused None {}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_version_that_is_none_is_older_than_any() {
+        assert_eq!(api_version("1.51"), (1, 51));
+        assert_eq!(api_version("two"), (0, 0));
+    }
+}
