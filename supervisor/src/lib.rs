@@ -9,5 +9,7 @@ pub mod engine;
 pub mod exit;
 pub mod host;
 pub mod input;
+pub mod observe;
 pub mod render;
+pub mod serve;
 pub mod stack;

@@ -1,0 +1,5 @@
+//! What the shell sees with its own eyes: probes over the bridge, and the kernel's word on a container.
+//!
+//! Deliberately absent: decisions; what is seen goes into `decide` and `attest` as values.
+
+pub mod probe;

@@ -1,0 +1,310 @@
+//! What the endpoint answers from: one value, made by the loop, replaced as a whole.
+//!
+//! Its serialization is `/status`. Deliberately absent: secrets, anything that can reach the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// The loop counts as turning while its last turn ended no longer ago than this; it turns at least every 5 s.
+pub const STALE_AFTER: Duration = Duration::from_secs(30);
+
+/// Everything that the endpoint knows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    /// Version of the supervisor.
+    pub version: &'static str,
+    /// Project name; empty until a file could be read.
+    pub project: String,
+    /// When this process started.
+    pub started_at: Timestamp,
+    /// When this value was made.
+    pub at: Timestamp,
+    /// What the loop is at.
+    pub phase: Phase,
+    /// Why it is not healthy, one sentence each; empty where it is.
+    pub reasons: Vec<String>,
+    /// What is wrong and does not make it unhealthy: a newer file that was refused, while the old stack runs.
+    pub warnings: Vec<String>,
+    /// The stack's file.
+    pub stack: StackStatus,
+    /// The engine.
+    pub engine: EngineStatus,
+    /// By service name.
+    pub services: BTreeMap<String, ServiceStatus>,
+    /// The last plan that changed something.
+    pub last_plan: Option<PlanStatus>,
+    /// Running totals since this process started.
+    pub totals: Totals,
+}
+
+/// What the loop is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// No file was admitted yet.
+    NoStack,
+    /// The engine does not answer.
+    EngineAway,
+    /// A plan is being carried out, or the first one has not ended well yet.
+    Converging,
+    /// The wanted state was reached, and is watched.
+    Watching,
+    /// SIGTERM came; the containers stay.
+    Stopping,
+}
+
+/// The stack's file.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct StackStatus {
+    /// When the file that is in force was read.
+    pub loaded_at: Option<Timestamp>,
+    /// Why the file as it is now was not taken; the one before it stays in force, if there was one.
+    pub refused: Option<Refusal>,
+}
+
+/// A file that was not taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal {
+    /// When it was read.
+    pub at: Timestamp,
+    /// It could not be read or understood at all, rather than being refused by the policy.
+    pub unreadable: bool,
+    /// Rule, place and message of each error.
+    pub errors: Vec<String>,
+}
+
+/// The engine as last seen.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EngineStatus {
+    /// It answered the last request.
+    pub reachable: bool,
+    /// Such as `28.5.2`.
+    pub version: Option<String>,
+    /// The last error, while it is away.
+    pub error: Option<String>,
+    /// The last full look that succeeded.
+    pub looked_at: Option<Timestamp>,
+    /// How long that look took, in seconds.
+    pub look_seconds: f64,
+    /// Its events are being heard.
+    pub listening: bool,
+}
+
+/// One service.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceStatus {
+    /// In a word.
+    pub state: ServiceState,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Replicas that are wanted.
+    pub wanted: usize,
+    /// By name.
+    pub containers: Vec<ContainerStatus>,
+}
+
+/// A service's or container's state in a word. A service has the worst of its containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    /// Its check passes.
+    Healthy,
+    /// It runs, and nothing says how to check it.
+    Running,
+    /// It ended with 0, and is not wanted to run again.
+    Completed,
+    /// It runs, and its first health is awaited.
+    Starting,
+    /// It is not there yet.
+    Absent,
+    /// It ended, and is started again after the back-off.
+    BackingOff,
+    /// It ends again and again; it is still tried, at the longest back-off.
+    CrashLoop,
+    /// Its check fails.
+    Unhealthy,
+    /// Someone stopped it, and it stays so until someone starts it.
+    Stopped,
+    /// It was stopped for good: an exit code that says so, or an attestation that failed.
+    Failed,
+}
+
+impl ServiceState {
+    /// Every state in order, for the metrics.
+    pub const ALL: &[Self] = &[
+        Self::Healthy,
+        Self::Running,
+        Self::Completed,
+        Self::Starting,
+        Self::Absent,
+        Self::BackingOff,
+        Self::CrashLoop,
+        Self::Unhealthy,
+        Self::Stopped,
+        Self::Failed,
+    ];
+
+    /// Whether nothing more is wanted of it.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Healthy | Self::Running | Self::Completed)
+    }
+
+    /// As in the JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Starting => "starting",
+            Self::Absent => "absent",
+            Self::BackingOff => "backing_off",
+            Self::CrashLoop => "crash_loop",
+            Self::Unhealthy => "unhealthy",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One container.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContainerStatus {
+    /// Engine name.
+    pub name: String,
+    /// The first 12 digits of its engine id; empty where it is not there.
+    pub id: String,
+    /// In a word.
+    pub state: ServiceState,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// How often it was started again since this process started.
+    pub restarts: u64,
+    /// The code that it last ended with.
+    pub exit_code: Option<i64>,
+    /// When it is started again, if it waits for that.
+    pub next_start: Option<Timestamp>,
+    /// Our own probe's last outcome.
+    pub probe: Option<ProbeStatus>,
+    /// The kernel's word on it.
+    pub attestation: Attestation,
+}
+
+/// Our own probe's last outcome.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ProbeStatus {
+    /// When it ended.
+    pub at: Option<Timestamp>,
+    /// Why it failed; `None` where it passed.
+    pub failure: Option<String>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Asked since this process started.
+    pub total: u64,
+    /// Failed since this process started.
+    pub failed: u64,
+}
+
+/// The kernel's word on one container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Attestation {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// Every item is as promised.
+    Passed {
+        /// When.
+        at: Timestamp,
+        /// How many items were compared.
+        checks: usize,
+    },
+    /// Something is not as promised; the container was stopped.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// Item, promise and what was seen instead, one sentence each.
+        differences: Vec<String>,
+    },
+}
+
+/// A plan that was carried out.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanStatus {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Its steps, as people read them.
+    pub steps: Vec<String>,
+    /// Why it stopped before its end.
+    pub failure: Option<String>,
+}
+
+/// Running totals since this process started.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Totals {
+    /// Plans with at least one step.
+    pub plans: u64,
+    /// Of these, those that failed.
+    pub plan_failures: u64,
+    /// Full looks at the engine.
+    pub looks: u64,
+    /// Times that the event stream was opened again.
+    pub reconnects: u64,
+    /// Files that were read and not taken.
+    pub refusals: u64,
+}
+
+impl Snapshot {
+    /// What is known before anything was read or asked.
+    pub fn starting(now: Timestamp) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            project: String::new(),
+            started_at: now,
+            at: now,
+            phase: Phase::NoStack,
+            reasons: vec!["the supervisor has just started".to_owned()],
+            warnings: Vec::new(),
+            stack: StackStatus::default(),
+            engine: EngineStatus::default(),
+            services: BTreeMap::new(),
+            last_plan: None,
+            totals: Totals::default(),
+        }
+    }
+
+    /// Whether everything that is wanted is there, healthy and attested.
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Watching && self.reasons.is_empty()
+    }
+}
+
+/// When the loop last ended a turn; written by the loop, read by the endpoint and the watchdog.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    base: Instant,
+    last: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    /// Beats for the first time now.
+    pub fn new(now: Instant) -> Self {
+        Self { base: now, last: Arc::default() }
+    }
+
+    /// A turn ended.
+    pub fn beat(&self, now: Instant) {
+        let millis = now.saturating_duration_since(self.base).as_millis();
+        self.last.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long ago the last turn ended.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.base)
+            .saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
+    }
+}
