@@ -127,7 +127,8 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), WriteError> {
 fn token() -> io::Result<String> {
     let mut bytes = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16);
+    Ok(bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).flatten().collect())
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -1,0 +1,239 @@
+//! The engine that demonstrations, tests and measurements run on: the machine's own where one answers that is new enough,
+//! else a private modern one, unpacked from Debian's packages and not installed.
+//!
+//! Deliberately absent: changing or stopping an engine that was not started here.
+
+use std::fs::{self, File};
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::api::{Api, OLDEST};
+use crate::cache;
+use crate::debian;
+use crate::shell::{command, quiet, require_root, say};
+
+/// What the private engine is unpacked from.
+const PACKAGES: [&str; 6] = ["docker.io", "containerd", "runc", "docker-compose", "libc6", "libseccomp2"];
+/// What it needs of the machine: program and Debian package.
+pub(crate) const NEEDS: [(&str, &str); 4] =
+    [("iptables", "iptables"), ("ip", "iproute2"), ("patchelf", "patchelf"), ("dpkg-deb", "dpkg")];
+/// How long it may take until it answers.
+const START: Duration = Duration::from_mins(1);
+
+/// Options of `engine`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// In a network namespace of its own, as the tests use it
+    #[arg(long)]
+    netns: bool,
+}
+
+/// Starts a private engine and waits for Ctrl-C.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let place = if args.netns { Place::OwnNetwork } else { Place::Machine };
+    let mut engine = Private::start("desk", place)?;
+    println!("export DOCKER_HOST={}", engine.api.host());
+    if args.netns {
+        println!(
+            "# its addresses and ports are reached by: nsenter --net={} COMMAND",
+            engine.network().display()
+        );
+    }
+    engine.child.wait()?;
+    Ok(())
+}
+
+/// The machine's own engine, if one answers that is new enough; an older one is said.
+pub(crate) fn of_the_machine() -> Option<Api> {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let api = Api::new(host.strip_prefix("unix://")?);
+    let (version, number) = api.version().ok()?;
+    if number < OLDEST {
+        say(format!(
+            "the machine's Docker Engine {version} is too old (API {}.{} is needed)",
+            OLDEST.0, OLDEST.1
+        ));
+        return None;
+    }
+    say(format!("using the machine's Docker Engine {version}"));
+    Some(api)
+}
+
+/// Where a private engine's networks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a network and mount namespace of its own: nothing of the machine is touched, and several coexist.
+    OwnNetwork,
+    /// In the machine's namespaces: its published ports answer in a browser.
+    Machine,
+}
+
+/// A private engine that was started here. Dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Private {
+    /// Its API.
+    pub(crate) api: Api,
+    child: Child,
+    /// Held for as long as its data folder is in use.
+    _lock: File,
+}
+
+impl Private {
+    /// Starts one whose images and containers are kept under `name`, and removes what an earlier run left.
+    pub(crate) fn start(name: &str, place: Place) -> Result<Self> {
+        require_root("to start a container engine")?;
+        let lock = cache::lock(&format!("engine-{name}"))?;
+        let log = cache::root()?.join(format!("engine-{name}.log"));
+        let (mut command, api) = dockerd(name, place)?;
+        // It ends with this process, however that ends.
+        command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
+        let child = command.spawn().context("could not start `dockerd`")?;
+        let mut engine = Self { api, child, _lock: lock };
+        wait_for(&engine.api, &log, || engine.child.try_wait().is_ok_and(|ended| ended.is_none()))?;
+        remove_everything(&engine.api)?;
+        Ok(engine)
+    }
+
+    /// The file of its network namespace.
+    pub(crate) fn network(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/net", self.child.id()))
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        let _ = remove_everything(&self.api);
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// The unpacked engine's folder, with `docker-compose` in it for comparison.
+pub(crate) fn unpacked() -> Result<PathBuf> {
+    let name =
+        format!("engine-{}", cache::key(&[debian::SUITE, &PACKAGES.join(" "), include_str!("engine.rs")]));
+    let place = cache::root()?.join(&name);
+    cache::entry(&name, |folder| {
+        debian::install(&NEEDS)?;
+        say(format!("unpacking a private Docker Engine from Debian's packages ({})", debian::SUITE));
+        let (debs, root, libc) = (folder.join("debs"), folder.join("root"), folder.join("libc"));
+        fs::create_dir_all(&debs)?;
+        debian::download(&debs, &PACKAGES)?;
+        for package in ["docker.io", "containerd", "runc", "docker-compose"] {
+            debian::unpack(&debs, package, &root)?;
+        }
+        // Only runc needs a libc that is newer than Debian 12's.
+        for package in ["libc6", "libseccomp2"] {
+            debian::unpack(&debs, package, &libc)?;
+        }
+        let libraries = place.join("libc/usr/lib").join(multiarch()?);
+        let loader = find_loader(&libc.join("usr/lib").join(multiarch()?))?;
+        let set = ["--set-interpreter".into(), libraries.join(loader), "--set-rpath".into(), libraries];
+        quiet(command("patchelf", set).arg(root.join("usr/sbin/runc")))?;
+        // The newer suites' init is linked dynamically and cannot run in an image without a libc; the machine's own release
+        // has a static one.
+        debian::download_own(&debs, &["tini"])?;
+        let tini = folder.join("tini");
+        debian::unpack(&debs, "tini", &tini)?;
+        fs::copy(tini.join("usr/bin/tini-static"), root.join("usr/bin/docker-init"))?;
+        Ok(())
+    })
+}
+
+/// The folder of libraries of this machine's architecture.
+pub(crate) fn multiarch() -> Result<&'static str> {
+    match debian::architecture()?.as_str() {
+        "amd64" => Ok("x86_64-linux-gnu"),
+        "arm64" => Ok("aarch64-linux-gnu"),
+        other => bail!("this is only prepared for amd64 and arm64, and this machine is `{other}`"),
+    }
+}
+
+fn find_loader(libraries: &Path) -> Result<String> {
+    let names = fs::read_dir(libraries)?
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+    names.into_iter().find(|name| name.starts_with("ld-linux")).context("no dynamic loader in libc6")
+}
+
+fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
+    debian::install(&NEEDS)?;
+    let root = unpacked()?.join("root");
+    // Short: the path of a unix socket has at most 107 bytes.
+    let run = PathBuf::from("/run/supervisor-xtask").join(name);
+    fs::create_dir_all(&run)?;
+    let api = Api::new(run.join("docker.sock"));
+    let mut arguments: Vec<String> = Vec::new();
+    if place == Place::OwnNetwork {
+        let enter = [
+            "unshare",
+            "--net",
+            "--mount",
+            "--propagation",
+            "private",
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "sh",
+            "-c",
+        ];
+        arguments.extend(enter.map(String::from));
+        arguments.extend(["ip link set lo up; exec \"$@\"".to_owned(), "sh".to_owned()]);
+    }
+    arguments.push(root.join("usr/sbin/dockerd").display().to_string());
+    let option = |name: &str, value: String| [format!("--{name}"), value];
+    arguments.extend(option("host", api.host()));
+    arguments
+        .extend(option("data-root", cache::root()?.join("engine-data").join(name).display().to_string()));
+    arguments.extend(option("exec-root", run.join("exec").display().to_string()));
+    arguments.extend(option("pidfile", run.join("pid").display().to_string()));
+    arguments.extend(option("exec-opt", "native.cgroupdriver=cgroupfs".to_owned()));
+    arguments.extend(option("cgroup-parent", format!("/supervisor-{name}")));
+    arguments.extend(option("default-address-pool", "base=10.77.0.0/16,size=24".to_owned()));
+    arguments.extend(option("default-address-pool", "base=10.78.0.0/16,size=24".to_owned()));
+    arguments.push("--userland-proxy=false".to_owned());
+
+    let mut paths = vec![root.join("usr/sbin"), root.join("usr/bin")];
+    paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let program = arguments.remove(0);
+    let mut command = command(program, arguments);
+    command.env("PATH", std::env::join_paths(paths)?).env_remove("DOCKER_HOST").stdin(Stdio::null());
+    Ok((command, api))
+}
+
+fn wait_for(api: &Api, log: &Path, mut runs: impl FnMut() -> bool) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        if let Ok((version, _)) = api.version() {
+            say(format!("a private Docker Engine {version} answers"));
+            return Ok(());
+        }
+        if !runs() || start.elapsed() > START {
+            let text = fs::read_to_string(log).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n");
+            bail!("the private engine does not answer; the end of `{}`:\n{last}", log.display());
+        }
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// Everything but images, of an engine that is ours alone.
+fn remove_everything(api: &Api) -> Result<()> {
+    for container in api.get("/containers/json?all=1")?.as_array().into_iter().flatten() {
+        if let Some(id) = container.get("Id").and_then(Value::as_str) {
+            api.delete(&format!("/containers/{id}?force=1&v=1"))?;
+        }
+    }
+    api.post("/networks/prune", &Value::Null)?;
+    api.post("/volumes/prune?filters=%7B%22all%22%3A%5B%22true%22%5D%7D", &Value::Null)?;
+    Ok(())
+}

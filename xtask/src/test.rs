@@ -1,0 +1,68 @@
+//! Every test, the real engine's with the real images among them, inside the network of a private engine.
+//!
+//! Deliberately absent: choosing which tests need an engine; a test that needs one fails without it.
+
+use anyhow::Result;
+
+use crate::debian;
+use crate::engine::{self, Place, Private};
+use crate::images;
+use crate::product::{self, cargo, workspace};
+use crate::shell::{command, has, loud, require_root, say};
+
+/// What tests need of the machine: program or file, and Debian package.
+const NEEDS: [(&str, &str); 6] = [
+    ("/bin/busybox", "busybox-static"),
+    ("curl", "curl"),
+    ("openssl", "openssl"),
+    ("nsenter", "util-linux"),
+    ("kill", "procps"),
+    ("cc", "gcc"),
+];
+/// The runner, where the machine has none.
+const NEXTEST: &str = "0.9.143";
+
+/// Options of `test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Further arguments for `cargo nextest run`, such as names of tests or `-E FILTER`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    nextest: Vec<String>,
+}
+
+/// Runs them; the runner's own summary comes last.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    require_root("to start a container engine and look into containers")?;
+    debian::install(&[&NEEDS[..], &engine::NEEDS[..]].concat())?;
+    let path = runner()?;
+    let binary = product::development()?;
+    let engine = Private::start("test", Place::OwnNetwork)?;
+    let images = images::ensure(&engine.api)?;
+
+    say("running the tests");
+    let mut nextest = command("nsenter", [format!("--net={}", engine.network().display())]);
+    nextest.arg(cargo()).args(["nextest", "run", "--workspace"]).args(&args.nextest).current_dir(workspace());
+    nextest
+        .env("PATH", path)
+        .env("DOCKER_HOST", engine.api.host())
+        .env("SUPERVISOR_BIN", binary)
+        .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
+        .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
+    loud(&mut nextest)
+}
+
+/// A `PATH` on which `cargo nextest` is.
+fn runner() -> Result<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if has("cargo-nextest") {
+        return Ok(path);
+    }
+    let folder = crate::cache::entry(&format!("tools/cargo-nextest-{NEXTEST}"), |folder| {
+        say(format!("building cargo-nextest {NEXTEST}, once (some minutes)"));
+        let install = ["install", "cargo-nextest", "--version", NEXTEST, "--locked", "--quiet", "--root"];
+        loud(command(cargo(), install).arg(folder).env_remove("CARGO_TARGET_DIR"))
+    })?;
+    let mut paths = vec![folder.join("bin")];
+    paths.extend(std::env::split_paths(&path));
+    Ok(std::env::join_paths(paths)?)
+}
