@@ -4,7 +4,7 @@
 //! Deliberately absent: changing or stopping an engine that was not started here.
 
 use std::fs::{self, File};
-
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -117,6 +117,17 @@ impl Drop for Private {
     }
 }
 
+/// Starts one in the machine's namespaces that outlives this process; its API and process id.
+pub(crate) fn start_detached(name: &str) -> Result<(Api, u32)> {
+    require_root("to start a container engine")?;
+    let log = cache::root()?.join(format!("engine-{name}.log"));
+    let (mut command, api) = dockerd(name, Place::Machine)?;
+    command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?).process_group(0);
+    let mut child = command.spawn().context("could not start `dockerd`")?;
+    wait_for(&api, &log, || child.try_wait().is_ok_and(|ended| ended.is_none()))?;
+    Ok((api, child.id()))
+}
+
 /// The unpacked engine's folder, with `docker-compose` in it for comparison.
 pub(crate) fn unpacked() -> Result<PathBuf> {
     let name =
@@ -199,6 +210,10 @@ fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
     arguments.extend(option("cgroup-parent", format!("/supervisor-{name}")));
     arguments.extend(option("default-address-pool", "base=10.77.0.0/16,size=24".to_owned()));
     arguments.extend(option("default-address-pool", "base=10.78.0.0/16,size=24".to_owned()));
+    if place == Place::Machine {
+        // No default bridge: a stack has networks of its own, and the machine is to look as before when the engine ends.
+        arguments.extend(option("bridge", "none".to_owned()));
+    }
     arguments.push("--userland-proxy=false".to_owned());
 
     let mut paths = vec![root.join("usr/sbin"), root.join("usr/bin")];

@@ -29,7 +29,7 @@ const NODE_USER: u32 = 1000;
 const CADDY_USER: u32 = 1001;
 
 /// What building needs of the machine.
-const NEEDS: [(&str, &str); 4] = [
+pub(crate) const NEEDS: [(&str, &str); 4] = [
     ("debootstrap", "debootstrap"),
     ("npm", "npm"),
     ("tar", "tar"),

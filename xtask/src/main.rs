@@ -5,8 +5,10 @@
 mod api;
 mod cache;
 mod debian;
+mod demo;
 mod engine;
 mod images;
+mod netfilter;
 mod product;
 mod shell;
 mod test;
@@ -24,6 +26,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Start Caddy and OpenClaw under the supervisor on this machine, and show what it says of them
+    Demo(demo::Args),
     /// Run every test: units, properties, and the real engine with the real images
     Test(test::Args),
     /// Start a private engine and keep it until Ctrl-C
@@ -34,6 +38,7 @@ enum Task {
 
 fn main() -> Result<()> {
     match Cli::parse().task {
+        Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Images => images::run(),
