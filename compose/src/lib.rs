@@ -5,11 +5,25 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod canonical;
+mod dotenv;
 pub mod finding;
 pub mod host;
+mod interpolate;
+pub mod keys;
+mod load;
+mod lower;
+mod merge;
 pub mod model;
+mod node;
+pub mod order;
+pub mod problem;
+mod scalar;
+pub mod shape;
 pub mod source;
+mod spell;
 pub mod units;
+mod yaml;
 
 pub use finding::{Finding, Report, Severity};
 pub use host::Host;
@@ -63,8 +77,7 @@ impl Admitted {
 
 /// Reads texts into a model, collecting every problem.
 pub fn load(request: Request, host: &dyn Host) -> Loaded {
-    let _ = (request, host);
-    Loaded { project: None, report: Report { unreadable: true, ..Report::default() } }
+    load::load(request, host)
 }
 
 /// Judges a loaded stack and hardens it. The report holds every finding either way, notes of hardening included.

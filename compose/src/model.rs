@@ -529,6 +529,10 @@ pub struct FileObject {
     pub content: At<ContentSource>,
     /// `name`, where it is written.
     pub name: Option<At<String>>,
+    /// The variable that `environment` names.
+    pub from_environment: Option<At<String>>,
+    /// Keys that are refused whatever they say: `driver`, `template_driver`.
+    pub refused: Vec<(&'static str, Span)>,
 }
 
 /// Where the content of a secret or config is.
@@ -548,6 +552,94 @@ impl std::fmt::Debug for ContentSource {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Inline(text) => write!(f, "Inline({} bytes)", text.len()),
             Self::External => f.write_str("External"),
+        }
+    }
+}
+
+impl Service {
+    /// A service that says nothing but its name.
+    pub fn new(name: String, span: Span) -> Self {
+        Self {
+            name,
+            span,
+            image: None,
+            command: None,
+            entrypoint: None,
+            user: None,
+            group_add: Vec::new(),
+            working_dir: None,
+            environment: BTreeMap::new(),
+            env_file: Vec::new(),
+            ports: Vec::new(),
+            expose: Vec::new(),
+            mounts: Vec::new(),
+            networks: BTreeMap::new(),
+            network_mode: None,
+            depends_on: BTreeMap::new(),
+            healthcheck: None,
+            restart: None,
+            read_only: None,
+            privileged: None,
+            cap_add: Vec::new(),
+            cap_drop: Vec::new(),
+            security_opt: Vec::new(),
+            pid: None,
+            ipc: None,
+            uts: None,
+            cgroup: None,
+            userns_mode: None,
+            sysctls: BTreeMap::new(),
+            ulimits: BTreeMap::new(),
+            pids: None,
+            memory: None,
+            memory_swap: None,
+            memory_reservation: None,
+            cpus: None,
+            shm_size: None,
+            oom_score_adj: None,
+            logging: None,
+            labels: BTreeMap::new(),
+            init: None,
+            hostname: None,
+            domainname: None,
+            container_name: None,
+            extra_hosts: Vec::new(),
+            dns: Vec::new(),
+            dns_search: Vec::new(),
+            dns_opt: Vec::new(),
+            stop_signal: None,
+            stop_grace_period: None,
+            secrets: Vec::new(),
+            configs: Vec::new(),
+            profiles: Vec::new(),
+            scale: None,
+            tty: None,
+            stdin_open: None,
+            platform: None,
+            pull_policy: None,
+            runtime: None,
+            refused: Vec::new(),
+            supervisor: ServiceOptions::default(),
+        }
+    }
+}
+
+impl Network {
+    /// A network that says nothing but its key.
+    pub const fn new(key: String, span: Span) -> Self {
+        Self {
+            key,
+            span,
+            name: None,
+            driver: None,
+            driver_opts: BTreeMap::new(),
+            external: None,
+            internal: None,
+            enable_ipv6: None,
+            attachable: None,
+            ipam: Vec::new(),
+            ipam_driver: None,
+            labels: BTreeMap::new(),
         }
     }
 }

@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+/// Longest text that is read, in bytes. A Compose file of 1,000 services has about half of it.
+pub const MOST_BYTES: u64 = 1024 * 1024;
+
 /// Number of a source in its [`Sources`]; the order in which the texts were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
@@ -34,6 +37,7 @@ pub struct Source {
     name: String,
     text: String,
     line_starts: Vec<u32>,
+    invalid_at: Option<u32>,
 }
 
 /// Every text that took part in a load.
@@ -97,6 +101,11 @@ impl SourceId {
 }
 
 impl Span {
+    /// The bytes from `start` up to `end`.
+    pub const fn new(source: SourceId, start: u32, end: u32) -> Self {
+        Self { source, start, end }
+    }
+
     /// From the first byte of `self` to the last of `other`, both in the same source.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
@@ -115,7 +124,24 @@ impl Source {
                 .filter(|(_, b)| *b == b'\n')
                 .filter_map(|(i, _)| u32::try_from(i + 1).ok()),
         );
-        Self { name: name.into(), text, line_starts }
+        Self { name: name.into(), text, line_starts, invalid_at: None }
+    }
+
+    /// Takes bytes under their name. Where they are not UTF-8, the place is kept and a load says so.
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::new(name, text),
+            Err(error) => {
+                let at = u32::try_from(error.utf8_error().valid_up_to()).unwrap_or(u32::MAX);
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                Self { invalid_at: Some(at), ..Self::new(name, text) }
+            }
+        }
+    }
+
+    /// The first byte that is not UTF-8, if there is one.
+    pub const fn invalid_at(&self) -> Option<u32> {
+        self.invalid_at
     }
 
     /// The name that the user gave: a path as typed, or `<stdin>`.

@@ -1,0 +1,125 @@
+//! The canonical tree to the model: every value read into its type, every problem collected.
+//!
+//! Types and unknown keys were reported by `shape`; here a value that makes no sense is. Deliberately absent: what
+//! is allowed, which is the policy's.
+
+mod deploy;
+mod environment;
+mod grants;
+mod healthcheck;
+mod mounts;
+mod network;
+mod objects;
+mod ports;
+mod read;
+mod references;
+mod service;
+mod supervisor;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::host::Host;
+use crate::model::Project;
+use crate::node::{Entry, Node};
+use crate::problem::Problems;
+use crate::source::{Sources, Span};
+
+/// What lowering asks besides the tree.
+pub(crate) struct Context<'a> {
+    /// Relative paths start here.
+    pub(crate) directory: &'a Path,
+    /// Values of variables without one in the file.
+    pub(crate) environment: &'a BTreeMap<String, String>,
+    /// Reads `env_file` and `label_file`.
+    pub(crate) host: &'a dyn Host,
+    /// Texts read on the way are added.
+    pub(crate) sources: &'a mut Sources,
+    /// Where problems go.
+    pub(crate) problems: &'a mut Problems,
+}
+
+impl Context<'_> {
+    /// A host path as written, absolute and lexically normal.
+    pub(crate) fn path(&self, written: &str) -> PathBuf {
+        absolute(self.directory, written, self.environment)
+    }
+}
+
+/// A path as written, from a folder, without `.` and `..`; a leading `~` is the caller's home.
+pub(crate) fn absolute(directory: &Path, written: &str, environment: &BTreeMap<String, String>) -> PathBuf {
+    let home = |rest: &str| {
+        let home = environment.get("HOME").filter(|h| !h.is_empty())?;
+        Some(Path::new(home).join(rest.trim_start_matches('/')))
+    };
+    let expanded = match written.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
+        _ => None,
+    };
+    normal(&directory.join(expanded.unwrap_or_else(|| PathBuf::from(written))))
+}
+
+/// A path without `.` and `..`, lexically.
+fn normal(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                if !matches!(out.components().next_back(), None | Some(Component::RootDir)) {
+                    out.pop();
+                }
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The whole model from the merged tree.
+pub(crate) fn lower(file: &Node, name: String, context: &mut Context<'_>) -> Project {
+    let mut project = Project {
+        name,
+        directory: context.directory.to_path_buf(),
+        services: BTreeMap::new(),
+        networks: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        configs: BTreeMap::new(),
+        stack: crate::model::Stack::default(),
+    };
+    for entry in entries(file.get("networks")) {
+        project.networks.insert(entry.key.clone(), network::network(entry, context));
+    }
+    for entry in entries(file.get("volumes")) {
+        project.volumes.insert(entry.key.clone(), objects::volume(entry));
+    }
+    for entry in entries(file.get("secrets")) {
+        project.secrets.extend(objects::secret(entry, context).map(|o| (entry.key.clone(), o)));
+    }
+    for entry in entries(file.get("configs")) {
+        project.configs.extend(objects::config(entry, context).map(|o| (entry.key.clone(), o)));
+    }
+    for entry in entries(file.get("services")) {
+        context.problems.service = Some(entry.key.clone());
+        project.services.insert(entry.key.clone(), service::service(entry, context));
+        context.problems.service = None;
+    }
+    if let Some(node) = file.get("x-supervisor") {
+        project.stack = supervisor::stack(node, context.problems);
+    }
+    references::check(&mut project, file, context.problems);
+    project
+}
+
+/// The entries of a mapping that are not extensions.
+fn entries(node: Option<&Node>) -> impl Iterator<Item = &Entry> {
+    let map = node.and_then(Node::as_map);
+    map.into_iter().flat_map(|m| &m.entries).filter(|e| !e.key.starts_with("x-"))
+}
+
+/// The place of a key, and of its value where both are in one text.
+fn whole(entry: &Entry) -> Span {
+    entry.span()
+}

@@ -1,0 +1,199 @@
+//! One service: every key of the schema to its field, or to the list of refused keys.
+//!
+//! Deliberately absent: keys that need more than a line (`mounts`, `ports`, `deploy` and the rest of this folder).
+
+use crate::keys;
+use crate::model::{Restart, Service, Ulimit};
+use crate::node::{Entry, Node, Value};
+use crate::problem::{self, Problems};
+use crate::source::{At, Span};
+
+use super::{
+    Context, deploy, environment, grants, healthcheck, mounts, network, ports, read, supervisor, whole,
+};
+
+pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
+    let mut service = Service::new(entry.key.clone(), entry.key_span);
+    let Some(map) = entry.value.as_map() else { return service };
+    for entry in map.entries.iter().filter(|e| !e.key.starts_with("x-")) {
+        key(&mut service, entry, context);
+    }
+    // `deploy` and `scale` may contradict keys beside them, wherever those stand.
+    if let Some(node) = map.get("deploy") {
+        deploy::deploy(&mut service, node, context.problems);
+    }
+    // What `env_file` says holds under `environment`, wherever that stands.
+    environment::environment(&mut service, map, context);
+    if let Some(node) = map.get("x-supervisor") {
+        service.supervisor = supervisor::options(node, context.problems);
+    }
+    if map.get("image").is_none() && map.get("build").is_none() && map.get("provider").is_none() {
+        let message = format!("the service `{}` has no `image`", service.name);
+        context.problems.add(&problem::MISSING_KEY, service.span, message, "add `image: NAME@sha256:DIGEST`");
+    }
+    both_network(map, context.problems);
+    service
+}
+
+/// One key. Unknown ones have been reported.
+fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
+    let node = &entry.value;
+    let name = entry.key.as_str();
+    let problems = &mut *context.problems;
+    match name {
+        "image" => service.image = read::text(node),
+        "command" => service.command = arguments(node),
+        "entrypoint" => service.entrypoint = arguments(node),
+        "user" => service.user = read::text(node),
+        "group_add" => service.group_add = read::texts(node),
+        "working_dir" => service.working_dir = read::text(node),
+        "ports" => service.ports = ports::ports(node, problems),
+        "expose" => service.expose = read::texts(node),
+        "volumes" => service.mounts.extend(mounts::volumes(node, context)),
+        "tmpfs" => service.mounts.extend(mounts::tmpfs(node, problems)),
+        "networks" => service.networks = network::attachments(node, problems),
+        "network_mode" => service.network_mode = read::text(node),
+        "depends_on" => service.depends_on = super::references::depends_on(node, problems),
+        "healthcheck" => service.healthcheck = healthcheck::healthcheck(node, problems),
+        "restart" => service.restart = restart(node, problems),
+        "read_only" => service.read_only = read::flag(node),
+        "privileged" => service.privileged = read::flag(node),
+        "cap_add" => service.cap_add = read::texts(node),
+        "cap_drop" => service.cap_drop = read::texts(node),
+        "security_opt" => service.security_opt = read::texts(node),
+        "pid" => service.pid = read::text(node),
+        "ipc" => service.ipc = read::text(node),
+        "uts" => service.uts = read::text(node),
+        "cgroup" => service.cgroup = read::text(node),
+        "userns_mode" => service.userns_mode = read::text(node),
+        "sysctls" => service.sysctls = read::pairs(node),
+        "ulimits" => service.ulimits = ulimits(node, problems),
+        "pids_limit" => service.pids = read::whole(node, name, problems),
+        "mem_limit" => service.memory = read::amount(node, name, problems),
+        "memswap_limit" => service.memory_swap = read::amount(node, name, problems),
+        "mem_reservation" => service.memory_reservation = read::amount(node, name, problems),
+        "cpus" => service.cpus = read::cpus(node, name, problems),
+        "shm_size" => service.shm_size = read::size(node, name, problems),
+        "oom_score_adj" => service.oom_score_adj = read::whole(node, name, problems),
+        "logging" => service.logging = Some(logging(node)),
+        "labels" => service.labels = read::pairs(node),
+        "init" => service.init = read::flag(node),
+        "hostname" => service.hostname = read::text(node),
+        "domainname" => service.domainname = read::text(node),
+        "container_name" => service.container_name = read::text(node),
+        "extra_hosts" => service.extra_hosts = hosts(node),
+        "dns" => service.dns = read::texts(node),
+        "dns_search" => service.dns_search = read::texts(node),
+        "dns_opt" => service.dns_opt = read::texts(node),
+        "stop_signal" => service.stop_signal = read::text(node),
+        "stop_grace_period" => service.stop_grace_period = read::duration(node, name, problems),
+        "secrets" => service.secrets = grants::secrets(node, problems),
+        "configs" => service.configs = grants::configs(node, problems),
+        "profiles" => service.profiles = read::texts(node),
+        "scale" => service.scale = read::small(node, name, problems),
+        "tty" => service.tty = read::flag(node),
+        "stdin_open" => service.stdin_open = read::flag(node),
+        "platform" => service.platform = read::text(node),
+        "pull_policy" => service.pull_policy = read::text(node),
+        "runtime" => service.runtime = read::text(node),
+        // The first four are read with the whole service in view; `attach` says only whose logs `up` shows, and
+        // `extends` was resolved by merging.
+        "deploy" | "environment" | "env_file" | "label_file" | "attach" | "extends" => {}
+        _ => refuse(service, entry),
+    }
+}
+
+/// A key that no field takes: kept with its place where it says anything.
+fn refuse(service: &mut Service, entry: &Entry) {
+    if !says_something(&entry.value) {
+        return;
+    }
+    if let Some(key) = keys::service_key(&entry.key) {
+        service.refused.push((key.name, whole(entry)));
+    }
+}
+
+/// Whether a value is more than nothing, `false` or an empty collection.
+fn says_something(node: &Node) -> bool {
+    match &node.value {
+        Value::List(items) => !items.is_empty(),
+        Value::Map(_) => true,
+        Value::Scalar(_) => !node.is_null() && read::flag(node).is_none_or(|f| f.value),
+    }
+}
+
+/// `Some` and empty where the file clears what the image says.
+fn arguments(node: &Node) -> Option<At<Vec<String>>> {
+    let items = node.as_list()?;
+    Some(At::file(items.iter().filter_map(Node::as_text).collect(), node.span))
+}
+
+fn restart(node: &Node, problems: &mut Problems) -> Option<At<Restart>> {
+    let text = node.as_text()?;
+    let (policy, count) = text.split_once(':').map_or((text.as_str(), None), |(p, c)| (p, Some(c)));
+    let restart = match (policy, count) {
+        ("no", None) => Some(Restart::No),
+        ("always", None) => Some(Restart::Always),
+        ("unless-stopped", None) => Some(Restart::UnlessStopped),
+        ("on-failure", None) => Some(Restart::OnFailure(None)),
+        ("on-failure", Some(count)) => count.parse().ok().map(|n| Restart::OnFailure(Some(n))),
+        _ => None,
+    };
+    if restart.is_none() {
+        read::bad(node, "restart", "`no`, `always`, `unless-stopped` or `on-failure[:n]`", problems);
+    }
+    restart.map(|restart| At::file(restart, node.span))
+}
+
+fn ulimits(node: &Node, problems: &mut Problems) -> std::collections::BTreeMap<String, At<Ulimit>> {
+    let mut limits = std::collections::BTreeMap::new();
+    for entry in super::entries(Some(node)) {
+        let name = format!("ulimits.{}", entry.key);
+        let limit = if entry.value.as_map().is_some() {
+            let mut part = |key| {
+                read::required(&entry.value, key, &format!("`{name}`"), problems)
+                    .and_then(|n| read::whole(n, &name, problems))
+            };
+            part("soft").zip(part("hard")).map(|(soft, hard)| Ulimit { soft: soft.value, hard: hard.value })
+        } else {
+            read::whole(&entry.value, &name, problems)
+                .map(|both| Ulimit { soft: both.value, hard: both.value })
+        };
+        limits.extend(limit.map(|limit| (entry.key.clone(), At::file(limit, whole(entry)))));
+    }
+    limits
+}
+
+fn logging(node: &Node) -> At<crate::model::Logging> {
+    let options = node.get("options").map(read::pairs).unwrap_or_default();
+    let logging = crate::model::Logging {
+        driver: node.get("driver").and_then(Node::as_text),
+        options: options.into_iter().map(|(k, v)| (k, v.value)).collect(),
+    };
+    At::file(logging, node.span)
+}
+
+fn hosts(node: &Node) -> Vec<At<(String, String)>> {
+    let mut hosts = Vec::new();
+    for entry in super::entries(Some(node)) {
+        for address in entry.value.as_list().unwrap_or_default() {
+            let text = address.as_text().unwrap_or_default();
+            hosts.push(At::file((entry.key.clone(), text), address.span));
+        }
+    }
+    hosts
+}
+
+/// `network_mode` and `networks` contradict each other.
+fn both_network(map: &crate::node::Map, problems: &mut Problems) {
+    let span = |key| map.entry(key).filter(|e| says_something(&e.value)).map(|e| -> Span { e.key_span });
+    if let Some((mode, networks)) = span("network_mode").zip(span("networks")) {
+        let finding = problems.add(
+            &problem::CONFLICT,
+            mode,
+            "`network_mode` and `networks` are both given",
+            "keep `networks`",
+        );
+        finding.related.push((networks, "`networks` is here".to_owned()));
+    }
+}

@@ -1,0 +1,214 @@
+//! `x-supervisor`, at the top of a file and in a service. Unknown keys in it are errors, as everywhere.
+//!
+//! Deliberately absent: whether a named rule exists and may be exempted, which is the policy's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::keys::{Class, Key};
+use crate::model::{Date, Destination, Exemption, OnExit, Probe, Runtime, ServiceOptions, Stack};
+use crate::node::Node;
+use crate::problem::Problems;
+use crate::shape::{self, NUMBER, SCALAR, Shape, TEXT, TEXTS, WHOLE};
+use crate::source::At;
+use crate::units::Port;
+
+use super::{entries, read, whole};
+
+const fn key(name: &'static str, shape: &'static Shape) -> Key {
+    Key { name, class: Class::Accepted, why: "the stack's own key", shape }
+}
+
+const STACK: Shape = Shape::keys_only(&[
+    key("edge", &TEXT),
+    key("egress", &Shape::entries_only(&TEXTS)),
+    key(
+        "exempt",
+        &Shape::list_only(&Shape::keys_only(&[
+            key("rule", &TEXT),
+            key("service", &TEXT),
+            key("reason", &TEXT),
+            key("until", &SCALAR),
+        ])),
+    ),
+]);
+
+const OPTIONS: Shape = Shape::keys_only(&[
+    key(
+        "probe",
+        &Shape::keys_only(&[
+            key("http", &TEXT),
+            key("port", &WHOLE),
+            key("body", &TEXT),
+            key("startup", &TEXT),
+            key("interval", &NUMBER),
+            key("timeout", &NUMBER),
+            key("retries", &WHOLE),
+            key("start_period", &NUMBER),
+        ]),
+    ),
+    // Exit codes are numbers; quotes around them make no difference.
+    key("on_exit", &shape::FREE),
+    key("runtime", &TEXT),
+]);
+
+/// The top-level `x-supervisor`.
+pub(super) fn stack(node: &Node, problems: &mut Problems) -> Stack {
+    shape::check(node, &STACK, "x-supervisor", problems);
+    let mut egress = BTreeMap::new();
+    for entry in entries(node.get("egress")) {
+        let rows = entry.value.as_list().unwrap_or_default();
+        egress.insert(entry.key.clone(), rows.iter().filter_map(|row| destination(row, problems)).collect());
+    }
+    let exempt = node.get("exempt").and_then(Node::as_list).unwrap_or_default();
+    Stack {
+        edge: node.get("edge").and_then(read::text),
+        egress,
+        exempt: exempt.iter().filter_map(|row| exemption(row, problems)).collect(),
+    }
+}
+
+/// `name:port`, the name perhaps with a leading `*.`.
+fn destination(row: &Node, problems: &mut Problems) -> Option<At<Destination>> {
+    let text = row.as_text()?;
+    let parsed = text.rsplit_once(':').and_then(|(name, port)| {
+        let name = name.to_ascii_lowercase();
+        let port: Port = port.parse().ok()?;
+        is_dns_name(name.strip_prefix("*.").unwrap_or(&name)).then_some(Destination { name, port })
+    });
+    if parsed.is_none() {
+        read::bad(row, "x-supervisor.egress", "a name and a port such as `api.example.com:443`", problems);
+    }
+    parsed.map(|d| At::file(d, row.span))
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label) && name.parse::<std::net::Ipv4Addr>().is_err()
+}
+
+fn exemption(row: &Node, problems: &mut Problems) -> Option<At<Exemption>> {
+    row.as_map()?;
+    let mut text = |key| read::required(row, key, "the exemption", problems).and_then(Node::as_text);
+    let (rule, reason, until) = (text("rule"), text("reason"), text("until"));
+    let date = until.as_deref().and_then(date);
+    if let Some(node) = row.get("until").filter(|_| until.is_some() && date.is_none()) {
+        read::bad(node, "until", "a day such as `2027-01-31`", problems);
+    }
+    let service = row.get("service").and_then(Node::as_text);
+    Some(At::file(Exemption { rule: rule?, service, reason: reason?, until: date? }, row.span))
+}
+
+fn date(text: &str) -> Option<Date> {
+    let mut parts = text.split('-');
+    let mut part =
+        |length: usize| parts.next().filter(|p| p.len() == length && p.bytes().all(|b| b.is_ascii_digit()));
+    let (year, month, day) =
+        (part(4)?.parse::<i16>().ok()?, part(2)?.parse::<u8>().ok()?, part(2)?.parse::<u8>().ok()?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    (parts.next().is_none() && (1..=days).contains(&day)).then_some(Date { year, month, day })
+}
+
+/// A service's `x-supervisor`.
+pub(super) fn options(node: &Node, problems: &mut Problems) -> ServiceOptions {
+    shape::check(node, &OPTIONS, "x-supervisor", problems);
+    let mut on_exit = BTreeMap::new();
+    for entry in entries(node.get("on_exit")) {
+        let code = entry.key.parse::<u8>().ok();
+        if code.is_none() {
+            let key = Node::text(entry.key.clone(), entry.key_span);
+            read::bad(&key, "on_exit", "an exit code from 0 to 255", problems);
+        }
+        let action = match entry.value.as_text().as_deref() {
+            Some("restart") => Some(OnExit::Restart),
+            Some("stop") => Some(OnExit::Stop),
+            _ => None,
+        };
+        if action.is_none() {
+            read::bad(&entry.value, "on_exit", "`restart` or `stop`", problems);
+        }
+        on_exit.extend(code.zip(action).map(|(code, action)| (code, At::file(action, whole(entry)))));
+    }
+    let runtime = node.get("runtime").and_then(|n| runtime(n, problems));
+    ServiceOptions { probe: node.get("probe").and_then(|n| probe(n, problems)), on_exit, runtime }
+}
+
+fn runtime(node: &Node, problems: &mut Problems) -> Option<At<Runtime>> {
+    let runtime = match node.as_text()?.as_str() {
+        "generic" => Some(Runtime::Generic),
+        "node" => Some(Runtime::Node),
+        "go" => Some(Runtime::Go),
+        _ => None,
+    };
+    if runtime.is_none() {
+        read::bad(node, "x-supervisor.runtime", "`generic`, `node` or `go`", problems);
+    }
+    runtime.map(|runtime| At::file(runtime, node.span))
+}
+
+fn probe(node: &Node, problems: &mut Problems) -> Option<At<Probe>> {
+    node.as_map()?;
+    let http = read::required(node, "http", "the probe", problems).and_then(|n| path(n, "http", problems));
+    let port = read::required(node, "port", "the probe", problems)
+        .and_then(|n| read::small::<u16>(n, "port", problems).map(|p| (n, p.value)))
+        .and_then(|(n, port)| {
+            let port = Port::new(port);
+            if port.is_none() {
+                read::bad(n, "port", "a port from 1 to 65535", problems);
+            }
+            port
+        });
+    let mut time = |key: &str, default: u64| {
+        let given = node.get(key).and_then(|n| read::duration(n, key, problems).map(|d| (n, d.value)));
+        match given {
+            None => Duration::from_secs(default),
+            Some((n, value)) if value.is_zero() => {
+                read::bad(n, key, "longer than nothing", problems);
+                Duration::from_secs(default)
+            }
+            Some((_, value)) => value,
+        }
+    };
+    let (interval, timeout, start_period) =
+        (time("interval", 10), time("timeout", 2), time("start_period", 300));
+    let retries = node.get("retries").and_then(|n| {
+        let number = read::small::<u32>(n, "retries", problems)?.value;
+        if !(1..=10).contains(&number) {
+            read::bad(n, "retries", "a number from 1 to 10", problems);
+        }
+        Some(number)
+    });
+    let probe = Probe {
+        http: http?,
+        port: port?,
+        body: node.get("body").and_then(Node::as_text),
+        startup: node.get("startup").and_then(|n| path(n, "startup", problems)),
+        interval,
+        timeout,
+        retries: retries.unwrap_or(3),
+        start_period,
+    };
+    Some(At::file(probe, node.span))
+}
+
+/// The path of a request: from `/` on, without blanks, since it goes into the first line of a request.
+fn path(node: &Node, key: &str, problems: &mut Problems) -> Option<String> {
+    let text = node.as_text()?;
+    let ok = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic());
+    if !ok {
+        read::bad(node, &format!("probe.{key}"), "a path such as `/healthz`", problems);
+    }
+    ok.then_some(text)
+}

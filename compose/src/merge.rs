@@ -1,0 +1,136 @@
+//! A later tree over an earlier one, by Compose's rules for each key. Both are canonical.
+//!
+//! Mappings are merged, lists appended, scalars replaced; the exceptions are named here. Deliberately absent: which
+//! files are merged and in which order (`load`).
+
+use crate::node::{Entry, Map, Mark, Node, Value};
+
+mod unique;
+
+/// The first tree: what it resets is gone, and entries of lists that must be unique are.
+pub(crate) fn first(mut tree: Node) -> Node {
+    settle(&mut tree);
+    unique::enforce(&mut tree);
+    tree
+}
+
+/// `over` merged over `base`.
+pub(crate) fn merge(base: Node, over: Node) -> Node {
+    let mut merged = node(base, over, &mut Vec::new());
+    unique::enforce(&mut merged);
+    merged
+}
+
+/// Takes out what is reset, and forgets marks.
+fn settle(tree: &mut Node) {
+    tree.mark = Mark::None;
+    match &mut tree.value {
+        Value::Scalar(_) => {}
+        Value::List(items) => {
+            items.retain(|item| item.mark != Mark::Reset);
+            items.iter_mut().for_each(settle);
+        }
+        Value::Map(map) => {
+            map.entries.retain(|entry| entry.value.mark != Mark::Reset);
+            map.entries.iter_mut().for_each(|entry| settle(&mut entry.value));
+        }
+    }
+}
+
+fn node(base: Node, mut over: Node, path: &mut Vec<String>) -> Node {
+    if over.mark != Mark::None {
+        settle(&mut over);
+        return over;
+    }
+    let words: Vec<&str> = path.iter().map(String::as_str).collect();
+    if is_replaced(&words, &base, &over) {
+        settle(&mut over);
+        return over;
+    }
+    let span = over.span;
+    match (base.value, over.value) {
+        (Value::Map(base), Value::Map(over)) => Node::new(Value::Map(maps(base, over, path)), span),
+        (Value::List(base), Value::List(over)) if words.ends_with(&["ipam", "config"]) => {
+            Node::new(Value::List(pools(base, over, path)), span)
+        }
+        (Value::List(mut items), Value::List(mut over)) => {
+            over.retain(|item| item.mark != Mark::Reset);
+            over.iter_mut().for_each(settle);
+            items.extend(over);
+            Node::new(Value::List(items), span)
+        }
+        // Nothing over something says nothing; over a scalar it is `null`.
+        (kept @ (Value::Map(_) | Value::List(_)), Value::Scalar(s))
+            if s.kind() == crate::scalar::Kind::Null =>
+        {
+            Node::new(kept, base.span)
+        }
+        (_, value) => {
+            let mut over = Node::new(value, span);
+            settle(&mut over);
+            over
+        }
+    }
+}
+
+fn maps(mut base: Map, over: Map, path: &mut Vec<String>) -> Map {
+    let index: std::collections::BTreeMap<String, usize> =
+        base.index().into_iter().map(|(k, i)| (k.to_owned(), i)).collect();
+    let mut gone = Vec::new();
+    for mut entry in over.entries {
+        let place = index.get(&entry.key).copied();
+        if entry.value.mark == Mark::Reset {
+            gone.extend(place);
+            continue;
+        }
+        match place.and_then(|at| base.entries.get_mut(at)) {
+            None => {
+                settle(&mut entry.value);
+                base.entries.push(entry);
+            }
+            Some(old) => {
+                path.push(entry.key.clone());
+                let under = std::mem::replace(&mut old.value, Node::plain("", entry.key_span));
+                let value = node(under, entry.value, path);
+                *old = Entry { value, ..entry };
+                path.pop();
+            }
+        }
+    }
+    gone.sort_unstable();
+    for at in gone.into_iter().rev() {
+        base.entries.remove(at);
+    }
+    base
+}
+
+/// Whether a later value takes the whole place of an earlier one of the same kind.
+fn is_replaced(path: &[&str], base: &Node, over: &Node) -> bool {
+    match path {
+        ["services", _, "command" | "entrypoint"] | ["services", _, "healthcheck", "test"] => true,
+        // Options of one driver mean nothing to another.
+        ["services", _, "logging"] => {
+            let driver = |node: &Node| node.get("driver").and_then(Node::as_text);
+            driver(base).zip(driver(over)).is_some_and(|(a, b)| a != b)
+        }
+        _ => false,
+    }
+}
+
+/// Address pools of the same subnet are one.
+fn pools(mut base: Vec<Node>, over: Vec<Node>, path: &mut Vec<String>) -> Vec<Node> {
+    let subnet = |node: &Node| node.get("subnet").and_then(Node::as_text);
+    for mut pool in over {
+        let same = base.iter_mut().find(|b| subnet(b).is_some() && subnet(b) == subnet(&pool));
+        if let Some(old) = same {
+            let under = old.clone();
+            path.push("*".to_owned());
+            *old = node(under, pool, path);
+            path.pop();
+        } else {
+            settle(&mut pool);
+            base.push(pool);
+        }
+    }
+    base
+}

@@ -1,0 +1,436 @@
+//! Text to a tree of spanned nodes, with every limit that keeps a hostile text cheap.
+//!
+//! The only place that names the YAML crate. Anchors, aliases and `<<` are resolved here, so that no later phase
+//! knows of them. Deliberately absent: what any key means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+use crate::node::{Entry, Map, Mark, Node, Scalar, Value};
+use crate::problem::{self, Problems};
+use crate::scalar::Kind;
+use crate::source::{MOST_BYTES, Source, SourceId, Span};
+
+/// Deepest nesting.
+const DEEPEST: usize = 100;
+/// Most nodes of one text, those that aliases repeat included.
+const MOST_NODES: usize = 200_000;
+/// Most bytes of text that aliases may repeat.
+const MOST_REPEATED: usize = 4 * 1024 * 1024;
+
+/// Reads one text. `None` where nothing can be said of it; the problems say why.
+pub(crate) fn parse(source: &Source, id: SourceId, problems: &mut Problems) -> Option<Node> {
+    if !is_fit(source, id, problems) {
+        return None;
+    }
+    let places = Places::new(source.text(), id);
+    let mut builder = Builder {
+        problems,
+        frames: Vec::new(),
+        anchors: BTreeMap::new(),
+        nodes: 0,
+        repeated: 0,
+        root: None,
+        gave_up: false,
+    };
+    let mut documents = 0;
+    let mut parser = Parser::new_from_str(source.text());
+    while let Some(next) = parser.next_event() {
+        let (event, mark) = match next {
+            Ok(next) => next,
+            Err(error) => {
+                let span = places.at(error.marker().index());
+                builder.problems.add(
+                    &problem::NOT_YAML,
+                    span,
+                    error.info().to_owned(),
+                    "mend the syntax here or just above",
+                );
+                return None;
+            }
+        };
+        let span = places.span(mark.start.index(), mark.end.index());
+        match event {
+            Event::DocumentStart(_) => {
+                documents += 1;
+                if documents > 1 {
+                    builder.problems.add(
+                        &problem::MANY_DOCUMENTS,
+                        span,
+                        "a second document starts here",
+                        "keep one document a file, and give further files with `-f`",
+                    );
+                    return None;
+                }
+            }
+            Event::StreamEnd => break,
+            event => builder.event(event, span),
+        }
+        if builder.gave_up {
+            return None;
+        }
+    }
+    builder.root.or_else(|| Some(Node::plain("", places.at(0))))
+}
+
+/// Length and characters.
+fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
+    let text = source.text();
+    if text.len() as u64 > MOST_BYTES {
+        let message = format!("the file has {} bytes, more than {MOST_BYTES}", text.len());
+        problems.add(
+            &problem::TOO_MUCH,
+            Span::new(id, 0, 0),
+            message,
+            "split it, or remove what is not needed",
+        );
+        return false;
+    }
+    if let Some(at) = source.invalid_at() {
+        problems.add(
+            &problem::NOT_TEXT,
+            Span::new(id, at, at),
+            "a byte that is not UTF-8",
+            "save the file as UTF-8",
+        );
+        return false;
+    }
+    let odd =
+        text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'));
+    if let Some((at, c)) = odd {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        let message = format!("a control character, U+{:04X}", u32::from(c));
+        problems.add(
+            &problem::NOT_TEXT,
+            Span::new(id, at, at),
+            message,
+            "remove it, or write it as an escape in double quotes",
+        );
+        return false;
+    }
+    true
+}
+
+/// Turns the parser's places, in characters, into bytes: every 64th character's offset is kept.
+struct Places<'a> {
+    text: &'a str,
+    id: SourceId,
+    ascii: bool,
+    steps: Vec<u32>,
+}
+
+const STEP: usize = 64;
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str, id: SourceId) -> Self {
+        let ascii = text.is_ascii();
+        let steps = if ascii {
+            Vec::new()
+        } else {
+            text.char_indices().step_by(STEP).filter_map(|(at, _)| u32::try_from(at).ok()).collect()
+        };
+        Self { text, id, ascii, steps }
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        if self.ascii {
+            return index.min(self.text.len());
+        }
+        let Some(step) = self.steps.get(index / STEP).map(|at| *at as usize) else {
+            return self.text.len();
+        };
+        let rest = self.text.get(step..).unwrap_or_default();
+        rest.char_indices().nth(index % STEP).map_or(self.text.len(), |(at, _)| step + at)
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        let start = self.byte(start);
+        let end = self.byte(end).max(start);
+        // The parser counts the line break after a block scalar to it; an editor would underline the next line.
+        let trimmed = self.text.get(start..end).map_or(0, |s| s.trim_end().len());
+        let offset = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span::new(self.id, offset(start), offset(start + trimmed))
+    }
+
+    fn at(&self, index: usize) -> Span {
+        self.span(index, index)
+    }
+}
+
+/// A collection that is open.
+struct Frame {
+    shape: Shape,
+    start: Span,
+    end: u32,
+    anchor: usize,
+    mark: Mark,
+    /// Nodes in it so far, for the budget of a later alias.
+    size: Size,
+}
+
+enum Shape {
+    List(Vec<Node>),
+    Map { map: Map, seen: BTreeSet<String>, key: Key, merges: Vec<Node> },
+}
+
+/// What a mapping waits for next.
+enum Key {
+    /// A key.
+    Awaited,
+    /// The value of this key.
+    Is { text: String, span: Span, odd: bool },
+    /// The value of `<<`.
+    Merge,
+    /// The value of a key that was refused.
+    Refused,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    text: usize,
+}
+
+struct Builder<'a> {
+    problems: &'a mut Problems,
+    frames: Vec<Frame>,
+    anchors: BTreeMap<usize, (Node, Size)>,
+    nodes: usize,
+    repeated: usize,
+    root: Option<Node>,
+    gave_up: bool,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, span: Span) {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let (plain, mark) = self.tag(tag.as_deref(), plain, span);
+                let mut node = Node::new(Value::Scalar(Scalar { text: text.into_owned(), plain }), span);
+                node.mark = mark;
+                let size = Size { nodes: 1, text: node.as_scalar().map_or(0, |s| s.text.len()) };
+                self.complete(node, size, anchor);
+            }
+            Event::SequenceStart(anchor, tag) => {
+                let (_, mark) = self.tag(tag.as_deref(), false, span);
+                self.open(Shape::List(Vec::new()), span, anchor, mark);
+            }
+            Event::MappingStart(anchor, tag) => {
+                let (_, mark) = self.tag(tag.as_deref(), false, span);
+                let shape = Shape::Map {
+                    map: Map::default(),
+                    seen: BTreeSet::new(),
+                    key: Key::Awaited,
+                    merges: Vec::new(),
+                };
+                self.open(shape, span, anchor, mark);
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Alias(anchor) => self.alias(anchor, span),
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => {}
+        }
+    }
+
+    /// What a tag says: whether a scalar is plain, and what merging does with the node.
+    fn tag(&mut self, tag: Option<&Tag>, plain: bool, span: Span) -> (bool, Mark) {
+        let Some(tag) = tag else { return (plain, Mark::None) };
+        match (tag.handle.as_str(), tag.suffix.as_str()) {
+            ("!", "reset") => (plain, Mark::Reset),
+            ("!", "override") => (plain, Mark::Override),
+            ("!", "") | ("", "!") | ("tag:yaml.org,2002:", "str") => (false, Mark::None),
+            ("tag:yaml.org,2002:", "int" | "float" | "bool" | "null") => (true, Mark::None),
+            ("tag:yaml.org,2002:", "seq" | "map") => (plain, Mark::None),
+            _ => {
+                self.problems.add(
+                    &problem::UNKNOWN_TAG,
+                    span,
+                    format!("the tag `{tag}` is not known"),
+                    "remove the tag",
+                );
+                (plain, Mark::None)
+            }
+        }
+    }
+
+    fn open(&mut self, shape: Shape, start: Span, anchor: usize, mark: Mark) {
+        if self.frames.len() >= DEEPEST {
+            self.problems.add(
+                &problem::TOO_MUCH,
+                start,
+                format!("nested deeper than {DEEPEST} levels"),
+                "nest less",
+            );
+            self.gave_up = true;
+            return;
+        }
+        self.frames.push(Frame {
+            shape,
+            start,
+            end: start.end,
+            anchor,
+            mark,
+            size: Size { nodes: 1, text: 0 },
+        });
+    }
+
+    fn close(&mut self, span: Span) {
+        let Some(frame) = self.frames.pop() else { return };
+        // A block collection ends with its last child, a flow collection with its bracket.
+        let end = if span.end > span.start { span.end } else { frame.end };
+        let whole = Span::new(frame.start.source, frame.start.start, end.max(frame.start.end));
+        let value = match frame.shape {
+            Shape::List(items) => Value::List(items),
+            Shape::Map { mut map, merges, mut seen, .. } => {
+                for merged in merges {
+                    self.merge(&mut map, &mut seen, merged);
+                }
+                Value::Map(map)
+            }
+        };
+        self.complete(Node { value, span: whole, mark: frame.mark }, frame.size, frame.anchor);
+    }
+
+    /// Entries of a `<<` that the mapping does not have itself; of several, the first wins.
+    fn merge(&mut self, map: &mut Map, seen: &mut BTreeSet<String>, merged: Node) {
+        let span = merged.span;
+        match merged.value {
+            Value::Map(from) => {
+                for entry in from.entries {
+                    if seen.insert(entry.key.clone()) {
+                        map.entries.push(entry);
+                    }
+                }
+            }
+            Value::List(items) if items.iter().all(|i| i.as_map().is_some()) => {
+                for item in items {
+                    self.merge(map, seen, item);
+                }
+            }
+            _ => {
+                self.problems.add(
+                    &problem::BAD_MERGE,
+                    span,
+                    "`<<` is not given a mapping",
+                    "write `<<: *name` of an anchored mapping",
+                );
+            }
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) {
+        let Some((node, size)) = self.anchors.get(&anchor) else {
+            self.problems.add(
+                &problem::BAD_ALIAS,
+                span,
+                "the alias is inside its own anchor",
+                "name an anchor that ends above",
+            );
+            self.gave_up = true;
+            return;
+        };
+        let (node, size) = (node.clone(), *size);
+        self.repeated += size.text;
+        if self.repeated > MOST_REPEATED || self.nodes + size.nodes > MOST_NODES {
+            self.problems.add(
+                &problem::TOO_MUCH,
+                span,
+                "aliases repeat more text than is read",
+                "write it out, or repeat less",
+            );
+            self.gave_up = true;
+            return;
+        }
+        // The alias is what stands here; its end is what the collection around it ends with.
+        if let Some(frame) = self.frames.last_mut() {
+            frame.end = frame.end.max(span.end);
+        }
+        self.place(node, size, Some(span));
+    }
+
+    /// A node is whole: remember it under its anchor, and put it into what is open.
+    fn complete(&mut self, node: Node, size: Size, anchor: usize) {
+        if anchor != 0 {
+            // The copy kept counts like any other node: nested anchors would multiply otherwise.
+            self.nodes += size.nodes;
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        if let Some(frame) = self.frames.last_mut() {
+            frame.end = frame.end.max(node.span.end);
+        }
+        self.place(node, size, None);
+    }
+
+    fn place(&mut self, node: Node, size: Size, alias: Option<Span>) {
+        self.nodes += if alias.is_some() { size.nodes } else { 1 };
+        if self.nodes > MOST_NODES {
+            self.problems.add(
+                &problem::TOO_MUCH,
+                node.span,
+                format!("more than {MOST_NODES} values"),
+                "split the file, or remove what is not needed",
+            );
+            self.gave_up = true;
+            return;
+        }
+        let Some(frame) = self.frames.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        frame.size.nodes += size.nodes;
+        frame.size.text += size.text;
+        match &mut frame.shape {
+            Shape::List(items) => items.push(node),
+            Shape::Map { map, seen, key, merges } => match std::mem::replace(key, Key::Awaited) {
+                Key::Awaited => *key = read_key(node, alias, seen, map, self.problems),
+                Key::Is { text, span, odd } => {
+                    map.entries.push(Entry { key: text, key_span: span, odd, value: node });
+                }
+                Key::Merge => merges.push(node),
+                Key::Refused => {}
+            },
+        }
+    }
+}
+
+/// What a node in the place of a key is.
+fn read_key(
+    node: Node,
+    alias: Option<Span>,
+    seen: &mut BTreeSet<String>,
+    map: &Map,
+    problems: &mut Problems,
+) -> Key {
+    let span = alias.unwrap_or(node.span);
+    let Value::Scalar(scalar) = node.value else {
+        problems.add(&problem::KEY_NOT_TEXT, span, "a list or a mapping stands as a key", "write a string");
+        return Key::Refused;
+    };
+    if !seen.insert(scalar.text.clone()) {
+        let first = map.entry(&scalar.text).map(|e| e.key_span);
+        let finding = problems.add(
+            &problem::DUPLICATE_KEY,
+            span,
+            format!("`{}` is written twice", shown(&scalar.text)),
+            "keep one of the two",
+        );
+        finding.related.extend(first.map(|span| (span, "first written here".to_owned())));
+        return Key::Refused;
+    }
+    if scalar.plain && scalar.text == "<<" {
+        return Key::Merge;
+    }
+    let odd = scalar.kind() != Kind::Text;
+    Key::Is { text: scalar.text, span, odd }
+}
+
+/// A key for a message: its beginning, so that a message stays one line.
+pub(crate) fn shown(text: &str) -> String {
+    let line: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(60).is_some() { format!("{line}…") } else { line }
+}
