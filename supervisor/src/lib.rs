@@ -3,6 +3,7 @@
 //! `decide` is pure. `engine` alone names the engine's crate. Everything else carries values between them.
 
 pub mod args;
+pub mod attest;
 pub mod commands;
 pub mod decide;
 pub mod engine;

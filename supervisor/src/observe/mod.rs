@@ -2,4 +2,5 @@
 //!
 //! Deliberately absent: decisions; what is seen goes into `decide` and `attest` as values.
 
+pub mod kernel;
 pub mod probe;
