@@ -11,3 +11,4 @@ pub mod labels;
 pub mod plan;
 pub mod seen;
 pub mod spec;
+pub mod wanted;

@@ -1,6 +1,18 @@
 //! The plan's shape: steps, each complete, with its reason and what it waits for.
+//!
+//! Deliberately absent: how a plan is made (`up`, `down`, `existing`), and carrying it out.
+
+mod down;
+mod draft;
+mod existing;
+mod order;
+mod up;
 
 use std::time::Duration;
+
+pub use down::{Volumes, down};
+pub use existing::{restart, start, stop};
+pub use up::{Choice, Dependencies, Orphans, Recreate, plan, plan_with, readiness};
 
 use serde::Serialize;
 
@@ -15,6 +27,15 @@ pub struct Plan {
     pub kept: Vec<Kept>,
     /// What was seen and is not ours to change, or cannot be put right.
     pub warnings: Vec<String>,
+    /// What makes the plan impossible. Then there are no steps: nothing is begun that cannot be finished.
+    pub blocked: Vec<String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do, and nothing in the way.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.blocked.is_empty()
+    }
 }
 
 /// One step of a plan.
@@ -42,7 +63,8 @@ pub struct Kept {
 /// One action, with nothing left to choose.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Fetch an image that is not on the engine.
+    /// Fetch an image that is not on the engine. The specs that wait for it have no image id yet: it is taken from
+    /// the engine's answer before they are created, so that their hash covers what they really run.
     Pull {
         /// Image as the file says it.
         image: String,

@@ -21,6 +21,8 @@ pub struct Wanted {
     pub volumes: BTreeMap<String, VolumeSpec>,
     /// By service name, those of active profiles alone.
     pub services: BTreeMap<String, ServiceSpec>,
+    /// Services of the file whose profile is not active: theirs are no orphans.
+    pub inactive: BTreeSet<String>,
 }
 
 /// One service: its containers and the rules by which it is kept.
@@ -42,6 +44,8 @@ pub struct ServiceSpec {
     pub on_exit: BTreeMap<u8, OnExit>,
     /// What the file says about restarts.
     pub restart: Restart,
+    /// Loopback ports that the engine would drop without a word, since the service is only on internal networks.
+    pub unpublished: BTreeSet<PortSpec>,
 }
 
 /// What the file wants after an exit.

@@ -1,0 +1,187 @@
+//! A plan being written: steps with their numbers, and what the planners share.
+//!
+//! Deliberately absent: any decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use compose::model::Condition;
+
+use super::super::seen::{SeenContainer, State};
+use super::super::spec::{Await, ServiceSpec, Wanted};
+use super::{Kept, Plan, Planned, Step};
+
+/// From the signal to the kill, where no spec says: the engine's default.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+/// How long a service that has to run to its end may take.
+const COMPLETION: Duration = Duration::from_hours(1);
+/// How long a start may take.
+const START: Duration = Duration::from_mins(1);
+
+#[derive(Default)]
+pub(super) struct Draft {
+    plan: Plan,
+    /// Steps that end a container, by service.
+    stops: BTreeMap<String, BTreeSet<usize>>,
+    /// Steps that start a container, by service.
+    starts: BTreeMap<String, BTreeSet<usize>>,
+    /// Waits already written.
+    awaits: Vec<(Await, usize)>,
+}
+
+impl Draft {
+    pub(super) fn finish(self) -> Plan {
+        let mut plan = self.plan;
+        if !plan.blocked.is_empty() {
+            plan.steps.clear();
+        }
+        plan
+    }
+
+    pub(super) fn step(&mut self, step: Step, reason: &str, after: impl IntoIterator<Item = usize>) -> usize {
+        let after: BTreeSet<usize> = after.into_iter().collect();
+        self.plan.steps.push(Planned { step, reason: reason.to_owned(), after: after.into_iter().collect() });
+        self.plan.steps.len() - 1
+    }
+
+    pub(super) fn keep(&mut self, kind: &'static str, name: &str, reason: impl Into<String>) {
+        self.plan.kept.push(Kept { kind, name: name.to_owned(), reason: reason.into() });
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        self.plan.warnings.push(warning);
+    }
+
+    pub(super) fn block(&mut self, blocked: String) {
+        self.plan.blocked.push(blocked);
+    }
+
+    /// Stops a container, if it is not down already; a frozen one is let go first, since it hears no signal.
+    pub(super) fn stop(
+        &mut self,
+        container: &SeenContainer,
+        grace: Duration,
+        reason: &str,
+        after: &BTreeSet<usize>,
+    ) -> Option<usize> {
+        let (id, name) = (container.id.clone(), container.name.clone());
+        let mut after = after.clone();
+        match container.state {
+            State::Created | State::Exited(_) | State::Dead | State::Removing => return None,
+            State::Paused => {
+                let step = Step::Unpause { id: id.clone(), name: name.clone() };
+                after = BTreeSet::from([self.step(step, reason, after)]);
+            }
+            State::Running | State::Restarting => {}
+        }
+        let index = self.step(Step::Stop { id, name, grace }, reason, after);
+        if let Some(service) = &container.service {
+            self.stops.entry(service.clone()).or_default().insert(index);
+        }
+        Some(index)
+    }
+
+    pub(super) fn remove(
+        &mut self,
+        container: &SeenContainer,
+        reason: &str,
+        after: impl IntoIterator<Item = usize>,
+    ) -> usize {
+        let step = Step::Remove { id: container.id.clone(), name: container.name.clone() };
+        self.step(step, reason, after)
+    }
+
+    pub(super) fn start(
+        &mut self,
+        name: &str,
+        service: &str,
+        reason: &str,
+        after: impl IntoIterator<Item = usize>,
+    ) -> usize {
+        let step = Step::Start { name: name.to_owned(), service: service.to_owned() };
+        let index = self.step(step, reason, after);
+        self.starts.entry(service.to_owned()).or_default().insert(index);
+        index
+    }
+
+    /// Every stop written so far.
+    pub(super) fn all_stops(&self) -> BTreeSet<usize> {
+        self.stops.values().flatten().copied().collect()
+    }
+
+    /// The stops of those that depend on a service: they end before it does.
+    pub(super) fn stops_of_dependents(&self, wanted: &Wanted, service: &str) -> BTreeSet<usize> {
+        wanted
+            .services
+            .values()
+            .filter(|other| other.depends_on.contains_key(service))
+            .filter_map(|other| self.stops.get(&other.service))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// What a service's start waits for: its dependencies as its `depends_on` wants them. `seen` says what is so
+    /// already.
+    pub(super) fn dependencies(
+        &mut self,
+        wanted: &Wanted,
+        service: &ServiceSpec,
+        in_scope: &BTreeSet<&str>,
+        so_already: impl Fn(&ServiceSpec, Condition) -> bool,
+    ) -> BTreeSet<usize> {
+        let mut first = BTreeSet::new();
+        for (name, dependency) in &service.depends_on {
+            let Some(other) = wanted.services.get(name).filter(|_| in_scope.contains(name.as_str())) else {
+                continue;
+            };
+            let starts = self.starts.get(name).cloned().unwrap_or_default();
+            if dependency.condition == Condition::Started {
+                first.extend(starts);
+                continue;
+            }
+            if starts.is_empty() && so_already(other, dependency.condition) {
+                continue;
+            }
+            let wait = Await {
+                service: name.clone(),
+                condition: dependency.condition,
+                timeout: timeout(other, dependency.condition),
+                required: dependency.required,
+            };
+            first.insert(self.wait(wait, starts));
+        }
+        first
+    }
+
+    fn wait(&mut self, wait: Await, after: BTreeSet<usize>) -> usize {
+        if let Some((_, index)) = self.awaits.iter().find(|(known, _)| *known == wait) {
+            return *index;
+        }
+        let reason = match wait.condition {
+            Condition::Completed => "another service starts when it has run to its end",
+            _ => "another service starts when it is healthy",
+        };
+        let index = self.step(Step::Await(wait.clone()), reason, after);
+        self.awaits.push((wait, index));
+        index
+    }
+}
+
+/// How long a condition on a service may take to come true.
+pub(super) fn timeout(service: &ServiceSpec, condition: Condition) -> Duration {
+    match condition {
+        Condition::Started => START,
+        Condition::Healthy => service.start_period,
+        Condition::Completed => COMPLETION,
+    }
+}
+
+/// From the signal to the kill of a container seen.
+pub(super) fn grace(wanted: Option<&Wanted>, container: &SeenContainer) -> Duration {
+    container
+        .service
+        .as_ref()
+        .and_then(|service| wanted?.services.get(service)?.containers.first())
+        .map_or(DEFAULT_GRACE, |spec| spec.stop_grace)
+}

@@ -1,0 +1,344 @@
+//! An admitted stack and its confinements to the wanted state: names, labels' values, defaults, all spelled out.
+//!
+//! Deliberately absent: judging the file (that is the policy's) and reading images or contents (the caller brings
+//! their ids and hashes).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use compose::Admitted;
+use compose::model::{self, HealthTest, Project, Service};
+use compose::source::{At, Origin};
+use profiles::Confinement;
+use profiles::confinement::MountSource;
+
+use super::seen::SeenImage;
+use super::spec::{
+    AttachSpec, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, ServiceSpec, VolumeSpec, Wanted,
+};
+
+/// The engine's defaults of a health check (Dockerfile reference, HEALTHCHECK).
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
+const HEALTH_RETRIES: u32 = 3;
+/// First health of a service whose check is not known from the file.
+const UNKNOWN_START: Duration = Duration::from_mins(5);
+/// The engine's default from the stop signal to the kill.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Who starts containers again after an exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restarts {
+    /// A supervisor runs: the engine is told not to, since two restarters race.
+    Ours,
+    /// No supervisor runs: the engine does what the file says.
+    Engine,
+}
+
+/// What a wanted state is made of, besides the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    /// By service; every active service has one.
+    pub confinements: &'a BTreeMap<String, Confinement>,
+    /// Image as the file says it to its id, of those that are on the engine.
+    pub images: &'a BTreeMap<String, SeenImage>,
+    /// SHA-256 of each secret's and config's content, by `secret/KEY` and `config/KEY`.
+    pub contents: &'a BTreeMap<String, String>,
+    /// Active Compose profiles.
+    pub profiles: &'a BTreeSet<String>,
+    /// Who starts containers again.
+    pub restarts: Restarts,
+}
+
+/// Why no wanted state could be made. Each is a mistake of the caller: the policy refuses such files.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WantedError {
+    /// No container without a confinement.
+    #[error("service `{0}` has no confinement")]
+    Unconfined(String),
+    /// Nothing to run.
+    #[error("service `{0}` has no image")]
+    NoImage(String),
+}
+
+/// The wanted state of a stack.
+pub fn wanted(stack: &Admitted, given: &Given<'_>) -> Result<Wanted, WantedError> {
+    let project = stack.project();
+    let (active, inactive): (Vec<_>, Vec<_>) =
+        project.services.values().partition(|service| is_active(service, given.profiles));
+    let services = active
+        .iter()
+        .map(|service| Ok((service.name.clone(), service_spec(project, service, given)?)))
+        .collect::<Result<BTreeMap<_, _>, WantedError>>()?;
+    let used_networks: BTreeSet<&String> = active.iter().flat_map(|s| s.networks.keys()).collect();
+    let used_volumes: BTreeSet<String> = services
+        .values()
+        .flat_map(|service| &service.containers)
+        .flat_map(|container| container.confinement.mounts())
+        .filter_map(|mount| match &mount.source {
+            MountSource::Volume { name, .. } => name.clone(),
+            _ => None,
+        })
+        .collect();
+    Ok(Wanted {
+        project: project.name.clone(),
+        networks: project
+            .networks
+            .values()
+            .filter(|network| used_networks.contains(&network.key))
+            .map(|network| network_spec(project, network))
+            .map(|spec| (spec.name.clone(), spec))
+            .collect(),
+        volumes: project
+            .volumes
+            .values()
+            .map(|volume| volume_spec(project, volume))
+            .filter(|spec| used_volumes.contains(&spec.name))
+            .map(|spec| (spec.name.clone(), spec))
+            .collect(),
+        services,
+        inactive: inactive.iter().map(|service| service.name.clone()).collect(),
+    })
+}
+
+/// Whether a service's profiles switch it on.
+pub fn is_active(service: &Service, profiles: &BTreeSet<String>) -> bool {
+    service.profiles.is_empty()
+        || service.profiles.iter().any(|profile| profiles.contains(&profile.value) || profiles.contains("*"))
+}
+
+fn service_spec(project: &Project, service: &Service, given: &Given<'_>) -> Result<ServiceSpec, WantedError> {
+    let confinement =
+        given.confinements.get(&service.name).ok_or_else(|| WantedError::Unconfined(service.name.clone()))?;
+    let image = service.image.as_ref().ok_or_else(|| WantedError::NoImage(service.name.clone()))?;
+    let (ports, unpublished) = ports(project, service);
+    let count = service.scale.as_ref().map_or(1, |scale| scale.value);
+    let containers = (1..=count)
+        .map(|number| container_spec(project, service, number, &image.value, confinement, &ports, given))
+        .collect();
+    let healthcheck = service.healthcheck.as_ref().map(|check| &check.value);
+    Ok(ServiceSpec {
+        service: service.name.clone(),
+        containers,
+        depends_on: service.depends_on.iter().map(|(name, how)| (name.clone(), how.value)).collect(),
+        probe: service.supervisor.probe.as_ref().map(|probe| probe.value.clone()),
+        engine_health: healthcheck.is_some_and(|check| check.test != HealthTest::Disabled),
+        start_period: start_period(service),
+        on_exit: service.supervisor.on_exit.iter().map(|(code, what)| (*code, what.value)).collect(),
+        restart: restart(service),
+        unpublished,
+    })
+}
+
+fn container_spec(
+    project: &Project,
+    service: &Service,
+    number: u32,
+    image: &str,
+    confinement: &Confinement,
+    ports: &BTreeSet<PortSpec>,
+    given: &Given<'_>,
+) -> ContainerSpec {
+    let logging = service.logging.as_ref().map(|logging| logging.value.clone()).unwrap_or_default();
+    ContainerSpec {
+        project: project.name.clone(),
+        service: service.name.clone(),
+        number,
+        name: text(service.container_name.as_ref())
+            .unwrap_or_else(|| format!("{}-{}-{number}", project.name, service.name)),
+        image: image.to_owned(),
+        image_id: given.images.get(image).map(|image| image.id.clone()).unwrap_or_default(),
+        command: service.command.as_ref().map(|command| command.value.clone()),
+        entrypoint: service.entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone()),
+        environment: service
+            .environment
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name}={}", value.value.as_ref()?.0)))
+            .collect(),
+        working_dir: text(service.working_dir.as_ref()),
+        hostname: hostname(service, number),
+        domainname: text(service.domainname.as_ref()),
+        user_labels: values(&service.labels),
+        networks: networks(project, service),
+        ports: ports.clone(),
+        extra_hosts: service
+            .extra_hosts
+            .iter()
+            .map(|row| format!("{}:{}", row.value.0, row.value.1))
+            .collect(),
+        dns: list(&service.dns),
+        dns_search: list(&service.dns_search),
+        dns_opt: list(&service.dns_opt),
+        healthcheck: service.healthcheck.as_ref().map(|check| health_spec(&check.value)),
+        log_driver: logging.driver.unwrap_or_else(|| "json-file".to_owned()),
+        log_options: logging.options,
+        stop_signal: text(service.stop_signal.as_ref()),
+        stop_grace: service.stop_grace_period.as_ref().map_or(STOP_GRACE, |grace| grace.value),
+        tty: service.tty.as_ref().is_some_and(|tty| tty.value),
+        stdin_open: service.stdin_open.as_ref().is_some_and(|open| open.value),
+        runtime: text(service.runtime.as_ref()),
+        content: contents(confinement, given.contents),
+        confinement: confinement.clone(),
+        restart: match given.restarts {
+            Restarts::Ours => Restart::No,
+            Restarts::Engine => restart(service),
+        },
+    }
+}
+
+/// Stable over recreation: programs keep leases by host name. Replicas of a name that nobody wrote get a number.
+fn hostname(service: &Service, number: u32) -> String {
+    match &service.hostname {
+        Some(At { value, origin: Origin::File(_) }) => value.clone(),
+        filled => {
+            let base = filled.as_ref().map_or(&service.name, |name| &name.value);
+            if number == 1 { base.clone() } else { format!("{base}-{number}") }
+        }
+    }
+}
+
+fn networks(project: &Project, service: &Service) -> BTreeMap<String, AttachSpec> {
+    let mut networks = BTreeMap::new();
+    for (key, attachment) in &service.networks {
+        let Some(network) = project.networks.get(key) else { continue };
+        let attachment = &attachment.value;
+        let mut aliases: BTreeSet<String> = attachment.aliases.iter().cloned().collect();
+        aliases.insert(service.name.clone());
+        let spec = AttachSpec {
+            aliases: aliases.into_iter().collect(),
+            ipv4: attachment.ipv4_address,
+            ipv6: attachment.ipv6_address,
+            gw_priority: attachment.gw_priority.unwrap_or_default(),
+        };
+        networks.insert(project.network_name(network), spec);
+    }
+    networks
+}
+
+/// The ports that the engine binds, and those that it would drop.
+fn ports(project: &Project, service: &Service) -> (BTreeSet<PortSpec>, BTreeSet<PortSpec>) {
+    let ports = service
+        .ports
+        .iter()
+        .map(|port| PortSpec {
+            host_ip: port.value.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            // 0: the engine chooses.
+            host_port: port.value.published.unwrap_or_default(),
+            container_port: port.value.target,
+            protocol: port.value.protocol.clone(),
+        })
+        .collect();
+    if only_internal(project, service) { (BTreeSet::new(), ports) } else { (ports, BTreeSet::new()) }
+}
+
+fn only_internal(project: &Project, service: &Service) -> bool {
+    service
+        .networks
+        .keys()
+        .filter_map(|key| project.networks.get(key))
+        .all(|network| is(network.internal.as_ref()) && !is(network.external.as_ref()))
+}
+
+fn health_spec(check: &model::Healthcheck) -> HealthSpec {
+    HealthSpec {
+        test: match &check.test {
+            HealthTest::Inherit => Vec::new(),
+            HealthTest::Disabled => vec!["NONE".to_owned()],
+            HealthTest::Exec(arguments) => {
+                std::iter::once("CMD".to_owned()).chain(arguments.iter().cloned()).collect()
+            }
+            HealthTest::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
+        },
+        interval: check.interval,
+        timeout: check.timeout,
+        start_period: check.start_period,
+        start_interval: check.start_interval,
+        retries: check.retries,
+    }
+}
+
+/// From a start to the first health: what the check itself allows, and no less than it can take to say so.
+fn start_period(service: &Service) -> Duration {
+    if let Some(probe) = &service.supervisor.probe {
+        return probe.value.start_period;
+    }
+    let Some(check) = &service.healthcheck else { return UNKNOWN_START };
+    let check = &check.value;
+    if check.test == HealthTest::Inherit {
+        return UNKNOWN_START;
+    }
+    let run = check.interval.unwrap_or(HEALTH_INTERVAL) + check.timeout.unwrap_or(HEALTH_INTERVAL);
+    check.start_period.unwrap_or_default() + run.saturating_mul(check.retries.unwrap_or(HEALTH_RETRIES) + 1)
+}
+
+fn restart(service: &Service) -> Restart {
+    match service.restart.as_ref().map(|restart| restart.value) {
+        None | Some(model::Restart::No) => Restart::No,
+        Some(model::Restart::Always) => Restart::Always,
+        Some(model::Restart::UnlessStopped) => Restart::UnlessStopped,
+        Some(model::Restart::OnFailure(n)) => Restart::OnFailure(n),
+    }
+}
+
+fn contents(confinement: &Confinement, hashes: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    confinement
+        .mounts()
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            MountSource::Content { kind, key, .. } => Some(format!("{kind}/{key}")),
+            _ => None,
+        })
+        .map(|name| {
+            let hash = hashes.get(&name).cloned().unwrap_or_default();
+            (name, hash)
+        })
+        .collect()
+}
+
+fn network_spec(project: &Project, network: &model::Network) -> NetworkSpec {
+    NetworkSpec {
+        project: project.name.clone(),
+        key: network.key.clone(),
+        name: project.network_name(network),
+        external: is(network.external.as_ref()),
+        internal: is(network.internal.as_ref()),
+        ipv6: is(network.enable_ipv6.as_ref()),
+        options: values(&network.driver_opts),
+        pools: network
+            .ipam
+            .iter()
+            .map(|pool| {
+                let pool = &pool.value;
+                (pool.subnet.clone(), pool.gateway.clone(), pool.ip_range.clone())
+            })
+            .collect(),
+        user_labels: values(&network.labels),
+    }
+}
+
+fn volume_spec(project: &Project, volume: &model::Volume) -> VolumeSpec {
+    VolumeSpec {
+        project: project.name.clone(),
+        key: volume.key.clone(),
+        name: project.volume_name(volume),
+        external: is(volume.external.as_ref()),
+        options: values(&volume.driver_opts),
+        user_labels: values(&volume.labels),
+    }
+}
+
+fn is(flag: Option<&At<bool>>) -> bool {
+    flag.is_some_and(|flag| flag.value)
+}
+
+fn text(value: Option<&At<String>>) -> Option<String> {
+    value.map(|value| value.value.clone())
+}
+
+fn list(values: &[At<String>]) -> Vec<String> {
+    values.iter().map(|value| value.value.clone()).collect()
+}
+
+fn values(map: &BTreeMap<String, At<String>>) -> BTreeMap<String, String> {
+    map.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect()
+}
