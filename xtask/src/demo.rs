@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::api::Api;
 use crate::shell::{command, loud, output, quiet, require_root, say};
-use crate::{cache, debian, engine, images, netfilter, product};
+use crate::{cache, debian, engine, images, netfilter, product, recipes};
 
 /// The endpoint of `supervisor run`.
 const ENDPOINT: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9180);
@@ -229,11 +229,11 @@ impl Demo {
 
 /// Says what will be put on the machine before anything is.
 fn announce(private_engine: bool) -> Result<()> {
-    let mut needs = images::NEEDS.to_vec();
+    let mut needs = recipes::NEEDS.to_vec();
     needs.push(("cc", "gcc"));
     needs.push(("curl", "curl"));
     if private_engine {
-        needs.extend(engine::NEEDS);
+        needs.extend(engine::unpack::NEEDS);
     }
     let missing = debian::missing(&needs);
     println!("This demo will");

@@ -10,6 +10,7 @@ mod engine;
 mod images;
 mod netfilter;
 mod product;
+mod recipes;
 mod shell;
 mod test;
 

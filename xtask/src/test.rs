@@ -33,7 +33,7 @@ pub(crate) struct Args {
 /// Runs them; the runner's own summary comes last.
 pub(crate) fn run(args: &Args) -> Result<()> {
     require_root("to start a container engine and look into containers")?;
-    debian::install(&[&NEEDS[..], &engine::NEEDS[..]].concat())?;
+    debian::install(&[&NEEDS[..], &engine::unpack::NEEDS[..]].concat())?;
     let path = runner()?;
     let binary = product::development()?;
     let engine = Private::start("test", Place::OwnNetwork)?;
