@@ -53,6 +53,13 @@ impl Report {
         self.unreadable || self.findings.iter().any(|f| f.severity == Severity::Error)
     }
 
+    /// Puts the findings in file order, those without a place first, and keeps each once.
+    pub fn sort(&mut self) {
+        let key = |f: &Finding| (f.span, f.severity, f.rule, f.service.clone(), f.message.clone());
+        self.findings.sort_by_cached_key(key);
+        self.findings.dedup();
+    }
+
     /// How many findings weigh this much.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|f| f.severity == severity).count()

@@ -42,8 +42,10 @@ pub struct Look {
     pub sockets: Vec<PathBuf>,
     /// Device and inode number, to compare with an engine socket by another name.
     pub identity: Option<(u64, u64)>,
-    /// Permission bits and owner of what is at the end.
+    /// Permission bits of what is at the end.
     pub mode: Option<u32>,
+    /// User and group that own it.
+    pub owner: Option<(u32, u32)>,
 }
 
 /// The kind of a directory entry.
@@ -85,6 +87,7 @@ impl Host for MemoryHost {
             sockets: Vec::new(),
             identity: None,
             mode: None,
+            owner: None,
         })
     }
 }

@@ -8,6 +8,7 @@
 mod canonical;
 mod dotenv;
 pub mod finding;
+mod harden;
 pub mod host;
 mod interpolate;
 pub mod keys;
@@ -17,7 +18,9 @@ mod merge;
 pub mod model;
 mod node;
 pub mod order;
+pub mod policy;
 pub mod problem;
+pub mod rules;
 mod scalar;
 pub mod shape;
 pub mod source;
@@ -81,7 +84,23 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
 }
 
 /// Judges a loaded stack and hardens it. The report holds every finding either way, notes of hardening included.
+///
+/// Nothing is admitted that has an error, be it of loading or of the policy.
 pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitted>, Report) {
-    let _ = (policy, host);
-    (None, loaded.report)
+    let Loaded { project, mut report } = loaded;
+    let Some(mut project) = project else { return (None, report) };
+    let mut found = policy::judge(&policy::Stack::new(&project, host));
+    found.extend(harden::harden(&mut project));
+    policy::exempt(&mut found, &project.stack.exempt, policy.today);
+    if policy.strict {
+        for finding in found.iter_mut().chain(&mut report.findings) {
+            if finding.severity == Severity::Warning {
+                finding.severity = Severity::Error;
+            }
+        }
+    }
+    report.findings.append(&mut found);
+    report.sort();
+    let refused = report.refuses();
+    ((!refused).then_some(Admitted(project)), report)
 }

@@ -75,6 +75,12 @@ pub struct Date {
     pub day: u8,
 }
 
+impl std::fmt::Display for Date {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
 /// One service, every key in its long form. `None` and empty mean that neither file nor hardening said anything.
 #[derive(Clone, Debug)]
 pub struct Service {

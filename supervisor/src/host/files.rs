@@ -58,6 +58,7 @@ impl Host for Files {
             kind: metadata.as_ref().map(kind),
             identity: metadata.as_ref().map(|m| (m.dev(), m.ino())),
             mode: metadata.as_ref().map(|m| m.mode() & 0o7777),
+            owner: metadata.as_ref().map(|m| (m.uid(), m.gid())),
             resolved,
             links,
             sockets,

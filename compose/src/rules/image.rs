@@ -1,0 +1,141 @@
+//! What a service is made of: its image, where it comes from, what is said about it to other programs.
+
+use crate::finding::Severity;
+use crate::model::Service;
+use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+
+use super::{is_any, place};
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        id: "SV240",
+        title: "an image is pinned by digest",
+        reason: "a tag can mean another image tomorrow, and what is launched is then not what was judged",
+        severity: Severity::Warning,
+        fix: "add the digest that `docker image inspect --format '{{index .RepoDigests 0}}' IMAGE` prints",
+        bad: "services:\n  web:\n    image: caddy:2 # <-\n",
+        good: "services:\n  web:\n    image: caddy:2@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+        place: place("5.5", "5.28", "13"),
+        exempt: Exempt::Possible,
+        check: Check::Service(pinned),
+    },
+    Rule {
+        id: "SV241",
+        title: "images are built elsewhere",
+        reason: "a build runs code of its own choosing on the host, with privileges and networks that no rule sees",
+        severity: Severity::Error,
+        fix: "build elsewhere, and name the image with its digest",
+        bad: "services:\n  web:\n    image: app:1\n    build: . # <-\n",
+        good: "services:\n  web:\n    image: app:1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+        place: place("5.5", "", "13"),
+        exempt: Exempt::Never,
+        check: Check::Keys(&["build", "develop"]),
+    },
+    Rule {
+        id: "SV242",
+        title: "an image does not change by itself",
+        reason: "an image that is fetched again unasked replaces what was judged",
+        severity: Severity::Error,
+        fix: "write `pull_policy: missing` or `never`, and change the digest to update",
+        bad: "services:\n  web:\n    image: caddy:2\n    pull_policy: always # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    pull_policy: missing\n",
+        place: place("5.5", "5.28", "13"),
+        exempt: Exempt::Never,
+        check: Check::Service(pull_policy),
+    },
+    Rule {
+        id: "SV243",
+        title: "an image is not refreshed by the clock",
+        reason: "an image that is fetched again unasked replaces what was judged",
+        severity: Severity::Error,
+        fix: "remove it, and change the digest to update",
+        bad: "services:\n  web:\n    image: caddy:2\n    pull_refresh_after: 24h # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n",
+        place: place("5.5", "5.28", "13"),
+        exempt: Exempt::Never,
+        check: Check::Keys(&["pull_refresh_after"]),
+    },
+    Rule {
+        id: "SV244",
+        title: "no label that belongs to Compose or to us",
+        reason: "such a label makes a container look like part of another stack, to be changed or removed with it",
+        severity: Severity::Error,
+        fix: "remove the label, or choose another name",
+        bad: "services:\n  web:\n    image: caddy:2\n    labels:\n      com.docker.compose.project: other # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    labels:\n      org.example.role: front\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Stack(reserved_labels),
+    },
+    Rule {
+        id: "SV245",
+        title: "no label that steers another program",
+        reason: "programs with the engine's socket read such labels as orders: to route, update or restart",
+        severity: Severity::Error,
+        fix: "remove the label, or exempt the service with the reason",
+        bad: "services:\n  web:\n    image: caddy:2\n    labels:\n      traefik.enable: \"true\" # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    labels:\n      org.example.role: front\n",
+        place: place("", "", ""),
+        exempt: Exempt::Possible,
+        check: Check::Service(steering_labels),
+    },
+];
+
+/// Whether an image reference names its content: by digest, or by the image's own id.
+pub(crate) fn is_pinned(image: &str) -> bool {
+    let digest =
+        image.rsplit_once("@sha256:").map(|(_, digest)| digest).or_else(|| image.strip_prefix("sha256:"));
+    digest.is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')))
+}
+
+fn pinned(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let Some(image) = service.image.as_ref().filter(|image| !is_pinned(&image.value)) else {
+        return Vec::new();
+    };
+    let message = if image.value.contains('@') || image.value.starts_with("sha256:") {
+        format!("`{}` has a digest that is not 64 hexadecimal digits", image.value)
+    } else {
+        format!("`{}` is not pinned by digest", image.value)
+    };
+    vec![Hit::at(image, message)]
+}
+
+fn pull_policy(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let Some(policy) = &service.pull_policy else { return Vec::new() };
+    if is_any(&policy.value, &["", "missing", "if_not_present", "never"]) {
+        return Vec::new();
+    }
+    vec![Hit::at(policy, format!("pull policy `{}`", policy.value)).fix("pull_policy: missing")]
+}
+
+fn reserved_labels(stack: &Stack<'_>) -> Vec<Hit> {
+    let project = stack.project;
+    let services = project.services.values().flat_map(|s| &s.labels);
+    let networks = project.networks.values().flat_map(|n| &n.labels);
+    let volumes = project.volumes.values().flat_map(|v| &v.labels);
+    let reserved = services.chain(networks).chain(volumes).filter(|(name, _)| {
+        let name = name.trim().to_ascii_lowercase();
+        name.starts_with("com.docker.compose.") || name == "supervisor" || name.starts_with("supervisor.")
+    });
+    reserved.map(|(name, value)| Hit::at(value, format!("label `{name}` is reserved"))).collect()
+}
+
+fn steering_labels(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    const STEERING: &[&str] = &[
+        "traefik.",
+        "com.centurylinklabs.watchtower",
+        "autoheal",
+        "wud.",
+        "diun.",
+        "ofelia.",
+        "caddy",
+        "io.containers.",
+        "run.oci.",
+        "io.katacontainers.",
+    ];
+    let steering = service.labels.iter().filter(|(name, _)| {
+        let name = name.trim().to_ascii_lowercase();
+        STEERING.iter().any(|start| name.starts_with(start))
+    });
+    steering.map(|(name, value)| Hit::at(value, format!("label `{name}` steers another program"))).collect()
+}

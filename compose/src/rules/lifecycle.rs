@@ -1,0 +1,253 @@
+//! How a service lives: its health, its signals, its names, and keys that nothing here acts on.
+
+use std::time::Duration;
+
+use crate::finding::Severity;
+use crate::model::{HealthTest, Service};
+use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+
+use super::place;
+
+/// A stable host name is filled in under this id.
+pub(crate) const HOSTNAME: &str = "SV265";
+/// `init: true` is filled in under this id.
+pub(crate) const INIT: &str = "SV266";
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        id: "SV260",
+        title: "health can be seen",
+        reason: "a program that hangs looks alive; without a check nothing notices and nothing heals it",
+        severity: Severity::Warning,
+        fix: "add a `healthcheck`, or an HTTP probe under `x-supervisor.probe`",
+        bad: "services:\n  web: # <-\n    image: caddy:2\n",
+        good: "services:\n  web:\n    image: caddy:2\n    healthcheck:\n      test: [CMD, caddy, version]\n      interval: 30s\n      timeout: 5s\n",
+        place: place("", "5.27", ""),
+        exempt: Exempt::Possible,
+        check: Check::Service(health),
+    },
+    Rule {
+        id: "SV261",
+        title: "health is not switched off",
+        reason: "a program that hangs looks alive; without a check nothing notices and nothing heals it",
+        severity: Severity::Error,
+        fix: "remove `disable`, or say how to probe under `x-supervisor.probe`",
+        bad: "services:\n  web:\n    image: caddy:2\n    healthcheck: # <-\n      disable: true\n",
+        good: "services:\n  web:\n    image: caddy:2\n    healthcheck:\n      test: [CMD, caddy, version]\n",
+        place: place("", "5.27", ""),
+        exempt: Exempt::Possible,
+        check: Check::Service(health_disabled),
+    },
+    Rule {
+        id: "SV262",
+        title: "health is checked often enough, and not too often",
+        reason: "a check once an hour finds a hang an hour late, and one that outlasts its interval never ends",
+        severity: Severity::Error,
+        fix: "use an interval from 1s to 5m, a timeout within it, 1 to 10 retries, and a start period up to 30m",
+        bad: "services:\n  web:\n    image: caddy:2\n    healthcheck: # <-\n      test: [CMD, caddy, version]\n      interval: 1h\n",
+        good: "services:\n  web:\n    image: caddy:2\n    healthcheck:\n      test: [CMD, caddy, version]\n      interval: 30s\n      timeout: 5s\n      retries: 3\n",
+        place: place("", "5.27", ""),
+        exempt: Exempt::Possible,
+        check: Check::Service(health_times),
+    },
+    Rule {
+        id: "SV263",
+        title: "a program can end well",
+        reason: "`SIGKILL` and `SIGSTOP` cannot be answered: data is lost, or the program never ends",
+        severity: Severity::Error,
+        fix: "name a signal that the program ends on, such as `SIGTERM` or `SIGINT`",
+        bad: "services:\n  web:\n    image: caddy:2\n    stop_signal: SIGKILL # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    stop_signal: SIGINT\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(stop_signal),
+    },
+    Rule {
+        id: "SV264",
+        title: "a program has time to end, but not forever",
+        reason: "too short a time loses data, too long a one holds up every change and every shutdown",
+        severity: Severity::Error,
+        fix: "write a `stop_grace_period` from 1s to 5m",
+        bad: "services:\n  web:\n    image: caddy:2\n    stop_grace_period: 2h # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    stop_grace_period: 30s\n",
+        place: place("", "", ""),
+        exempt: Exempt::Possible,
+        check: Check::Service(stop_grace_period),
+    },
+    Rule {
+        id: HOSTNAME,
+        title: "a stable host name",
+        reason: "the engine's default is a new name for each container, and programs that lock by host name then refuse to start again",
+        severity: Severity::Error,
+        fix: "write a `hostname` of letters, digits and `-`, or none: the service's name is the default",
+        bad: "services:\n  web:\n    image: caddy:2\n    hostname: my_host! # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    hostname: my-host\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(names),
+    },
+    Rule {
+        id: INIT,
+        title: "an init reaps and forwards",
+        reason: "most programs as process 1 ignore signals and leave dead children behind",
+        severity: Severity::Note,
+        fix: "nothing has to be written; `init: false` is for images with an init of their own",
+        bad: "services:\n  web: # <-\n    image: caddy:2\n",
+        good: "services:\n  web:\n    image: caddy:2\n    init: true\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Fill,
+    },
+    Rule {
+        id: "SV267",
+        title: "no terminal where nobody sits",
+        reason: "a terminal changes how programs write their logs, and an open standard input waits forever",
+        severity: Severity::Warning,
+        fix: "remove `tty` and `stdin_open`",
+        bad: "services:\n  web:\n    image: caddy:2\n    tty: true # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    tty: false\n",
+        place: place("", "", ""),
+        exempt: Exempt::Possible,
+        check: Check::Service(terminal),
+    },
+    Rule {
+        id: "SV268",
+        title: "a container name that the engine takes",
+        reason: "the engine refuses other names when the container is made",
+        severity: Severity::Error,
+        fix: "use letters, digits, `_`, `.` and `-`, two characters at least, the first a letter or a digit",
+        bad: "services:\n  web:\n    image: caddy:2\n    container_name: my web # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    container_name: my-web\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(container_name),
+    },
+    Rule {
+        id: "SV279",
+        title: "no key that nothing acts on",
+        reason: "a key that is accepted and ignored promises what does not hold",
+        severity: Severity::Error,
+        fix: "remove it",
+        bad: "services:\n  web:\n    image: caddy:2\n    post_start: # <-\n      - command: id\n",
+        good: "services:\n  web:\n    image: caddy:2\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(unsupported),
+    },
+];
+
+fn health(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    if service.supervisor.probe.is_some() || service.healthcheck.is_some() {
+        return Vec::new();
+    }
+    vec![Hit::on(service.span, format!("nothing tells whether `{}` is healthy", service.name))]
+}
+
+fn health_disabled(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let disabled = service.healthcheck.as_ref().filter(|check| check.value.test == HealthTest::Disabled);
+    let unseen = disabled.filter(|_| service.supervisor.probe.is_none());
+    Hit::if_some(
+        unseen.map(|check| Hit::at(check, format!("the health check of `{}` is switched off", service.name))),
+    )
+}
+
+fn health_times(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    const MINUTE: Duration = Duration::from_mins(1);
+    let Some(at) = service.healthcheck.as_ref().filter(|check| check.value.test != HealthTest::Disabled)
+    else {
+        return Vec::new();
+    };
+    let check = &at.value;
+    let odd_interval = check.interval.filter(|t| !(Duration::from_secs(1)..=5 * MINUTE).contains(t));
+    let interval = check.interval.unwrap_or(Duration::from_secs(30));
+    let long_timeout = check.timeout.filter(|timeout| *timeout > interval);
+    let odd_retries = check.retries.filter(|retries| !(1..=10).contains(retries));
+    let long_start = check.start_period.filter(|start| *start > 30 * MINUTE);
+    let messages = [
+        odd_interval.map(|t| (format!("a check every {t:?}"), "interval: 30s")),
+        long_timeout.map(|t| (format!("a timeout of {t:?} in an interval of {interval:?}"), "timeout: 5s")),
+        odd_retries.map(|n| (format!("{n} retries"), "retries: 3")),
+        long_start.map(|t| (format!("a start period of {t:?}"), "start_period: 5m")),
+    ];
+    messages.into_iter().flatten().map(|(message, fix)| Hit::at(at, message).fix(fix)).collect()
+}
+
+fn stop_signal(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let Some(signal) = &service.stop_signal else { return Vec::new() };
+    let why = match number(&signal.value) {
+        None => "is no signal",
+        Some(9 | 19) => "cannot be answered",
+        Some(_) => return Vec::new(),
+    };
+    vec![Hit::at(signal, format!("`{}` {why}", signal.value)).fix("stop_signal: SIGTERM")]
+}
+
+/// A signal's number on Linux, by name with or without `SIG`, or by number.
+fn number(signal: &str) -> Option<u8> {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let upper = signal.trim().to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    if let Some(offset) = name.strip_prefix("RTMIN+") {
+        return offset.parse::<u8>().ok().filter(|n| *n <= 30).map(|n| 34 + n);
+    }
+    if let Ok(number) = name.parse::<u8>() {
+        return (1..=64).contains(&number).then_some(number);
+    }
+    let at = NAMES.iter().position(|known| *known == name)?;
+    u8::try_from(at + 1).ok()
+}
+
+fn stop_grace_period(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let odd = service
+        .stop_grace_period
+        .as_ref()
+        .filter(|time| !(Duration::from_secs(1)..=Duration::from_mins(5)).contains(&time.value));
+    Hit::if_some(
+        odd.map(|time| Hit::at(time, format!("{:?} to end", time.value)).fix("stop_grace_period: 30s")),
+    )
+}
+
+fn names(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let names = service.hostname.iter().chain(&service.domainname);
+    let odd = names.filter(|name| !is_dns_name(&name.value));
+    odd.map(|name| Hit::at(name, format!("`{}` is not a host name", name.value))).collect()
+}
+
+/// RFC 1123: labels of letters, digits and inner hyphens.
+pub(crate) fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+fn terminal(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let keys = [("tty", &service.tty), ("stdin_open", &service.stdin_open)];
+    let set =
+        keys.into_iter().filter_map(|(key, value)| value.as_ref().filter(|on| on.value).map(|on| (key, on)));
+    set.map(|(key, on)| Hit::at(on, format!("`{key}` is set")).fix(format!("{key}: false"))).collect()
+}
+
+fn container_name(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let odd = service.container_name.as_ref().filter(|name| {
+        let mut chars = name.value.chars();
+        let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let rest = chars.as_str();
+        !(first && !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)))
+    });
+    Hit::if_some(odd.map(|name| Hit::at(name, format!("`{}` is not a container's name", name.value))))
+}
+
+fn unsupported(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let left = service.refused.iter().filter(|(key, _)| {
+        !super::all().any(|rule| matches!(rule.check, Check::Keys(keys) if keys.contains(key)))
+    });
+    left.map(|(key, span)| Hit::on(*span, format!("`{key}` is not supported"))).collect()
+}
