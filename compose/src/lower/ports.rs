@@ -44,7 +44,8 @@ fn port(item: &Node, problems: &mut Problems) -> Option<At<PublishedPort>> {
             published,
             target,
             protocol: text("protocol").unwrap_or_else(|| "tcp".to_owned()).to_ascii_lowercase(),
-            mode: text("mode"),
+            // What was filled in for Compose's own output was not said by anybody, and has the place of the whole.
+            mode: item.get("mode").filter(|n| n.span != item.span).and_then(Node::as_text),
         },
         item.span,
     ))

@@ -45,3 +45,6 @@ const fn place(guide: &'static str, cis: &'static str, owasp: &'static str) -> P
 fn is_any(value: &str, names: &[&str]) -> bool {
     names.iter().any(|name| value.trim().eq_ignore_ascii_case(name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -299,7 +299,10 @@ fn open_secrets(stack: &Stack<'_>) -> Vec<Hit> {
 
 fn objects_outside(stack: &Stack<'_>) -> Vec<Hit> {
     let external = objects(stack).filter(|object| object.content.value == ContentSource::External);
-    external.map(|object| Hit::at(&object.content, format!("`{}` is made elsewhere", object.key))).collect()
+    let external =
+        external.map(|object| Hit::at(&object.content, format!("`{}` is made elsewhere", object.key)));
+    let keys = objects(stack).flat_map(|object| &object.refused);
+    external.chain(keys.map(|(key, span)| Hit::on(*span, format!("`{key}` is not allowed")))).collect()
 }
 
 fn env_files_elsewhere(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
