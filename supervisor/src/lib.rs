@@ -2,6 +2,7 @@
 //!
 //! `decide` is pure. `engine` alone names the engine's crate. Everything else carries values between them.
 
+pub mod apply;
 pub mod args;
 pub mod attest;
 pub mod commands;
@@ -11,6 +12,7 @@ pub mod exit;
 pub mod host;
 pub mod input;
 pub mod observe;
+pub mod progress;
 pub mod render;
 pub mod serve;
 pub mod stack;

@@ -41,7 +41,7 @@ pub trait Engine {
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
 
     /// Creates a container under its confinement and gives its id. `contents` has the staged host file of each
-    /// secret and config given, by `kind/key`; the AppArmor profile must be loaded already.
+    /// secret and config given, by its path in the container; the AppArmor profile must be loaded already.
     async fn create_container(
         &self,
         spec: &ContainerSpec,

@@ -1,3 +1,6 @@
 //! The host as the pure crates are told about it, and what is done on it.
 
+pub mod contents;
 pub mod files;
+pub mod lock;
+pub mod state;

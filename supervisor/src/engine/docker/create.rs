@@ -20,7 +20,7 @@ use crate::decide::spec::{
 };
 use crate::engine::port::ExecSpec;
 
-/// A container's description. `contents` has the staged file of each secret and config by `kind/key`.
+/// A container's description. `contents` has the staged file of each secret and config by its target.
 pub(super) fn container(
     spec: &ContainerSpec,
     contents: &BTreeMap<String, PathBuf>,
@@ -138,8 +138,9 @@ fn mounts(
                 continue;
             }
             MountSource::Content { kind, key, .. } => {
-                let name = format!("{kind}/{key}");
-                let path = contents.get(&name).ok_or_else(|| format!("the {kind} `{key}` was not staged"))?;
+                let path = contents
+                    .get(&promise.target)
+                    .ok_or_else(|| format!("the {kind} `{key}` was not staged"))?;
                 bind(path.display().to_string(), promise)
             }
         };

@@ -1,0 +1,175 @@
+//! What can go wrong in a plan: each failed step with its place, its reason and the next step.
+//!
+//! Deliberately absent: exit codes; those are the command line's.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::engine::EngineError;
+use crate::host::contents::ContentsError;
+use crate::progress::Subject;
+
+/// A plan that was not executed to its end.
+#[derive(Debug)]
+pub struct ApplyError {
+    /// What failed, in the order of failing; at least one.
+    pub failures: Vec<Failed>,
+    /// Steps that ended well.
+    pub done: usize,
+    /// What was not begun.
+    pub left: Vec<Subject>,
+}
+
+/// A step that failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// What it was about.
+    pub subject: Subject,
+    /// Why.
+    pub error: StepError,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A container could not be prepared.
+    #[error("cannot prepare container `{container}`")]
+    Prepare {
+        /// Engine name.
+        container: String,
+        /// Why.
+        source: PrepareError,
+    },
+    /// What runs is not what was promised; it was stopped.
+    #[error("container `{container}` is not confined as promised, and was stopped: {}", .differences.join("; "))]
+    NotAsPromised {
+        /// Engine name.
+        container: String,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// It did not become healthy in time.
+    #[error("service `{service}` did not become healthy within {} s{}", .after.as_secs(), because(.last.as_deref()))]
+    NotHealthy {
+        /// Service.
+        service: String,
+        /// Container.
+        container: String,
+        /// Its budget.
+        after: Duration,
+        /// What its check said last.
+        last: Option<String>,
+    },
+    /// It ended while it was waited for.
+    #[error("container `{container}` of service `{service}` {}", end(*.code, *.oom_killed))]
+    Died {
+        /// Service.
+        service: String,
+        /// Container.
+        container: String,
+        /// Exit code.
+        code: i64,
+        /// The kernel killed it for its memory.
+        oom_killed: bool,
+        /// The last lines of its output, neutralised.
+        output: Vec<String>,
+    },
+    /// Nothing says whether it is healthy.
+    #[error("service `{service}` is to be waited for until it is healthy, and has no check that says so")]
+    NoCheck {
+        /// Service.
+        service: String,
+    },
+    /// It runs on when it should have ended.
+    #[error("service `{service}` did not end within {} s", .after.as_secs())]
+    NotCompleted {
+        /// Service.
+        service: String,
+        /// Its budget.
+        after: Duration,
+    },
+}
+
+/// Why a container could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A secret or config.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
+    /// Its AppArmor profile.
+    #[error("the AppArmor profile `{name}` does not load: {reason}")]
+    AppArmor {
+        /// The profile.
+        name: String,
+        /// The parser's word.
+        reason: String,
+    },
+}
+
+impl StepError {
+    /// What to do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Engine(error) => error.help(),
+            Self::Prepare { source: PrepareError::Contents(error), .. } => error.help(),
+            Self::Prepare { source: PrepareError::AppArmor { .. }, .. } => {
+                "run as root with `apparmor_parser` installed; `aa-status` says what the kernel has".into()
+            }
+            Self::NotAsPromised { container, .. } => format!(
+                "the engine or its runtime did not do what it was told, or somebody changed it: see `docker inspect {container}` and \
+                 `supervisor attest`; do not run it before the difference is understood"
+            ),
+            Self::NotHealthy { service, .. } => format!(
+                "it is left as it is: see `supervisor logs {service}`; if it only needs longer, raise `start_period` of its \
+                 `x-supervisor.probe` or `healthcheck`"
+            ),
+            Self::Died { service, oom_killed: true, .. } => {
+                format!(
+                    "raise the memory limit of `{service}` (`mem_limit`), or let it use less; its output is in `supervisor logs {service}`"
+                )
+            }
+            Self::Died { service, .. } => {
+                format!(
+                    "it is left as it is: see `supervisor logs {service}`, mend the cause and run `up` again"
+                )
+            }
+            Self::NoCheck { service } => format!(
+                "give `{service}` an `x-supervisor.probe` or a `healthcheck`, or depend on it with `condition: service_started`"
+            ),
+            Self::NotCompleted { service, .. } => {
+                format!(
+                    "see `supervisor logs {service}`; a service that runs on is waited for with `service_started` or `service_healthy`"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failures.first() {
+            Some(first) => first.error.fmt(f),
+            None => f.write_str("the plan was not executed to its end"),
+        }
+    }
+}
+
+impl std::error::Error for ApplyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.failures.first().and_then(|first| std::error::Error::source(&first.error))
+    }
+}
+
+fn because(last: Option<&str>) -> String {
+    last.map(|last| format!(": {last}")).unwrap_or_default()
+}
+
+fn end(code: i64, oom_killed: bool) -> String {
+    if oom_killed {
+        return "was killed by the kernel: it used more memory than its limit".into();
+    }
+    format!("ended with code {code}")
+}

@@ -1,0 +1,207 @@
+//! Executes a plan: one arm a step, in the order of the plan, independent steps at the same time.
+//!
+//! A step leaves nothing to choose. After a failure nothing more is started, what runs is finished, and what was made
+//! stays for inspection. Deliberately absent: decisions, retries, printing.
+
+mod error;
+mod step;
+mod wait;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use compose::model::Probe;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+pub use error::{ApplyError, Failed, PrepareError, StepError};
+
+use crate::decide::plan::{Plan, Step};
+use crate::decide::spec::{ContainerSpec, Wanted};
+use crate::engine::{Engine, Inspected};
+use crate::progress::{Phase, Progress, Subject};
+
+/// At most so many steps at the same time; a step that waits for a service's health is not counted.
+const AT_ONCE: usize = 16;
+
+/// What a plan needs of this machine besides the engine.
+#[allow(async_fn_in_trait, reason = "the shell is single-threaded: no future has to be Send")]
+pub trait Machine {
+    /// Loads a container's AppArmor profile and stages what it is given; the files by their path in the container.
+    ///
+    /// # Errors
+    /// The profile does not load, or a file cannot be staged.
+    fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError>;
+
+    /// Compares the kernel's word on a running container with its promise.
+    ///
+    /// # Errors
+    /// What differs, one sentence each.
+    fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>>;
+
+    /// Asks a service once, under this path of its probe.
+    ///
+    /// # Errors
+    /// Why the answer is not the good one.
+    async fn probe(&self, probe: &Probe, path: &str, address: IpAddr) -> Result<(), String>;
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Steps that ended well.
+    pub done: usize,
+    /// What went wrong and does not matter enough to fail.
+    pub warnings: Vec<String>,
+}
+
+/// How a step ended that did not fail.
+pub(crate) enum Ended {
+    /// As it should.
+    Well,
+    /// Well enough: said and passed over.
+    Passed(String),
+    /// Another step failed meanwhile.
+    GivenUp,
+}
+
+/// What every step may use.
+pub(crate) struct Context<'a, E, M> {
+    pub(crate) engine: &'a E,
+    pub(crate) machine: &'a M,
+    pub(crate) wanted: &'a Wanted,
+    /// When it began, so that no event after it is missed.
+    pub(crate) began: Timestamp,
+    pub(crate) progress: mpsc::UnboundedSender<Progress>,
+    pub(crate) failed: watch::Receiver<bool>,
+}
+
+/// Executes a plan. An empty one makes no request.
+///
+/// # Errors
+/// Every step that failed, with what was not begun for it.
+pub async fn apply<E: Engine, M: Machine>(
+    engine: &E,
+    machine: &M,
+    wanted: &Wanted,
+    plan: &Plan,
+    report: &mut dyn FnMut(Progress),
+) -> Result<Applied, ApplyError> {
+    let (progress, mut reports) = mpsc::unbounded_channel();
+    let (fail, failed) = watch::channel(false);
+    let context = Context { engine, machine, wanted, began: Timestamp::now(), progress, failed };
+    let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
+    let mut done = BTreeSet::new();
+    let mut applied = Applied::default();
+    let mut failures = Vec::new();
+    let mut running = FuturesUnordered::new();
+    let mut working = 0;
+    loop {
+        for index in ready(plan, &open, &done) {
+            let Some(planned) = plan.steps.get(index) else { continue };
+            let waits = matches!(planned.step, Step::Await(_));
+            if !failures.is_empty() || (!waits && working >= AT_ONCE) {
+                continue;
+            }
+            working += usize::from(!waits);
+            open.remove(&index);
+            report(progress_of(index, &planned.step, Phase::Working(words(&planned.step).1)));
+            let context = &context;
+            running.push(async move { (index, waits, step::run(context, index, &planned.step).await) });
+        }
+        let (index, waits, outcome) = tokio::select! {
+            Some(line) = reports.recv() => {
+                report(line);
+                continue;
+            }
+            ended = running.next() => match ended {
+                Some(ended) => ended,
+                None => break,
+            },
+        };
+        working -= usize::from(!waits);
+        let Some(planned) = plan.steps.get(index) else { continue };
+        let phase = match outcome {
+            Ok(Ended::Well) => {
+                done.insert(index);
+                Phase::Done(words(&planned.step).2)
+            }
+            Ok(Ended::Passed(why)) => {
+                done.insert(index);
+                applied.warnings.push(why.clone());
+                Phase::Passed(why)
+            }
+            Ok(Ended::GivenUp) => Phase::Left,
+            Err(error) => {
+                let text = error.to_string();
+                failures.push(Failed { subject: subject(&planned.step), error });
+                let _ = fail.send(true);
+                Phase::Failed(text)
+            }
+        };
+        report(progress_of(index, &planned.step, phase));
+    }
+    while let Ok(line) = reports.try_recv() {
+        report(line);
+    }
+    applied.done = done.len();
+    if failures.is_empty() {
+        return Ok(applied);
+    }
+    let left = open.iter().filter_map(|index| plan.steps.get(*index)).map(|p| subject(&p.step)).collect();
+    Err(ApplyError { failures, done: done.len(), left })
+}
+
+/// The open steps whose predecessors have all ended well.
+fn ready(plan: &Plan, open: &BTreeSet<usize>, done: &BTreeSet<usize>) -> Vec<usize> {
+    let free = |index: &&usize| {
+        plan.steps.get(**index).is_some_and(|planned| planned.after.iter().all(|first| done.contains(first)))
+    };
+    open.iter().filter(free).copied().collect()
+}
+
+pub(crate) fn progress_of(step: usize, of: &Step, phase: Phase) -> Progress {
+    Progress { step, subject: subject(of), phase }
+}
+
+fn subject(step: &Step) -> Subject {
+    let (kind, name) = match step {
+        Step::Pull { image } => ("image", image),
+        Step::CreateNetwork(spec) => ("network", &spec.name),
+        Step::RemoveNetwork { name, .. } => ("network", name),
+        Step::CreateVolume(spec) => ("volume", &spec.name),
+        Step::RemoveVolume { name } => ("volume", name),
+        Step::Create(spec) => ("container", &spec.name),
+        Step::Await(wait) => ("service", &wait.service),
+        Step::Start { name, .. }
+        | Step::Stop { name, .. }
+        | Step::Remove { name, .. }
+        | Step::Unpause { name, .. }
+        | Step::SetRestart { name, .. } => ("container", name),
+    };
+    Subject { kind, name: name.clone() }
+}
+
+/// What a step is called: in the plan, while it goes on, and when it is done.
+pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
+    use compose::model::Condition;
+    match step {
+        Step::Pull { .. } => ("pull", "Pulling", "Pulled"),
+        Step::CreateNetwork(_) | Step::CreateVolume(_) | Step::Create(_) => ("create", "Creating", "Created"),
+        Step::RemoveNetwork { .. } | Step::RemoveVolume { .. } | Step::Remove { .. } => {
+            ("remove", "Removing", "Removed")
+        }
+        Step::Start { .. } => ("start", "Starting", "Started"),
+        Step::Await(wait) => match wait.condition {
+            Condition::Started => ("wait for", "Waiting", "Running"),
+            Condition::Healthy => ("wait for", "Waiting", "Healthy"),
+            Condition::Completed => ("wait for", "Waiting", "Completed"),
+        },
+        Step::Stop { .. } => ("stop", "Stopping", "Stopped"),
+        Step::Unpause { .. } => ("unpause", "Unpausing", "Unpaused"),
+        Step::SetRestart { .. } => ("change", "Changing", "Changed"),
+    }
+}

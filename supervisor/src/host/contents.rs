@@ -1,0 +1,264 @@
+//! Secrets and configs on their way into containers: read once, hashed for the plan, staged as files for binding.
+//!
+//! A staged file's name holds owner, mode and the content's hash, so that it never changes under a running container.
+//! Deliberately absent: any printing of content.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use compose::Host;
+use compose::host::ReadError;
+use compose::model::{ContentSource, FileObject, Project};
+use profiles::confinement::MountSource;
+use sha2::{Digest as _, Sha256};
+
+use super::state::{StateError, private_folder};
+use crate::decide::spec::ContainerSpec;
+
+/// The longest secret or config, as Docker has it.
+const LIMIT: u64 = 500 * 1024;
+/// The folder of staged files in the project's.
+const FOLDER: &str = "contents";
+
+/// The contents of a project's secrets and configs by `kind/key`.
+#[derive(Clone, Default)]
+pub struct Contents(BTreeMap<String, Content>);
+
+#[derive(Clone)]
+struct Content {
+    bytes: Vec<u8>,
+    hash: String,
+}
+
+/// A secret or config that could not be read or staged.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentsError {
+    /// Its file cannot be read.
+    #[error("the file `{}` of {name} cannot be read: {reason}", .path.display())]
+    Read {
+        /// Kind and key.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Its file is not there any more.
+    #[error("the {name} was not read")]
+    Unread {
+        /// Kind and key.
+        name: String,
+    },
+    /// A staged file cannot be written or given to its owner.
+    #[error("cannot stage {name} in `{}`", .path.display())]
+    Stage {
+        /// Kind and key.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl ContentsError {
+    /// What to do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Read { .. } => "write the file, or correct its path and permissions".into(),
+            Self::Unread { .. } => "run the command again".into(),
+            Self::Stage { .. } => {
+                "run as root: files are given to the user of the service that reads them".into()
+            }
+            Self::State(error) => error.help(),
+        }
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Contents {
+    /// Reads those that the services have been given.
+    ///
+    /// # Errors
+    /// A file is missing, too long, or not to be read.
+    pub fn read(project: &Project, host: &dyn Host) -> Result<Self, ContentsError> {
+        let mut contents = Self::default();
+        for service in project.services.values() {
+            for grant in &service.secrets {
+                contents.add("secret", &project.secrets, &grant.value.source, host)?;
+            }
+            for grant in &service.configs {
+                contents.add("config", &project.configs, &grant.value.source, host)?;
+            }
+        }
+        Ok(contents)
+    }
+
+    /// The SHA-256 of each, in hexadecimal, by `kind/key`.
+    pub fn hashes(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(name, content)| (name.clone(), content.hash.clone())).collect()
+    }
+
+    fn add(
+        &mut self,
+        kind: &str,
+        declared: &BTreeMap<String, FileObject>,
+        key: &str,
+        host: &dyn Host,
+    ) -> Result<(), ContentsError> {
+        let name = format!("{kind}/{key}");
+        let (false, Some(object)) = (self.0.contains_key(&name), declared.get(key)) else { return Ok(()) };
+        let bytes = match &object.content.value {
+            ContentSource::Inline(text) => text.clone().into_bytes(),
+            ContentSource::File(path) => host.read(path, LIMIT).map_err(|error| ContentsError::Read {
+                name: format!("{kind} `{key}`"),
+                path: path.clone(),
+                reason: reason(&error),
+            })?,
+            ContentSource::External => return Ok(()),
+        };
+        let hash =
+            Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        self.0.insert(name, Content { bytes, hash });
+        Ok(())
+    }
+
+    /// Writes what a container is given under the project's state folder; the files by their path in the container.
+    ///
+    /// # Errors
+    /// A file cannot be written, or not be given to the user who reads it.
+    pub fn stage(
+        &self,
+        folder: &Path,
+        spec: &ContainerSpec,
+    ) -> Result<BTreeMap<String, PathBuf>, ContentsError> {
+        let mut staged = BTreeMap::new();
+        for mount in spec.confinement.mounts() {
+            let MountSource::Content { kind, key, uid, gid, mode } = &mount.source else { continue };
+            let name = || format!("{kind} `{key}`");
+            let content = self.0.get(&format!("{kind}/{key}"));
+            let content = content.ok_or_else(|| ContentsError::Unread { name: name() })?;
+            let folder = folder.join(FOLDER);
+            private_folder(&folder)?;
+            let path = folder.join(file_name(kind, key, (*uid, *gid, *mode), &content.hash));
+            write(&path, &content.bytes, (*uid, *gid, *mode)).map_err(|source| ContentsError::Stage {
+                name: name(),
+                path: path.clone(),
+                source,
+            })?;
+            staged.insert(mount.target.clone(), path);
+        }
+        Ok(staged)
+    }
+}
+
+/// Removes staged files that none of these containers needs any more.
+pub fn sweep<'a>(folder: &Path, contents: &Contents, specs: impl Iterator<Item = &'a ContainerSpec>) {
+    let needed: BTreeSet<String> = specs.flat_map(|spec| names(spec, contents)).collect();
+    let Ok(entries) = std::fs::read_dir(folder.join(FOLDER)) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_none_or(|name| !needed.contains(name)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Removes every staged file of a project. One that has none is fine.
+///
+/// # Errors
+/// They are there and cannot be removed.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder.join(FOLDER)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn names(spec: &ContainerSpec, contents: &Contents) -> Vec<String> {
+    let staged = spec.confinement.mounts().iter().filter_map(|mount| {
+        let MountSource::Content { kind, key, uid, gid, mode } = &mount.source else { return None };
+        let content = contents.0.get(&format!("{kind}/{key}"))?;
+        Some(file_name(kind, key, (*uid, *gid, *mode), &content.hash))
+    });
+    staged.collect()
+}
+
+fn file_name(kind: &str, key: &str, (uid, gid, mode): (u32, u32, u32), hash: &str) -> String {
+    let short = hash.get(..16).unwrap_or(hash);
+    format!("{kind}-{key}-{uid}-{gid}-{mode:o}-{short}")
+}
+
+/// Puts a file in place in one step, with its owner and mode from the start.
+fn write(path: &Path, bytes: &[u8], (uid, gid, mode): (u32, u32, u32)) -> io::Result<()> {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        let same = found.is_file() && (found.uid(), found.gid(), found.mode() & 0o7777) == (uid, gid, mode);
+        if same && std::fs::read(path).is_ok_and(|have| have == bytes) {
+            return Ok(());
+        }
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let _ = std::fs::remove_file(&temporary);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let placed = (|| {
+        file.write_all(bytes)?;
+        fchown(&file, Some(uid), Some(gid))?;
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    placed
+}
+
+fn reason(error: &ReadError) -> String {
+    match error {
+        ReadError::Missing => "it is not there".into(),
+        ReadError::NotAFile => "it is not a regular file".into(),
+        ReadError::TooLarge(limit) => format!("it is longer than {} KiB", limit / 1024),
+        ReadError::Failed(why) => why.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_mode_and_content_and_is_left_alone_when_it_has() {
+        let bed = tempfile::tempdir().unwrap();
+        let path = bed.path().join("secret-token-0-0-400-abcd");
+        let me = std::fs::metadata(bed.path()).unwrap();
+        write(&path, b"s3cret", (me.uid(), me.gid(), 0o400)).unwrap();
+        let first = std::fs::metadata(&path).unwrap();
+        assert_eq!((first.mode() & 0o777, std::fs::read(&path).unwrap()), (0o400, b"s3cret".to_vec()));
+        write(&path, b"s3cret", (me.uid(), me.gid(), 0o400)).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().ino(), first.ino());
+        write(&path, b"other", (me.uid(), me.gid(), 0o440)).unwrap();
+        let second = std::fs::metadata(&path).unwrap();
+        assert_eq!((second.mode() & 0o777, std::fs::read(&path).unwrap()), (0o440, b"other".to_vec()));
+        assert_ne!(second.ino(), first.ino());
+        assert_eq!(std::fs::read_dir(bed.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn contents_are_never_printed() {
+        let content = Content { bytes: b"s3cret".to_vec(), hash: "ab".into() };
+        let contents = Contents(BTreeMap::from([("secret/token".to_owned(), content)]));
+        assert_eq!(format!("{contents:?}"), r#"{"secret/token"}"#);
+    }
+}

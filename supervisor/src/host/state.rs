@@ -1,0 +1,109 @@
+//! Where the little that has to outlive the program is kept: one folder a project, for root alone.
+//!
+//! Deliberately absent: what the engine knows already; labels hold that.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Where states are kept on a machine that says nothing else.
+pub const DEFAULT: &str = "/var/lib/supervisor";
+/// The variable that says something else.
+pub const VARIABLE: &str = "SUPERVISOR_STATE_DIR";
+
+/// The project's folder could not be made or is not ours alone.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be made.
+    #[error("cannot make the state folder `{}`", .path.display())]
+    Create {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is a link, a file, or somebody else's.
+    #[error("the state folder `{}` is not a folder of this user", .path.display())]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+impl StateError {
+    /// What to do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Create { .. } => {
+                format!("run as root, or choose a folder of your own with `--state-dir` or {VARIABLE}")
+            }
+            Self::Foreign { path } => {
+                format!(
+                    "see `ls -ld {}`; choose another folder with `--state-dir` or {VARIABLE}",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+/// The folder of one project: `--state-dir`, else the variable, else the usual place. Made where it is missing.
+///
+/// # Errors
+/// It cannot be made, or it is a link or somebody else's.
+pub fn project(option: Option<&Path>, project: &str) -> Result<PathBuf, StateError> {
+    let variable = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()).map(PathBuf::from);
+    let root = option.map(Path::to_path_buf).or(variable).unwrap_or_else(|| PathBuf::from(DEFAULT));
+    let root = std::path::absolute(&root).unwrap_or(root);
+    private_folder(&root)?;
+    let path = root.join(project);
+    private_folder(&path)?;
+    Ok(path)
+}
+
+/// Makes a folder that nobody else can look into, and refuses one that somebody else could have prepared.
+pub(super) fn private_folder(path: &Path) -> Result<(), StateError> {
+    let failed = |source| StateError::Create { path: path.to_path_buf(), source };
+    let foreign = || StateError::Foreign { path: path.to_path_buf() };
+    match std::fs::DirBuilder::new().mode(0o700).recursive(false).create(path) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().ok_or_else(foreign)?;
+            std::fs::create_dir_all(parent).map_err(failed)?;
+            return private_folder(path);
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let found = std::fs::symlink_metadata(path).map_err(failed)?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(foreign());
+    }
+    if found.mode() & 0o077 != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_for_its_owner_alone_and_narrowed_where_it_is_wide() {
+        let bed = tempfile::tempdir().unwrap();
+        let made = project(Some(&bed.path().join("deep/er")), "shop").unwrap();
+        assert_eq!(std::fs::metadata(&made).unwrap().mode() & 0o777, 0o700);
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let again = project(Some(&bed.path().join("deep/er")), "shop").unwrap();
+        assert_eq!(std::fs::metadata(again).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_refused() {
+        let bed = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/tmp", bed.path().join("shop")).unwrap();
+        let error = project(Some(bed.path()), "shop").unwrap_err();
+        assert!(matches!(error, StateError::Foreign { .. }), "{error}");
+    }
+}

@@ -1,0 +1,293 @@
+//! How far a plan is, for whoever watches: live lines on a terminal, plain lines in a pipe, JSON, or nothing.
+//!
+//! Deliberately absent: results and failures; a command prints those when it ends.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use crate::engine::PullProgress;
+use crate::render::plain;
+
+/// News of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Its index in the plan.
+    pub step: usize,
+    /// What it is about.
+    pub subject: Subject,
+    /// How far it is.
+    pub phase: Phase,
+}
+
+/// What a step is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// `container`, `network`, `volume`, `image`, `service`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+/// How far a step is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Begun: `Creating`.
+    Working(&'static str),
+    /// Going on, with what is known meanwhile.
+    Note(String),
+    /// Ended well: `Created`.
+    Done(&'static str),
+    /// Ended badly, and passed over.
+    Passed(String),
+    /// Failed.
+    Failed(String),
+    /// Given up, since another step failed.
+    Left,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Lines that change in place; with colours if they are wanted.
+    Live {
+        /// Colours.
+        colours: bool,
+        /// Rows that fit on the terminal.
+        rows: usize,
+    },
+    /// One line a change.
+    Plain,
+    /// One JSON object a change.
+    Json,
+    /// Nothing.
+    Quiet,
+}
+
+/// Shows progress on a stream.
+pub struct Printer<W> {
+    out: W,
+    style: Style,
+    rows: BTreeMap<usize, Row>,
+    drawn: usize,
+}
+
+struct Row {
+    subject: Subject,
+    text: String,
+    mark: Mark,
+    began: Instant,
+    took: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Working,
+    Done,
+    Passed,
+    Failed,
+    Left,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl fmt::Display for PullProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.layer.is_empty() {
+            write!(f, "{} ", self.layer)?;
+        }
+        f.write_str(&self.status)?;
+        match self.bytes {
+            Some((done, all)) => write!(f, " {} of {} MB", done / 1_000_000, all / 1_000_000),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<W: Write> Printer<W> {
+    /// Shows progress on a stream in this style.
+    pub fn new(out: W, style: Style) -> Self {
+        Self { out, style, rows: BTreeMap::new(), drawn: 0 }
+    }
+
+    /// Shows one piece of news. A stream that is closed is no reason to stop working: errors are passed over.
+    pub fn show(&mut self, progress: &Progress) {
+        let _ = match self.style {
+            Style::Quiet => Ok(()),
+            Style::Plain => self.plain(progress),
+            Style::Json => self.json(progress),
+            Style::Live { colours, rows } => self.live(progress, colours, rows),
+        };
+    }
+
+    fn plain(&mut self, progress: &Progress) -> io::Result<()> {
+        let text = match &progress.phase {
+            // Notes come often, and say nothing about the outcome.
+            Phase::Note(_) => return Ok(()),
+            phase => text(phase),
+        };
+        writeln!(self.out, "{} {}", progress.subject, plain(&text))
+    }
+
+    fn json(&mut self, progress: &Progress) -> io::Result<()> {
+        let line = serde_json::json!({
+            "step": progress.step,
+            "kind": progress.subject.kind,
+            "name": progress.subject.name,
+            "phase": phase_name(&progress.phase),
+            "text": text(&progress.phase),
+        });
+        writeln!(self.out, "{line}")
+    }
+
+    fn live(&mut self, progress: &Progress, colours: bool, room: usize) -> io::Result<()> {
+        let row = self.rows.entry(progress.step).or_insert_with(|| Row {
+            subject: progress.subject.clone(),
+            text: String::new(),
+            mark: Mark::Working,
+            began: Instant::now(),
+            took: None,
+        });
+        row.text = plain(&text(&progress.phase)).replace('\n', " ");
+        row.mark = mark(&progress.phase);
+        row.took = (row.mark != Mark::Working).then(|| row.began.elapsed());
+        if self.rows.len() > room {
+            return self.overflow(progress, colours);
+        }
+        if self.drawn > 0 {
+            write!(self.out, "\u{1b}[{}A", self.drawn)?;
+        }
+        for row in self.rows.values() {
+            writeln!(self.out, "\r\u{1b}[2K{}", line(row, colours))?;
+        }
+        self.drawn = self.rows.len();
+        self.out.flush()
+    }
+
+    /// More rows than the terminal has: from here on each end is a line of its own.
+    fn overflow(&mut self, progress: &Progress, colours: bool) -> io::Result<()> {
+        match self.rows.get(&progress.step) {
+            Some(row) if row.mark != Mark::Working => writeln!(self.out, "{}", line(row, colours)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn line(row: &Row, colours: bool) -> String {
+    let (sign, colour) = match row.mark {
+        Mark::Working => ('\u{2026}', "36"),
+        Mark::Done => ('\u{2714}', "32"),
+        Mark::Passed => ('!', "33"),
+        Mark::Failed => ('\u{2718}', "31"),
+        Mark::Left => ('-', "2"),
+    };
+    let took = row.took.map(|took| format!("  {:.1}s", took.as_secs_f64())).unwrap_or_default();
+    let text: String = row.text.chars().take(60).collect();
+    let subject = row.subject.to_string();
+    if colours {
+        format!(" \u{1b}[{colour}m{sign}\u{1b}[0m {subject:<40} \u{1b}[{colour}m{text}\u{1b}[0m{took}")
+    } else {
+        format!(" {sign} {subject:<40} {text}{took}")
+    }
+}
+
+const fn mark(phase: &Phase) -> Mark {
+    match phase {
+        Phase::Working(_) | Phase::Note(_) => Mark::Working,
+        Phase::Done(_) => Mark::Done,
+        Phase::Passed(_) => Mark::Passed,
+        Phase::Failed(_) => Mark::Failed,
+        Phase::Left => Mark::Left,
+    }
+}
+
+const fn phase_name(phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Working(_) => "working",
+        Phase::Note(_) => "note",
+        Phase::Done(_) => "done",
+        Phase::Passed(_) => "passed",
+        Phase::Failed(_) => "failed",
+        Phase::Left => "left",
+    }
+}
+
+fn text(phase: &Phase) -> String {
+    match phase {
+        Phase::Working(word) | Phase::Done(word) => (*word).to_owned(),
+        Phase::Note(text) => text.clone(),
+        Phase::Passed(why) => format!("Passed over: {why}"),
+        Phase::Failed(why) => format!("Failed: {why}"),
+        Phase::Left => "Given up".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(style: Style, expect: Expect) {
+        let news = |step, name: &str, phase| Progress {
+            step,
+            subject: Subject { kind: "container", name: name.to_owned() },
+            phase,
+        };
+        let mut out = Vec::new();
+        let mut printer = Printer::new(&mut out, style);
+        printer.show(&news(0, "shop-web-1", Phase::Working("Creating")));
+        printer.show(&news(1, "shop-db-1", Phase::Note("GET /: status 503\u{1b}[2J".into())));
+        printer.show(&news(1, "shop-db-1", Phase::Failed("out of luck".into())));
+        let text = String::from_utf8(out).unwrap();
+        expect.assert_eq(&text.replace('\r', "CR").replace('\u{1b}', "ESC").replace("  0.0s", "  TIME"));
+    }
+
+    #[test]
+    fn a_pipe_gets_a_line_a_change() {
+        check(
+            Style::Plain,
+            expect![[r"
+                container shop-web-1 Creating
+                container shop-db-1 Failed: out of luck
+            "]],
+        );
+    }
+
+    #[test]
+    fn a_machine_gets_an_object_a_change() {
+        check(
+            Style::Json,
+            expect![[r#"
+                {"kind":"container","name":"shop-web-1","phase":"working","step":0,"text":"Creating"}
+                {"kind":"container","name":"shop-db-1","phase":"note","step":1,"text":"GET /: status 503\u001b[2J"}
+                {"kind":"container","name":"shop-db-1","phase":"failed","step":1,"text":"Failed: out of luck"}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_that_change_in_place() {
+        check(
+            Style::Live { colours: false, rows: 20 },
+            expect![[r#"
+            CRESC[2K … container shop-web-1                     Creating
+            ESC[1ACRESC[2K … container shop-web-1                     Creating
+            CRESC[2K … container shop-db-1                      GET /: status 503\u{1b}[2J
+            ESC[2ACRESC[2K … container shop-web-1                     Creating
+            CRESC[2K ✘ container shop-db-1                      Failed: out of luck  TIME
+        "#]],
+        );
+    }
+
+    #[test]
+    fn quiet_is_quiet() {
+        check(Style::Quiet, expect![[""]]);
+    }
+}
