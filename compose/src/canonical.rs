@@ -152,13 +152,14 @@ fn items(node: &mut Node, mut change: impl FnMut(&mut Node)) {
 /// A list of names becomes a mapping of them to what they mean when nothing is said.
 fn named(node: &mut Node, default: impl Fn(Span) -> Node) {
     let Value::List(items) = &node.value else { return };
-    let mut map = Map::default();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut entries = Vec::with_capacity(items.len());
     for item in items {
-        if let Some(name) = item.as_text() {
-            map.set(Entry::made(&name, item.span, default(item.span)));
+        if let Some(name) = item.as_text().filter(|name| seen.insert(name.clone())) {
+            entries.push(Entry::made(&name, item.span, default(item.span)));
         }
     }
-    node.value = Value::Map(map);
+    node.value = Value::Map(Map { entries });
 }
 
 fn started(span: Span) -> Node {
@@ -198,16 +199,16 @@ fn hosts(node: &mut Node) {
     match &mut node.value {
         Value::List(items) => {
             let mut map = Map::default();
+            let mut places = std::collections::BTreeMap::new();
             for item in items {
                 let Some(text) = item.as_text() else { continue };
                 let (name, address) =
                     text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text.as_str(), ""));
                 let address = address.trim_start_matches('[').trim_end_matches(']');
                 let address = Node::text(address, item.span);
-                match map.entries.iter_mut().find(|e| e.key == name) {
-                    Some(Entry { value: Node { value: Value::List(addresses), .. }, .. }) => {
-                        addresses.push(address);
-                    }
+                let place = *places.entry(name.to_owned()).or_insert(map.entries.len());
+                match map.entries.get_mut(place).map(|e| &mut e.value.value) {
+                    Some(Value::List(addresses)) => addresses.push(address),
                     _ => map.entries.push(Entry::made(name, item.span, Node::list(vec![address], item.span))),
                 }
             }

@@ -26,12 +26,14 @@ pub mod shape;
 pub mod source;
 mod spell;
 pub mod units;
+mod variables;
 mod yaml;
 
 pub use finding::{Finding, Report, Severity};
 pub use host::Host;
 pub use model::{Project, Service};
 pub use source::{At, Origin, Source, SourceId, Sources, Span};
+pub use variables::environment;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

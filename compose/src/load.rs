@@ -126,4 +126,6 @@ fn folder_name(directory: &Path) -> String {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -202,6 +202,11 @@ impl Problems {
         }
     }
 
+    /// Whether no further problem is kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.spare.is_some()
+    }
+
     /// Whether anything met so far makes the file unreadable.
     pub(crate) fn has_errors(&self) -> bool {
         self.findings.iter().any(|f| f.severity == Severity::Error)

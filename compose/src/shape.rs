@@ -277,6 +277,9 @@ pub(crate) fn unknown<'a>(
     known: impl Iterator<Item = &'a str>,
     problems: &mut Problems,
 ) {
+    if problems.is_full() {
+        return;
+    }
     let place = if name.is_empty() { String::new() } else { format!(" in `{name}`") };
     let message = format!("unknown key `{}`{place}", shown(key));
     match nearest(key, known) {
@@ -305,7 +308,13 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         return None;
     }
     let word = word.to_ascii_lowercase().replace('-', "_");
-    known.map(|k| (distance(&word, k), k)).filter(|(d, k)| *d <= (k.len() / 3).max(1)).min().map(|(_, k)| k)
+    // A hostile file could declare as many names as it misspells.
+    known
+        .take(1000)
+        .map(|k| (distance(&word, k), k))
+        .filter(|(d, k)| *d <= (k.len() / 3).max(1))
+        .min()
+        .map(|(_, k)| k)
 }
 
 /// Letters to add, drop, change or swap with a neighbour to get from one word to the other.

@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: which addresses and ports may be published.
 
+use std::net::IpAddr;
+
 use crate::model::PublishedPort;
 use crate::node::Node;
 use crate::problem::Problems;
@@ -35,8 +37,12 @@ fn port(item: &Node, problems: &mut Problems) -> Option<At<PublishedPort>> {
     };
     let text = |key| item.get(key).and_then(Node::as_text);
     let host_ip = text("host_ip").filter(|t| !t.is_empty());
-    let address =
+    let address: Option<IpAddr> =
         host_ip.as_deref().and_then(|t| t.trim_start_matches('[').trim_end_matches(']').parse().ok());
+    // Compose refuses names such as `localhost` too.
+    if let Some(node) = item.get("host_ip").filter(|_| host_ip.is_some() && address.is_none()) {
+        read::bad(node, "host_ip", "an address such as `127.0.0.1`", problems);
+    }
     Some(At::file(
         PublishedPort {
             address,

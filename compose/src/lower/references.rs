@@ -127,6 +127,9 @@ fn unknown<'a>(
     known: impl Iterator<Item = &'a String>,
     problems: &mut Problems,
 ) {
+    if problems.is_full() {
+        return;
+    }
     let near = shape::nearest(name, known.map(String::as_str));
     let next = near
         .map_or_else(|| format!("declare the {what}, or remove it here"), |n| format!("did you mean `{n}`?"));
