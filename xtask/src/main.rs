@@ -3,6 +3,7 @@
 //! Deliberately absent: anything that the product needs at run time.
 
 mod api;
+mod bench;
 mod cache;
 mod debian;
 mod demo;
@@ -31,6 +32,11 @@ enum Task {
     Demo(demo::Args),
     /// Run every test: units, properties, and the real engine with the real images
     Test(test::Args),
+    /// Measure beside Docker Compose and the raw API, and print ratios
+    Bench(bench::Args),
+    /// Run one program and print what it used
+    #[command(hide = true)]
+    Measure(bench::measure::Args),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build the real images of Caddy and OpenClaw into the engine in use
@@ -41,6 +47,8 @@ fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
+        Task::Measure(args) => bench::measure::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Images => images::run(),
     }

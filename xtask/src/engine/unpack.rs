@@ -48,6 +48,11 @@ pub(crate) fn unpacked() -> Result<PathBuf> {
     })
 }
 
+/// Docker Compose as a program of its own, for comparison.
+pub(crate) fn docker_compose() -> Result<PathBuf> {
+    Ok(unpacked()?.join("root/usr/libexec/docker/cli-plugins/docker-compose"))
+}
+
 /// The folder of libraries of this machine's architecture.
 pub(crate) fn multiarch() -> Result<&'static str> {
     match debian::architecture()?.as_str() {

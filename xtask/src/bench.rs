@@ -1,0 +1,257 @@
+//! Figures beside those of Docker Compose and of the raw API, from interleaved runs on one engine; printed as ratios.
+//!
+//! Deliberately absent: assertions. A busy machine makes every figure worse, and ratios less so.
+
+pub(crate) mod counting;
+mod floor;
+pub(crate) mod measure;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::api::Api;
+use crate::engine::unpack::docker_compose;
+use crate::engine::{Place, Private};
+use crate::shell::{command, quiet, require_root, say};
+use crate::{cache, images, product};
+use counting::Proxy;
+use measure::{Usage, measure, median};
+
+/// Two services with a health check of 1 s, as the floor starts them.
+const SMALL: &str = include_str!("bench/small.yaml");
+/// One service that our own probe asks every 2 s.
+const PROBED: &str = include_str!("bench/probed.yaml");
+/// How long the resident supervisor is watched.
+const WATCH: Duration = Duration::from_mins(1);
+
+/// Options of `bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Runs of each short measurement
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    runs: usize,
+    /// Runs of each start from nothing
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    starts: usize,
+}
+
+/// Measures everything and prints it.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    require_root("to start a container engine")?;
+    let bench = Bench::new()?;
+    println!("{:<40} {:>12} {:>12} {:>12} {:>8}  aim", "", "supervisor", "compose", "floor", "ratio");
+    bench.size()?;
+    bench.check(args.runs)?;
+    bench.start_from_nothing(args.starts)?;
+    bench.nothing_to_do(args.runs)?;
+    bench.resident()
+}
+
+struct Bench {
+    supervisor: PathBuf,
+    compose: PathBuf,
+    folder: PathBuf,
+    image: String,
+    proxy: Proxy,
+    engine: Private,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let supervisor = product::release()?;
+        let compose = docker_compose()?;
+        let engine = Private::start("bench", Place::OwnNetwork)?;
+        let image = images::caddy(&engine.api)?;
+        let folder = cache::root()?.join("bench");
+        let _ = fs::remove_dir_all(&folder);
+        for (name, text) in [("small", SMALL), ("probed", PROBED)] {
+            fs::create_dir_all(folder.join(name))?;
+            fs::write(folder.join(name).join("compose.yaml"), text)?;
+            fs::write(folder.join(name).join(".env"), format!("IMAGE={image}\n"))?;
+        }
+        let mut init = command(&supervisor, ["init"]);
+        quiet(init.arg(folder.join("stack")).args(["--site", "localhost", "--tls", "internal"]))?;
+        let socket = engine.api.socket().with_file_name("counting.sock");
+        let proxy = Proxy::listen(&socket, engine.api.socket())?;
+        Ok(Self { supervisor, compose, folder, image, proxy, engine })
+    }
+
+    fn size(&self) -> Result<()> {
+        let bytes = fs::metadata(&self.supervisor)?.len();
+        row("release binary, MiB", &format!("{:.1}", mib(bytes / 1024)), "", "", None, "8 MiB at most");
+        Ok(())
+    }
+
+    /// Judging the shipped stack, which needs no engine.
+    fn check(&self, runs: usize) -> Result<()> {
+        let stack = self.folder.join("stack");
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            ours.push(measure(self.at(&self.supervisor, &stack).arg("check"))?);
+            theirs.push(measure(self.at(&self.compose, &stack).args(["config", "-q"]))?);
+        }
+        let (ours, theirs) = (median(&ours), median(&theirs));
+        compare("check / config -q, CPU ms", ms(ours.cpu), ms(theirs.cpu), "", "0.10 at most");
+        compare("check / config -q, wall ms", ms(ours.wall), ms(theirs.wall), "", "");
+        compare("check / config -q, memory MiB", mib(ours.rss), mib(theirs.rss), "", "0.17 at most");
+        Ok(())
+    }
+
+    fn start_from_nothing(&self, starts: usize) -> Result<()> {
+        let small = self.folder.join("small");
+        let (mut ours, mut theirs, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..starts {
+            ours.push(measure(self.at(&self.supervisor, &small).arg("up"))?);
+            quiet(self.at(&self.supervisor, &small).arg("down"))?;
+            theirs.push(measure(self.at(&self.compose, &small).args(["up", "--wait"]))?);
+            quiet(self.at(&self.compose, &small).args(["down", "-t", "1"]))?;
+            let wall = floor::up(self.api(), &self.image)?;
+            floors.push(Usage { wall, ..Usage::default() });
+            floor::down(self.api())?;
+        }
+        let (ours, theirs, floor) = (median(&ours), median(&theirs), median(&floors));
+        let ratio = Some(ours.wall.as_secs_f64() / floor.wall.as_secs_f64());
+        let text = |u: Usage| format!("{:.0}", ms(u.wall));
+        row(
+            "up --wait from nothing, ms",
+            &text(ours),
+            &text(theirs),
+            &text(floor),
+            ratio,
+            "1.15 of the floor at most",
+        );
+        compare("up --wait from nothing, CPU ms", ms(ours.cpu), ms(theirs.cpu), "", "");
+        Ok(())
+    }
+
+    fn nothing_to_do(&self, runs: usize) -> Result<()> {
+        let small = self.folder.join("small");
+        let ours = self.repeat(&self.supervisor, &small, &["up"], runs)?;
+        quiet(self.at(&self.supervisor, &small).arg("down"))?;
+        let theirs = self.repeat(&self.compose, &small, &["up", "-d"], runs)?;
+        quiet(self.at(&self.compose, &small).args(["down", "-t", "1"]))?;
+        compare(
+            "up with nothing to do, requests",
+            count(ours.1.0),
+            count(theirs.1.0),
+            "3",
+            "5 requests at most",
+        );
+        compare(
+            "up with nothing to do, KiB exchanged",
+            count(ours.1.1) / 1024.0,
+            count(theirs.1.1) / 1024.0,
+            "",
+            "",
+        );
+        compare("up with nothing to do, CPU ms", ms(ours.0.cpu), ms(theirs.0.cpu), "", "30 ms at most");
+        compare("up with nothing to do, wall ms", ms(ours.0.wall), ms(theirs.0.wall), "", "");
+        Ok(())
+    }
+
+    /// Brings the stack up, then does so again and again; the median, and what the last run asked the engine.
+    fn repeat(
+        &self,
+        program: &Path,
+        folder: &Path,
+        arguments: &[&str],
+        runs: usize,
+    ) -> Result<(Usage, (u64, u64))> {
+        quiet(self.at(program, folder).args(arguments))?;
+        sleep(Duration::from_secs(3));
+        let samples: Result<Vec<Usage>> =
+            (0..runs).map(|_| measure(self.at(program, folder).args(arguments))).collect();
+        self.proxy.take();
+        quiet(self.at(program, folder).args(arguments).env("DOCKER_HOST", self.proxy.host()))?;
+        Ok((median(&samples?), self.proxy.take()))
+    }
+
+    /// `supervisor run` over one service that it probes every 2 s.
+    fn resident(&self) -> Result<()> {
+        let probed = self.folder.join("probed");
+        let mut run = command("nsenter", [format!("--net={}", self.engine.network().display())]);
+        run.arg(&self.supervisor).args(["run", "--listen", "127.0.0.1:9180"]).current_dir(&probed);
+        let log = fs::File::create(self.folder.join("run.log"))?;
+        let child = run.env("DOCKER_HOST", self.api().host()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let daemon = Daemon(child);
+        sleep(Duration::from_secs(15));
+        say(format!("watching `supervisor run` for {} s", WATCH.as_secs()));
+        let before = daemon.cpu()?;
+        sleep(WATCH);
+        let used = daemon.cpu()?.saturating_sub(before);
+        let rss = daemon.memory()?;
+        drop(daemon);
+        quiet(self.at(&self.supervisor, &probed).arg("down"))?;
+        let percent = used.as_secs_f64() / WATCH.as_secs_f64() * 100.0;
+        row("resident run, memory MiB", &format!("{:.1}", mib(rss)), "", "", None, "10 MiB at most");
+        row("resident run, % of a core at 2 s", &format!("{percent:.3}"), "", "", None, "0.2 % at most");
+        Ok(())
+    }
+
+    fn at(&self, program: &Path, folder: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(folder).env("DOCKER_HOST", self.api().host()).stdin(Stdio::null());
+        command
+    }
+
+    const fn api(&self) -> &Api {
+        &self.engine.api
+    }
+}
+
+/// The resident supervisor; dropping it ends it.
+struct Daemon(Child);
+
+impl Daemon {
+    /// CPU time of all its threads, by the scheduler's own count.
+    fn cpu(&self) -> Result<Duration> {
+        let mut total = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+            total +=
+                text.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).context("no schedstat")?;
+        }
+        Ok(Duration::from_nanos(total))
+    }
+
+    /// Resident set now, in KiB.
+    fn memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        line.split_whitespace().next().and_then(|n| n.parse().ok()).context("no VmRSS")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = quiet(&mut command("kill", [self.0.id().to_string()]));
+        let _ = self.0.wait();
+    }
+}
+
+fn compare(what: &str, ours: f64, theirs: f64, floor: &str, aim: &str) {
+    row(what, &format!("{ours:.1}"), &format!("{theirs:.1}"), floor, Some(ours / theirs), aim);
+}
+
+fn row(what: &str, ours: &str, theirs: &str, floor: &str, ratio: Option<f64>, aim: &str) {
+    let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    println!("{what:<40} {ours:>12} {theirs:>12} {floor:>12} {ratio:>8}  {aim}");
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn mib(kib: u64) -> f64 {
+    count(kib) / 1024.0
+}
+
+/// A count that is small enough for a float to hold it.
+fn count(n: u64) -> f64 {
+    u32::try_from(n).map_or(f64::INFINITY, f64::from)
+}

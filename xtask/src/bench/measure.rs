@@ -1,0 +1,78 @@
+//! What one run of a program used: CPU time, time on the wall, memory.
+//!
+//! A hidden command of this program runs each sample in a process of its own, since the kernel keeps the largest memory of all
+//! children together. Deliberately absent: opinions.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
+/// Options of the hidden command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    program: Vec<OsString>,
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// User and system together.
+    pub(crate) cpu: Duration,
+    /// From start to end.
+    pub(crate) wall: Duration,
+    /// Largest resident set, in KiB.
+    pub(crate) rss: u64,
+}
+
+/// The hidden command: runs the program, prints what it used, ends as it ended.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let (program, arguments) = args.program.split_first().context("no program")?;
+    let start = Instant::now();
+    let status = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    let wall = start.elapsed();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    println!("{cpu} {} {}", wall.as_micros(), usage.max_rss());
+    if !status.success() {
+        bail!("it ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs a prepared command to its end and measures it. It must succeed.
+pub(crate) fn measure(command: &Command) -> Result<Usage> {
+    let mut measured = Command::new(std::env::current_exe()?);
+    measured.arg("measure").arg("--").arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        measured.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => measured.env(name, value),
+            None => measured.env_remove(name),
+        };
+    }
+    let text = crate::shell::output(&mut measured)?;
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
+    let mut next = || numbers.next().context("no measurement");
+    Ok(Usage { cpu: Duration::from_micros(next()?), wall: Duration::from_micros(next()?), rss: next()? })
+}
+
+/// The median of each number by itself.
+pub(crate) fn median(samples: &[Usage]) -> Usage {
+    Usage {
+        cpu: middle(samples.iter().map(|s| s.cpu).collect()),
+        wall: middle(samples.iter().map(|s| s.wall).collect()),
+        rss: middle(samples.iter().map(|s| s.rss).collect()),
+    }
+}
+
+fn middle<T: Ord + Copy + Default>(mut values: Vec<T>) -> T {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
