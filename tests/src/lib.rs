@@ -3,11 +3,14 @@
 //! The tests themselves are in `tests/tests`. Everything here panics when it cannot do its work: a missing engine
 //! or binary is a failed test, never a skipped one. Deliberately absent: anything that asserts.
 
+pub mod attack;
 pub mod bed;
 pub mod engine;
 pub mod http;
 pub mod image;
 pub mod proxy;
+pub mod stack;
+pub mod steps;
 pub mod tar;
 pub mod wait;
 

@@ -1,132 +1,186 @@
-//! Rules about the source itself, checked on the desk: which parts are pure, and that the lint which keeps them so is on.
+//! The house rules that a compiler does not check: what depends on what, what every file says first, how long it is.
+//!
+//! Deliberately absent: anything that needs an engine.
 
-#![allow(clippy::unwrap_used, reason = "a test's own helper functions")]
-
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// The pure parts: the file that must carry the lint, and the folder that it covers.
-const PURE: &[(&str, &str)] = &[
-    ("compose/src/lib.rs", "compose/src"),
-    ("profiles/src/lib.rs", "profiles/src"),
-    ("supervisor/src/decide/mod.rs", "supervisor/src/decide"),
-];
+/// No file answers one question in more lines than this. Tables and tests of rows are long by nature, and still.
+const LONGEST: usize = 800;
+/// Half of the files are at most this long.
+const MEDIAN: usize = 200;
 
-const DENY: &str = "#![deny(clippy::disallowed_methods, clippy::disallowed_types)]";
+/// Folders whose code is pure, with what its root file says to keep it so.
+const PURE: [(&str, &str); 3] =
+    [("compose/src", "lib.rs"), ("profiles/src", "lib.rs"), ("supervisor/src/decide", "mod.rs")];
 
-/// Words that name a clock, a file system, an environment, a socket or the engine's crate in a path. The lint sees
-/// functions and types by name; this sees whole modules, and new functions of them.
-const WORDS: &[&str] = &[
+/// What pure code never names.
+const IMPURE: [&str; 21] = [
     "std::fs",
     "std::env",
     "std::process",
     "std::thread",
-    "std::os",
-    "tokio",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::io::stderr",
+    "std::os::",
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "UnixStream",
+    "HashMap",
+    "HashSet",
+    "tokio::",
     "bollard",
     "rustix",
-    "jiff",
-    "axum",
-    "hyper",
 ];
+/// What the pure part of the shell's crate never names besides: the rest of it.
+const SHELL: [&str; 6] =
+    ["crate::engine", "crate::host::", "crate::observe", "crate::apply", "crate::run", "crate::commands"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
+/// Every Rust file below a folder: path from the root, and text.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
+        for entry in std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "rs") {
-                files.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                found.insert(name, std::fs::read_to_string(&path).unwrap());
             }
         }
     }
-    files.sort();
-    files
+    found
 }
 
-/// The lines of a file before its tests, without comments.
-fn code(text: &str) -> Vec<(usize, &str)> {
-    text.lines()
-        .enumerate()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .map(|(number, line)| (number + 1, line))
+fn all_sources() -> BTreeMap<String, String> {
+    ["compose/src", "profiles/src", "supervisor/src", "tests/src", "tests/tests", "xtask/src"]
+        .iter()
+        .flat_map(|folder| sources(folder))
         .collect()
 }
 
-#[test]
-fn pure_parts_deny_the_outside() {
-    for (file, _) in PURE {
-        let text = fs::read_to_string(root().join(file)).unwrap();
-        assert!(text.lines().any(|line| line == DENY), "{file} lacks `{DENY}`");
-    }
+/// The part of a file that is not its tests.
+fn production(text: &str) -> &str {
+    text.split("\n#[cfg(test)]").next().unwrap_or(text)
+}
+
+fn is_test_file(name: &str) -> bool {
+    name.ends_with("tests.rs") || name.contains("/tests/") || name.starts_with("tests/")
 }
 
 #[test]
-fn pure_parts_name_nothing_of_the_outside() {
-    let mut found = Vec::new();
-    for (_, folder) in PURE {
-        for path in rust_files(&root().join(folder)) {
-            let text = fs::read_to_string(&path).unwrap();
-            for (number, line) in code(&text) {
-                for word in WORDS.iter().filter(|word| line.contains(*word)) {
-                    found.push(format!("{}:{number}: `{word}` in pure code: {line}", path.display()));
-                }
+fn every_file_says_first_what_it_is_for() {
+    let silent: Vec<_> = all_sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+#[test]
+fn files_are_short() {
+    let mut lengths: Vec<(usize, String)> =
+        all_sources().into_iter().map(|(name, text)| (text.lines().count(), name)).collect();
+    lengths.sort();
+    let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > LONGEST).collect();
+    assert!(long.is_empty(), "longer than {LONGEST} lines: {long:?}");
+    let median = lengths[lengths.len() / 2].0;
+    assert!(median <= MEDIAN, "half of the files have more than {median} lines");
+}
+
+#[test]
+fn pure_code_reaches_no_clock_file_environment_network_or_engine() {
+    for (folder, first) in PURE {
+        for (name, text) in sources(folder) {
+            if is_test_file(&name) {
+                continue;
+            }
+            for (number, line) in production(&text).lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                // A name in backticks or quotes is text, not a path.
+                let found =
+                    IMPURE.iter().find(|word| code.contains(**word) && !code.contains(&format!("\"{word}")));
+                assert!(
+                    found.is_none(),
+                    "{name}:{}: pure code names `{}`: {line}",
+                    number + 1,
+                    found.unwrap()
+                );
             }
         }
-    }
-    assert!(found.is_empty(), "{}", found.join("\n"));
-}
-
-#[test]
-fn the_engines_crate_is_named_in_one_folder() {
-    let mut found = Vec::new();
-    for path in rust_files(&root().join("supervisor/src")) {
-        if path.components().any(|part| part.as_os_str() == "engine") {
-            continue;
-        }
-        let text = fs::read_to_string(&path).unwrap();
-        found.extend(
-            code(&text)
-                .into_iter()
-                .filter(|(_, line)| line.contains("bollard"))
-                .map(|(number, line)| format!("{}:{number}: {line}", path.display())),
-        );
-    }
-    assert!(found.is_empty(), "{}", found.join("\n"));
-}
-
-#[test]
-fn the_lints_list_names_the_clock_files_environment_and_order() {
-    let text = fs::read_to_string(root().join("clippy.toml")).unwrap();
-    for path in [
-        "std::time::Instant",
-        "std::time::SystemTime",
-        "std::fs::File",
-        "std::env::var",
-        "std::collections::HashMap",
-    ] {
-        assert!(text.contains(&format!("\"{path}\"")), "clippy.toml no longer lists `{path}`");
+        let head = std::fs::read_to_string(root().join(folder).join(first)).unwrap();
+        let denies = head.contains("clippy::disallowed_methods") && head.contains("clippy::disallowed_types");
+        assert!(denies, "{folder}/{first} does not deny what pure code may not use");
     }
 }
 
 #[test]
-fn every_source_file_says_what_it_is_for() {
-    let mut found = Vec::new();
-    for folder in ["compose", "profiles", "supervisor", "tests", "xtask"] {
-        for path in rust_files(&root().join(folder)) {
-            let text = fs::read_to_string(&path).unwrap();
-            if !text.starts_with("//!") {
-                found.push(path.display().to_string());
-            }
-        }
+fn only_one_place_names_the_engines_crate_and_one_the_yaml_parser() {
+    for (crate_name, place) in [("bollard", "supervisor/src/engine/"), ("saphyr_parser", "compose/src/yaml")]
+    {
+        let elsewhere: BTreeSet<String> = all_sources()
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with(place) && !name.starts_with("tests/"))
+            .filter(|(_, text)| {
+                text.lines().any(|line| {
+                    line.split("//").next().unwrap_or_default().contains(&format!("{crate_name}::"))
+                })
+            })
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(elsewhere, BTreeSet::new(), "`{crate_name}` belongs into {place}");
     }
-    assert!(found.is_empty(), "no `//!` at the start of:\n{}", found.join("\n"));
+}
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--offline", "--no-deps", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |name: &str| -> BTreeSet<String> {
+        let package = metadata["packages"].as_array().unwrap().iter().find(|p| p["name"] == name).unwrap();
+        let rows = package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null());
+        rows.map(|d| d["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(of("compose"), set(&["saphyr-parser"]));
+    assert_eq!(of("profiles"), set(&["compose", "serde", "serde_json"]));
+    assert!(!of("supervisor").contains("xtask") && !of("supervisor").contains("tests"));
+    let ours = set(&["compose", "profiles", "supervisor", "tests"]);
+    assert!(of("xtask").intersection(&ours).all(|name| name != "tests"));
+}
+
+#[test]
+fn every_room_of_the_architecture_is_there() {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(text.lines().count() <= 200, "ARCHITECTURE.md has more than 200 lines");
+    let folders = ["compose/", "profiles/", "supervisor/", "tests/", "xtask/"];
+    let missing: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| {
+            folders.iter().any(|folder| word.starts_with(folder)) && !word.contains([' ', '*', '<'])
+        })
+        .filter(|word| !root().join(word).exists())
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new(), "ARCHITECTURE.md names what is not there");
 }

@@ -1,3 +1,5 @@
+//! Every key of the format, in a service, is read, passed on or refused by name.
+
 use super::*;
 use std::collections::BTreeSet;
 

@@ -1,3 +1,5 @@
+//! Whole loads: text in, the model and its problems out.
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 

@@ -1,9 +1,8 @@
 //! Promise beside evidence: what was promised of one container, what the kernel and the engine say, item by item.
 //!
 //! Pure: [`attest`] takes values and gives rows. Fails closed: what could not be read is not kept. Deliberately
-//! absent: reading anything (`observe::kernel`), and what is done about a broken promise (`after_start`).
+//! absent: reading anything (`observe::kernel`), and what is done about a broken promise.
 
-mod after_start;
 mod engine_word;
 mod files;
 mod identity;
@@ -17,7 +16,6 @@ use crate::decide::spec::ContainerSpec;
 use crate::engine::Inspected;
 use crate::observe::kernel::{Evidence, Read};
 
-pub use after_start::{AttestError, Attested, after_start, attest_running, reasons};
 pub use listening::listening;
 
 /// One item: what was promised, what was seen, and whether that is the same.
@@ -48,6 +46,11 @@ pub enum Verdict {
 }
 
 impl Check {
+    /// What differs, in a sentence.
+    pub fn sentence(&self) -> String {
+        format!("{}: promised {}, seen {}", self.item, self.promised, self.seen)
+    }
+
     /// The promise is kept, or there was none.
     pub const fn holds(&self) -> bool {
         matches!(self.verdict, Verdict::Kept | Verdict::Noted)

@@ -1,0 +1,76 @@
+//! The real stack on a bed: the files that `init` writes, the real images, an address that no other test has.
+//!
+//! Deliberately absent: starting it, and everything that is asserted about it.
+
+use std::process::Command;
+
+use crate::bed::{Bed, Ran, ran};
+use crate::{attack, image};
+
+/// The site's name; resolved to loopback by the client of the test alone.
+pub const SITE: &str = "openclaw.test";
+/// Where HTTPS is published.
+pub const HTTPS: u16 = 8443;
+/// Where plain HTTP is published.
+pub const HTTP: u16 = 8080;
+
+/// The stack's bed.
+#[derive(Debug)]
+pub struct Stack {
+    /// Its project.
+    pub bed: Bed,
+}
+
+impl Stack {
+    /// Writes the stack's files, with the attack program and the tools' script mounted into both services by an
+    /// override file.
+    #[track_caller]
+    pub fn new(room: &str) -> Self {
+        let bed = Bed::new(room);
+        let set = [
+            format!("CADDY_IMAGE={}", image::caddy()),
+            format!("OPENCLAW_IMAGE={}", image::openclaw()),
+            format!("HTTP_BIND=127.0.0.1:{HTTP}"),
+            format!("HTTPS_BIND=127.0.0.1:{HTTPS}"),
+            format!("ORIGIN=https://{SITE}:{HTTPS}"),
+            "BACKEND_SUBNET=10.79.7.0/24".to_owned(),
+            "CADDY_ADDRESS=10.79.7.2".to_owned(),
+            "OPENCLAW_ADDRESS=10.79.7.3".to_owned(),
+            "OPENCLAW_CPUS=2".to_owned(),
+        ];
+        let mut init = vec!["init", ".", "--site", SITE, "--tls", "internal"];
+        init.extend(set.iter().flat_map(|row| ["--set", row.as_str()]));
+        bed.supervisor(&init).expect(0);
+        attack::build(&bed.folder().join("attack"));
+        bed.write("tools.sh", include_str!("../fixtures/tools.sh"));
+        bed.write("compose.override.yaml", OVERRIDE);
+        Self { bed }
+    }
+
+    /// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.
+    #[track_caller]
+    pub fn https(&self, path: &str, arguments: &[&str]) -> Ran {
+        let address = format!("https://{SITE}:{HTTPS}{path}");
+        let resolve = format!("{SITE}:{HTTPS}:127.0.0.1");
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--insecure",
+            "--include",
+            "--max-time",
+            "20",
+            "--resolve",
+            &resolve,
+        ]);
+        ran(curl.args(arguments).arg(address))
+    }
+}
+
+/// Mounts what the test brings along, read-only.
+const OVERRIDE: &str = "services:
+  caddy:
+    volumes: ['./attack:/attack:ro']
+  openclaw:
+    volumes: ['./attack:/attack:ro', './tools.sh:/tools.sh:ro']
+";
