@@ -1,4 +1,6 @@
-//! The promise made for one container. No container is created without one, and only this crate makes them.
+//! The promise made for one container. No container is created without one, and only [`crate::confine`] makes them.
+//!
+//! Deliberately absent: how it is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -169,10 +171,4 @@ impl Confinement {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
-}
-
-/// Makes the promise for one service of an admitted stack; `None` if the stack has no such service.
-pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Option<Confinement> {
-    let _ = (stack, service, kernel);
-    None
 }

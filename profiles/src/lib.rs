@@ -4,6 +4,16 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod apparmor;
+pub mod arguments;
+pub mod bases;
+pub mod capability;
+mod confine;
 pub mod confinement;
+pub mod groups;
+pub mod seccomp;
+pub mod syscalls;
 
+pub use bases::Base;
+pub use confine::confine;
 pub use confinement::{AppArmor, Arch, Confinement, Kernel};

@@ -1,0 +1,133 @@
+//! A promise to its AppArmor profile.
+//!
+//! Reads are wide within what the container sees, less what tells of the host. Writes are the writable mounts alone.
+//! What can be written cannot be executed or mapped as code, so that nothing that was downloaded can be run.
+//! Deliberately absent: loading it, and asking the kernel; a stack on a kernel without AppArmor has no profile.
+
+mod text;
+
+use sha2::{Digest, Sha256};
+
+use crate::confinement::{AppArmor, Confinement, MountSource};
+use text::{Pattern, Profile, Section, Subject, allow, deny};
+
+/// The profile of a service's container. Its name carries a hash of its text, so that a container that runs keeps the
+/// one that it was given when the stack changes.
+pub(crate) fn profile(project: &str, confinement: &Confinement) -> AppArmor {
+    let stem = text::name(&format!("supervisor-{project}-{}", confinement.service));
+    let draft = Profile { name: stem.clone(), sections: sections(&stem, confinement) };
+    let digest = Sha256::digest(draft.to_string());
+    let hash = digest.iter().take(6).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
+    let name = format!("{stem}-{hash:012x}");
+    let text = Profile { name: name.clone(), sections: sections(&name, confinement) }.to_string();
+    AppArmor::Profile { name, text }
+}
+
+/// Every rule, by reason.
+fn sections(name: &str, confinement: &Confinement) -> Vec<Section> {
+    vec![
+        Section { why: "capabilities that the service was given", rules: capabilities(confinement) },
+        Section { why: "sockets: unix, TCP, UDP, ping, addresses and routes", rules: network(confinement) },
+        Section { why: "signals: stop and kill from the host, and among its own", rules: signals(name) },
+        Section {
+            why: "processes are seen, never taken over; mounts stay as they are",
+            rules: isolation(name),
+        },
+        Section {
+            why: "what the container sees may be read, and run from where nobody writes",
+            rules: root(confinement),
+        },
+        Section { why: "devices without hardware behind them", rules: devices() },
+        Section { why: "writable mounts: data with locks, never code", rules: writable(confinement) },
+        Section { why: "own entries of /proc that runtimes write", rules: own_proc() },
+        Section { why: "what tells of the host, or reaches it", rules: host() },
+    ]
+}
+
+fn capabilities(confinement: &Confinement) -> Vec<text::Rule> {
+    let names = confinement.capabilities.iter();
+    names.map(|name| allow(Subject::Capability(name.to_ascii_lowercase()))).collect()
+}
+
+fn network(confinement: &Confinement) -> Vec<text::Rule> {
+    let mut rules = vec![
+        allow(Subject::Whole("unix")),
+        allow(Subject::Network("unix", None)),
+        allow(Subject::Network("inet", Some("stream"))),
+        allow(Subject::Network("inet", Some("dgram"))),
+        allow(Subject::Network("inet6", Some("stream"))),
+        allow(Subject::Network("inet6", Some("dgram"))),
+        allow(Subject::Network("netlink", Some("raw"))),
+    ];
+    let raw = [("inet", Some("raw")), ("inet6", Some("raw")), ("packet", None)];
+    let rule = if confinement.capabilities.contains("NET_RAW") { allow } else { deny };
+    rules.extend(raw.map(|(family, kind)| rule(Subject::Network(family, kind))));
+    rules.extend(
+        ["alg", "vsock", "xdp", "can", "tipc", "bluetooth"]
+            .map(|family| deny(Subject::Network(family, None))),
+    );
+    rules
+}
+
+/// `runc` and `crun` are the names under which Debian and Ubuntu confine the runtimes themselves.
+fn signals(name: &str) -> Vec<text::Rule> {
+    let from = ["unconfined", "runc", "crun"].map(|peer| allow(Subject::Signal("receive", peer.to_owned())));
+    let own = allow(Subject::Signal("send, receive", name.to_owned()));
+    from.into_iter().chain([own]).collect()
+}
+
+fn isolation(name: &str) -> Vec<text::Rule> {
+    vec![
+        allow(Subject::Ptrace("read, readby", name.to_owned())),
+        deny(Subject::Ptrace("trace, tracedby", name.to_owned())),
+        deny(Subject::Whole("mount")),
+        deny(Subject::Whole("umount")),
+        deny(Subject::Whole("pivot_root")),
+    ]
+}
+
+fn root(confinement: &Confinement) -> Vec<text::Rule> {
+    let permissions = if confinement.read_only_root { "rmix" } else { "rwklmix" };
+    vec![allow(Subject::File(Pattern::glob("/{,**}"), permissions))]
+}
+
+fn devices() -> Vec<text::Rule> {
+    vec![
+        allow(Subject::File(Pattern::glob("/dev/{null,zero,full,random,urandom,tty,console,ptmx}"), "rw")),
+        allow(Subject::File(Pattern::glob("/dev/pts/{,*}"), "rw")),
+        allow(Subject::File(Pattern::glob("/dev/shm/{,**}"), "rwkl")),
+        deny(Subject::File(Pattern::glob("/dev/{,**}"), "mx")),
+        deny(Subject::File(Pattern::glob("/memfd:**"), "x")),
+    ]
+}
+
+/// Every mount that is not read-only.
+fn writable(confinement: &Confinement) -> Vec<text::Rule> {
+    let open = confinement.mounts.iter().filter(|mount| !mount.read_only);
+    let open = open.filter(|mount| !matches!(mount.source, MountSource::Content { .. }));
+    let both = |path: &str| {
+        let data = allow(Subject::File(Pattern::below(path), "rwkl"));
+        [data, deny(Subject::File(Pattern::below(path), "mx"))]
+    };
+    open.flat_map(|mount| both(&mount.target)).collect()
+}
+
+fn own_proc() -> Vec<text::Rule> {
+    let names = "/proc/[0-9]*/{,task/[0-9]*/}{comm,coredump_filter,oom_score_adj,timerslack_ns}";
+    vec![allow(Subject::File(Pattern::glob(names), "rw"))]
+}
+
+fn host() -> Vec<text::Rule> {
+    let hidden = [
+        "/proc/{kallsyms,kcore,key-users,keys,kmsg,kpagecgroup,kpagecount,kpageflags,latency_stats,pagetypeinfo}",
+        "/proc/{iomem,ioports,sched_debug,slabinfo,sysrq-trigger,timer_list,timer_stats,vmallocinfo}",
+        "/proc/{acpi,asound,bus,irq,scsi}/{,**}",
+        "/proc/[0-9]*/{,task/[0-9]*/}mem",
+        "/sys/{firmware,kernel/debug,kernel/security,kernel/tracing,fs/bpf,fs/pstore}/{,**}",
+        "/sys/devices/virtual/powercap/{,**}",
+    ];
+    let unwritten = ["/proc/[^0-9]*{,/**}", "/sys/{,**}"];
+    let hidden = hidden.map(|glob| deny(Subject::File(Pattern::glob(glob), "rwklmx")));
+    let unwritten = unwritten.map(|glob| deny(Subject::File(Pattern::glob(glob), "wklmx")));
+    hidden.into_iter().chain(unwritten).collect()
+}

@@ -1,0 +1,147 @@
+//! From a service's hardened model to its promise.
+//!
+//! Deliberately absent: judging. What the policy let in is confined as it is; what the model leaves unsaid gets the
+//! strict value, so that nothing is ever open because a word was missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compose::Project;
+use compose::model::{FileObject, Grant, Mount, MountSource as Source, Service, Tmpfs};
+
+use crate::apparmor;
+use crate::bases::Base;
+use crate::capability::capability;
+use crate::confinement::{AppArmor, Confinement, Kernel, Limits, MountPromise, MountSource};
+use crate::seccomp;
+
+/// Makes the promise for one service of an admitted stack; `None` if the stack has no such service.
+pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Option<Confinement> {
+    let project = stack.project();
+    project.services.get(service).map(|service| promise(project, service, *kernel))
+}
+
+/// The promise for a service as its model stands.
+pub(crate) fn promise(project: &Project, service: &Service, kernel: Kernel) -> Confinement {
+    let base = Base::of(service.supervisor.runtime.as_ref().map(|runtime| runtime.value));
+    let capabilities = capabilities(service);
+    let seccomp = seccomp::profile(base, &capabilities, &kernel).to_json();
+    let mut confinement = Confinement {
+        service: service.name.clone(),
+        user: service.user.as_ref().map(|user| user.value.clone()),
+        group_add: service.group_add.iter().map(|group| group.value.clone()).collect(),
+        capabilities,
+        read_only_root: service.read_only.as_ref().is_none_or(|read_only| read_only.value),
+        init: service.init.as_ref().is_none_or(|init| init.value),
+        seccomp,
+        apparmor: AppArmor::Absent,
+        mounts: mounts(project, service),
+        sysctls: service.sysctls.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+        limits: limits(service),
+    };
+    if kernel.apparmor {
+        confinement.apparmor = apparmor::profile(&project.name, &confinement);
+    }
+    confinement
+}
+
+/// What is added, by the names that Linux knows.
+fn capabilities(service: &Service) -> BTreeSet<String> {
+    service.cap_add.iter().filter_map(|name| capability(&name.value)).map(|row| row.name.to_owned()).collect()
+}
+
+/// The file's bounds, or the strict ones.
+fn limits(service: &Service) -> Limits {
+    let positive = |value: &compose::At<i64>| u64::try_from(value.value).ok().filter(|&value| value > 0);
+    let ulimit = |value: i64| u64::try_from(value).unwrap_or(0);
+    let ulimits = service.ulimits.iter();
+    Limits {
+        pids: service.pids.as_ref().and_then(positive).and_then(|pids| pids.try_into().ok()).unwrap_or(100),
+        memory: service.memory.as_ref().and_then(positive).unwrap_or(256 * MIB),
+        memory_reservation: service.memory_reservation.as_ref().and_then(positive),
+        nano_cpus: service.cpus.as_ref().map_or(500_000_000, |cpus| cpus.value.0),
+        ulimits: ulimits
+            .map(|(name, limit)| (name.clone(), (ulimit(limit.value.soft), ulimit(limit.value.hard))))
+            .collect::<BTreeMap<_, _>>(),
+        shm_size: service.shm_size.as_ref().map_or(64 * MIB, |size| size.value.0),
+        oom_score_adj: service
+            .oom_score_adj
+            .as_ref()
+            .and_then(|score| u16::try_from(score.value).ok())
+            .map_or(0, |score| score.min(1000)),
+    }
+}
+
+/// A mebibyte.
+const MIB: u64 = 1024 * 1024;
+
+/// Mounts in the file's order, then secrets, then configs.
+fn mounts(project: &Project, service: &Service) -> Vec<MountPromise> {
+    let owner = Owner::of(service);
+    let written = service.mounts.iter().filter_map(|mount| written(project, &mount.value, owner));
+    let secrets =
+        service.secrets.iter().map(|grant| content("secret", &project.secrets, &grant.value, owner));
+    let configs =
+        service.configs.iter().map(|grant| content("config", &project.configs, &grant.value, owner));
+    written.chain(secrets).chain(configs).collect()
+}
+
+/// What `volumes` or `tmpfs` says. A kind that the policy refuses is not mounted.
+fn written(project: &Project, mount: &Mount, owner: Owner) -> Option<MountPromise> {
+    let source = match &mount.source {
+        Source::Bind(bind) => MountSource::Bind(bind.path.to_string_lossy().into_owned()),
+        Source::Volume { name, nocopy, subpath } => MountSource::Volume {
+            name: name.as_ref().map(|key| {
+                project.volumes.get(key).map_or_else(|| key.clone(), |volume| project.volume_name(volume))
+            }),
+            nocopy: *nocopy,
+            subpath: subpath.clone(),
+        },
+        Source::Tmpfs(tmpfs) => memory(tmpfs, owner),
+        Source::Other { .. } => return None,
+    };
+    Some(MountPromise { target: mount.target.clone(), source, read_only: mount.read_only })
+}
+
+/// A tmpfs belongs to the service's user unless the file says otherwise: with `mode=700` nobody else could use it.
+fn memory(tmpfs: &Tmpfs, owner: Owner) -> MountSource {
+    MountSource::Tmpfs {
+        size: tmpfs.size.map_or(64 * MIB, |size| size.0),
+        mode: tmpfs.mode.unwrap_or(0o1777),
+        uid: tmpfs.uid.or(owner.uid).unwrap_or(0),
+        gid: tmpfs.gid.or(owner.gid).unwrap_or(0),
+    }
+}
+
+/// A secret or config. Its owner is the one that the file names, else the service's user, who alone can read it; where
+/// the user is the image's and so unknown, everyone in the container can, as with Compose.
+fn content(kind: &str, declared: &BTreeMap<String, FileObject>, grant: &Grant, owner: Owner) -> MountPromise {
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.trim().parse::<u32>().ok());
+    let uid = number(&grant.uid).or(owner.uid);
+    let key = declared.get(&grant.source).map_or(&grant.source, |object| &object.key);
+    MountPromise {
+        target: grant.target.clone(),
+        source: MountSource::Content {
+            kind: kind.to_owned(),
+            key: key.clone(),
+            uid: uid.unwrap_or(0),
+            gid: number(&grant.gid).or(owner.gid).unwrap_or(0),
+            mode: grant.mode.unwrap_or(if uid.is_some() { 0o400 } else { 0o444 }),
+        },
+        read_only: true,
+    }
+}
+
+/// The service's user and group, where the file gives them as numbers.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+impl Owner {
+    fn of(service: &Service) -> Self {
+        let text = service.user.as_ref().map_or("", |user| user.value.as_str());
+        let (user, group) = text.split_once(':').unwrap_or((text, ""));
+        Self { uid: user.trim().parse().ok(), gid: group.trim().parse().ok() }
+    }
+}

@@ -1,0 +1,196 @@
+//! A base, capabilities and a kernel to the engine's seccomp profile.
+//!
+//! What is granted is allowed; what is known and dangerous answers EPERM or kills; everything else, and every call
+//! that this table has never heard of, answers ENOSYS. Only the native architecture is listed, so that a call by way of
+//! the 32-bit entry ends the process. Deliberately absent: compiling and loading; the OCI runtime does both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::{self, Row, Test};
+use crate::bases::Base;
+use crate::capability::CAPABILITIES;
+use crate::confinement::{Arch, Kernel};
+use crate::groups::Denied;
+use crate::syscalls::{SYSCALLS, Syscall};
+
+/// `ENOSYS`.
+const ENOSYS: u32 = 38;
+/// `EPERM`.
+const EPERM: u32 = 1;
+
+/// A seccomp profile as the OCI runtime specification and the engine write it. Reading one refuses any other key:
+/// `includes` and `excludes` would be lost in silence, and what they gate would become unconditional.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Profile {
+    /// What a call gets that no rule names.
+    pub default_action: Action,
+    /// The error number of `default_action`.
+    pub default_errno_ret: u32,
+    /// The only entry into the kernel that is open.
+    pub architectures: Vec<String>,
+    /// Alternatives: rules of one call never overlap.
+    pub syscalls: Vec<Rule>,
+}
+
+/// What is done with some calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Rule {
+    /// Names of calls.
+    pub names: Vec<String>,
+    /// What is done.
+    pub action: Action,
+    /// The error number, for [`Action::Errno`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno_ret: Option<u32>,
+    /// Tests of arguments that are all true together; empty is always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Arg>,
+}
+
+/// What is done with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// It goes on.
+    #[serde(rename = "SCMP_ACT_ALLOW")]
+    Allow,
+    /// It answers an error number.
+    #[serde(rename = "SCMP_ACT_ERRNO")]
+    Errno,
+    /// The process ends with SIGSYS.
+    #[serde(rename = "SCMP_ACT_KILL_PROCESS")]
+    KillProcess,
+}
+
+/// A test of one argument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Arg {
+    /// 0 to 5.
+    pub index: u32,
+    /// What it is compared with; the mask, for [`Op::MaskedEq`].
+    pub value: u64,
+    /// What the masked bits must be, for [`Op::MaskedEq`].
+    #[serde(default)]
+    pub value_two: u64,
+    /// How.
+    pub op: Op,
+}
+
+/// How an argument is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// Equal.
+    #[serde(rename = "SCMP_CMP_EQ")]
+    Eq,
+    /// Equal under a mask.
+    #[serde(rename = "SCMP_CMP_MASKED_EQ")]
+    MaskedEq,
+}
+
+/// The profile of a base with these capabilities (names without `CAP_`) on this kernel.
+pub fn profile(base: Base, capabilities: &BTreeSet<String>, kernel: &Kernel) -> Profile {
+    let opened = opened(capabilities);
+    let granted = |row: &Syscall| base.groups().contains(&row.group) || opened.contains(row.name);
+    let mut whole: BTreeMap<Outcome, Vec<String>> = BTreeMap::new();
+    let mut filtered = Vec::new();
+    for row in SYSCALLS.iter().filter(|row| row.exists(kernel)) {
+        let outcome = if granted(row) { Outcome::Allow } else { Outcome::Deny(row.group.denied()) };
+        match arguments::filter(row.name, capabilities) {
+            Some(filter) if outcome == Outcome::Allow => {
+                filtered.extend(filter.allow.iter().map(|args| rule(row.name, Outcome::Allow, args)));
+                let refused = Outcome::Deny(Denied::Refused);
+                filtered.extend(filter.refuse.iter().map(|args| rule(row.name, refused, args)));
+            }
+            _ => whole.entry(outcome).or_default().push(row.name.to_owned()),
+        }
+    }
+    // The default's own answer needs no rule, and some runtimes refuse one that says the same.
+    whole.remove(&Outcome::Deny(Denied::Absent));
+    let whole = whole.into_iter().map(|(outcome, mut names)| {
+        names.sort_unstable();
+        Rule { names, action: outcome.action(), errno_ret: outcome.errno(), args: Vec::new() }
+    });
+    Profile {
+        default_action: Action::Errno,
+        default_errno_ret: ENOSYS,
+        architectures: vec![architecture(kernel.arch).to_owned()],
+        syscalls: whole.chain(filtered).collect(),
+    }
+}
+
+impl Profile {
+    /// The text that the engine takes inline.
+    pub fn to_json(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+
+    /// The same over several lines, as a file for Kubernetes or containerd: nothing in it is the engine's own.
+    pub fn to_pretty_json(&self) -> String {
+        format!("{:#}\n", serde_json::json!(self))
+    }
+
+    /// Names that are allowed, for some arguments at least.
+    pub fn allowed(&self) -> BTreeSet<&str> {
+        let allow = self.syscalls.iter().filter(|rule| rule.action == Action::Allow);
+        allow.flat_map(|rule| rule.names.iter().map(String::as_str)).collect()
+    }
+}
+
+/// Calls that capabilities open.
+fn opened(capabilities: &BTreeSet<String>) -> BTreeSet<&'static str> {
+    let held = CAPABILITIES.iter().filter(|row| capabilities.contains(row.name));
+    held.flat_map(|row| row.opens.iter().copied()).collect()
+}
+
+/// What a call meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Allow,
+    Deny(Denied),
+}
+
+impl Outcome {
+    const fn action(self) -> Action {
+        match self {
+            Self::Allow => Action::Allow,
+            Self::Deny(Denied::Killed) => Action::KillProcess,
+            Self::Deny(Denied::Absent | Denied::Refused) => Action::Errno,
+        }
+    }
+
+    const fn errno(self) -> Option<u32> {
+        match self {
+            Self::Deny(Denied::Absent) => Some(ENOSYS),
+            Self::Deny(Denied::Refused) => Some(EPERM),
+            Self::Allow | Self::Deny(Denied::Killed) => None,
+        }
+    }
+}
+
+/// A rule for one call and one row of tests.
+fn rule(name: &str, outcome: Outcome, tests: &Row) -> Rule {
+    let args = tests.iter().map(|argument| match argument.test {
+        Test::Eq(value) => Arg { index: argument.index, value, value_two: 0, op: Op::Eq },
+        Test::MaskedEq { mask, value } => {
+            Arg { index: argument.index, value: mask, value_two: value, op: Op::MaskedEq }
+        }
+    });
+    Rule {
+        names: vec![name.to_owned()],
+        action: outcome.action(),
+        errno_ret: outcome.errno(),
+        args: args.collect(),
+    }
+}
+
+/// The specification's name of an architecture.
+const fn architecture(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "SCMP_ARCH_X86_64",
+        Arch::Aarch64 => "SCMP_ARCH_AARCH64",
+    }
+}

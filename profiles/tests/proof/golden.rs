@@ -1,0 +1,63 @@
+//! The profiles as text, kept in `golden/`; `UPDATE_EXPECT=1` writes them anew.
+
+use std::path::Path;
+
+use expect_test::{expect, expect_file};
+use profiles::{Arch, Base, Kernel, seccomp};
+
+use crate::compile::ARCHES;
+
+/// A kernel newer than every row of the table.
+fn newest(arch: Arch) -> Kernel {
+    Kernel { arch, version: (7, 0), apparmor: false }
+}
+
+#[test]
+fn profiles_are_as_kept() {
+    for base in Base::ALL {
+        for arch in ARCHES {
+            let name = format!("{}-{}.json", base.name(), format!("{arch:?}").to_lowercase());
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name);
+            let profile = seccomp::profile(base, &std::collections::BTreeSet::new(), &newest(arch));
+            expect_file![path].assert_eq(&profile.to_pretty_json());
+        }
+    }
+}
+
+#[test]
+fn so_many_calls_are_allowed() {
+    let mut lines = String::new();
+    for base in Base::ALL {
+        for arch in ARCHES {
+            let profile = seccomp::profile(base, &std::collections::BTreeSet::new(), &newest(arch));
+            let (allowed, bytes) = (profile.allowed().len(), profile.to_json().len());
+            lines += &format!("{} {arch:?}: {allowed} allowed, {bytes} bytes\n", base.name());
+        }
+    }
+    expect![[r#"
+        go X86_64: 130 allowed, 20661 bytes
+        go Aarch64: 117 allowed, 20520 bytes
+        node X86_64: 228 allowed, 23341 bytes
+        node Aarch64: 195 allowed, 22262 bytes
+        generic X86_64: 233 allowed, 23393 bytes
+        generic Aarch64: 200 allowed, 22314 bytes
+    "#]]
+    .assert_eq(&lines);
+}
+
+#[test]
+fn a_profile_is_read_back_as_it_was_written() {
+    let profile = seccomp::profile(Base::Node, &std::collections::BTreeSet::new(), &newest(Arch::X86_64));
+    assert_eq!(serde_json::from_str::<seccomp::Profile>(&profile.to_json()).unwrap(), profile);
+}
+
+#[test]
+fn a_gate_that_would_be_lost_is_refused() {
+    let text = r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"architectures":[],"syscalls":
+        [{"names":["mount"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}}]}"#;
+    let problem = serde_json::from_str::<seccomp::Profile>(text).unwrap_err().to_string();
+    expect![
+        "unknown field `includes`, expected one of `names`, `action`, `errnoRet`, `args` at line 2 column 64"
+    ]
+    .assert_eq(&problem);
+}
