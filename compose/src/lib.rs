@@ -18,6 +18,7 @@ mod merge;
 pub mod model;
 mod node;
 pub mod order;
+mod paths;
 pub mod policy;
 pub mod problem;
 pub mod rules;

@@ -1,9 +1,13 @@
-//! The phases in their order: text, tree, variables, long forms, merging, model.
+//! The phases in their order: text, tree, variables, long forms, bases, merging, model.
 //!
 //! Deliberately absent: any phase itself.
 
+mod extends;
+mod include;
+mod name;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::canonical;
 use crate::finding::Report;
@@ -13,118 +17,165 @@ use crate::keys;
 use crate::lower;
 use crate::merge;
 use crate::node::Node;
+use crate::paths;
 use crate::problem::{self, Problems};
 use crate::shape;
-use crate::source::{SourceId, Sources};
+use crate::source::{At, MOST_BYTES, Source, SourceId, Sources, Span};
 use crate::yaml;
 use crate::{Loaded, Request};
 
+/// Most files that `extends` and `include` may lead to.
+const MOST_FILES: usize = 100;
+/// Longest chain of `extends`, and deepest nesting of `include`.
+const DEEPEST: usize = 20;
+/// Most values that `extends` may copy.
+const MOST_COPIED: usize = 400_000;
+
 pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
-    let mut sources = Sources::default();
-    let mut problems = Problems::default();
-    let ids: Vec<SourceId> =
-        std::mem::take(&mut request.files).into_iter().map(|file| sources.add(file)).collect();
+    let mut loader = Loader {
+        host,
+        directory: &request.directory.clone(),
+        sources: Sources::default(),
+        problems: Problems::default(),
+        bases: BTreeMap::new(),
+        included: Vec::new(),
+        files: 0,
+        copied: 0,
+    };
+    let files = std::mem::take(&mut request.files);
+    let ids: Vec<SourceId> = files.into_iter().map(|file| loader.sources.add(file)).collect();
     let mut trees = Vec::with_capacity(ids.len());
     for id in ids {
-        let tree = sources.get(id).and_then(|source| yaml::parse(source, id, &mut problems));
-        trees.extend(tree);
+        trees.extend(loader.parse(id));
     }
-    let name = project_name(request.project_name.as_deref(), &trees, &request, &mut problems);
+    let name = name::project_name(&trees, &request, &mut loader.problems);
     let mut environment = request.environment;
     environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
     let mut merged: Option<Node> = None;
     for mut tree in trees {
-        prepare(&mut tree, &environment, &sources, &mut problems);
-        merged = Some(match merged {
-            None => merge::first(tree),
-            Some(base) => merge::merge(base, tree),
-        });
+        loader.prepare(&mut tree, &environment);
+        merged = Some(loader.over(merged, tree, &request.directory, &environment, &mut Vec::new()));
     }
-    let project = merged.map(|file| {
+    let project = merged.map(|mut file| {
+        merge::settle(&mut file);
         let mut context = lower::Context {
             directory: &request.directory,
             environment: &environment,
             host,
-            sources: &mut sources,
-            problems: &mut problems,
+            sources: &mut loader.sources,
+            problems: &mut loader.problems,
         };
-        lower::lower(&file, name, &mut context)
+        let mut project = lower::lower(&file, name, &mut context);
+        project.included = loader.included;
+        project
     });
+    let Loader { sources, problems, .. } = loader;
     let unreadable = problems.has_errors() || project.is_none();
     Loaded { project, report: Report { findings: problems.finish(), sources, unreadable } }
 }
 
-/// One file, from its tree to long forms.
-fn prepare(
-    tree: &mut Node,
-    environment: &BTreeMap<String, String>,
-    sources: &Sources,
-    problems: &mut Problems,
-) {
-    if tree.is_null() {
-        problems.add(
-            &problem::WRONG_TYPE,
-            tree.span,
-            "the file is empty",
-            "write `services:` and what is launched",
-        );
-        return;
-    }
-    interpolate::interpolate(tree, environment, sources, problems);
-    shape::check(tree, &keys::FILE, "the file", problems);
-    if let Some(entry) = tree.as_map().and_then(|m| m.entry("version")) {
-        problems.add(&problem::OBSOLETE, entry.key_span, "`version` is obsolete", "remove it");
-    }
-    canonical::canonical(tree, problems);
+/// What a load has read so far.
+struct Loader<'a> {
+    host: &'a dyn Host,
+    /// The project's folder.
+    directory: &'a Path,
+    sources: Sources,
+    problems: Problems,
+    /// Files that `extends` led to, by path; `None` where one cannot be read.
+    bases: BTreeMap<PathBuf, Option<Node>>,
+    /// Every file that `extends` or `include` led to, and from where.
+    included: Vec<At<PathBuf>>,
+    files: usize,
+    copied: usize,
 }
 
-/// The name from the command line or the environment, else the last that a file says, else the folder's.
-fn project_name(given: Option<&str>, trees: &[Node], request: &Request, problems: &mut Problems) -> String {
-    if let Some(name) = given.filter(|n| !n.is_empty()) {
-        if !is_project_name(name) {
-            let message = format!("the project name `{}` is not allowed", yaml::shown(name));
-            problems.add_nowhere(
-                &problem::BAD_PROJECT_NAME,
-                message,
-                "use lower-case letters, digits, `-` and `_`",
-            );
+impl Loader<'_> {
+    fn parse(&mut self, id: SourceId) -> Option<Node> {
+        let source = self.sources.get(id)?;
+        yaml::parse(source, id, &mut self.problems)
+    }
+
+    /// One file, from its tree to long forms.
+    fn prepare(&mut self, tree: &mut Node, environment: &BTreeMap<String, String>) {
+        let problems = &mut self.problems;
+        if tree.is_null() {
+            let next = "write `services:` and what is launched";
+            problems.add(&problem::WRONG_TYPE, tree.span, "the file is empty", next);
+            return;
         }
-        return name.to_owned();
+        interpolate::interpolate(tree, environment, &self.sources, problems);
+        shape::check(tree, &keys::FILE, "the file", problems);
+        if let Some(entry) = tree.as_map().and_then(|m| m.entry("version")) {
+            problems.add(&problem::OBSOLETE, entry.key_span, "`version` is obsolete", "remove it");
+        }
+        canonical::canonical(tree, problems);
     }
-    let written = trees.iter().rev().find_map(|t| t.get("name").filter(|n| n.as_text().is_some()));
-    let Some(node) = written else { return folder_name(&request.directory) };
-    let text = node.as_text().unwrap_or_default();
-    let lookup = |name: &str| request.environment.get(name).map(String::as_str);
-    // What is wrong with its variables is reported with the rest of its file.
-    let (name, _) = interpolate::substitute(&text, &lookup);
-    if !is_project_name(&name) {
-        let message = format!("the project name `{}` is not allowed", yaml::shown(&name));
-        problems.add(
-            &problem::BAD_PROJECT_NAME,
-            node.span,
-            message,
-            "use lower-case letters, digits, `-` and `_`",
-        );
+
+    /// A prepared file over what was loaded before it: bases, then merging, then what it includes beneath.
+    fn over(
+        &mut self,
+        base: Option<Node>,
+        mut tree: Node,
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+        trail: &mut Vec<PathBuf>,
+    ) -> Node {
+        self.extend_services(&mut tree, folder, environment);
+        let beneath = self.includes(&tree, folder, environment, trail);
+        let mut merged = match base {
+            None => merge::alone(tree),
+            Some(base) => merge::merge(base, tree),
+        };
+        for included in beneath {
+            merged = merge::beneath(included, merged);
+        }
+        merged
     }
-    name
+
+    /// Reads another file and makes its paths absolute. The problems name the place that led to it.
+    fn read(&mut self, path: &Path, from: Span, environment: &BTreeMap<String, String>) -> Option<Node> {
+        self.included.push(At::file(path.to_path_buf(), from));
+        self.files += 1;
+        if self.files > MOST_FILES {
+            let message = format!("more than {MOST_FILES} files lead to each other");
+            self.problems.add(&problem::TOO_MUCH, from, message, "use fewer files");
+            return None;
+        }
+        let bytes = match self.host.read(path, MOST_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let mut finding = problem::cannot_read(path, &error);
+                finding.span = Some(from);
+                self.problems.put(finding);
+                return None;
+            }
+        };
+        let shown = path.strip_prefix(self.directory).unwrap_or(path);
+        let id = self.sources.add(Source::from_bytes(shown.display().to_string(), bytes));
+        let mut tree = self.parse(id)?;
+        self.prepare(&mut tree, environment);
+        Some(tree)
+    }
+
+    /// A path in a file as written, absolute; `None` and a problem where it is not of this machine.
+    fn local(
+        &mut self,
+        written: &str,
+        span: Span,
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> Option<PathBuf> {
+        if paths::is_remote(written) {
+            let message = format!("`{}` is not a file of this machine", yaml::shown(written));
+            self.problems.add(&problem::REMOTE_FILE, span, message, "copy it into the stack's folder");
+            return None;
+        }
+        Some(paths::absolute(folder, written, environment))
+    }
 }
 
-fn is_project_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
-}
-
-/// The folder's name, made one that is allowed.
-fn folder_name(directory: &Path) -> String {
-    let name = directory.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let kept: String = name
-        .chars()
-        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
-        .collect();
-    let kept = kept.trim_start_matches(['-', '_']);
-    if kept.is_empty() { "stack".to_owned() } else { kept.to_owned() }
-}
-
+#[cfg(test)]
+mod files;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::host::Host;
 use crate::model::Project;
 use crate::node::{Entry, Node};
+use crate::paths;
 use crate::problem::Problems;
 use crate::source::{Sources, Span};
 
@@ -42,39 +43,8 @@ pub(crate) struct Context<'a> {
 impl Context<'_> {
     /// A host path as written, absolute and lexically normal.
     pub(crate) fn path(&self, written: &str) -> PathBuf {
-        absolute(self.directory, written, self.environment)
+        paths::absolute(self.directory, written, self.environment)
     }
-}
-
-/// A path as written, from a folder, without `.` and `..`; a leading `~` is the caller's home.
-pub(crate) fn absolute(directory: &Path, written: &str, environment: &BTreeMap<String, String>) -> PathBuf {
-    let home = |rest: &str| {
-        let home = environment.get("HOME").filter(|h| !h.is_empty())?;
-        Some(Path::new(home).join(rest.trim_start_matches('/')))
-    };
-    let expanded = match written.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
-        _ => None,
-    };
-    normal(&directory.join(expanded.unwrap_or_else(|| PathBuf::from(written))))
-}
-
-/// A path without `.` and `..`, lexically.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                if !matches!(out.components().next_back(), None | Some(Component::RootDir)) {
-                    out.pop();
-                }
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 /// The whole model from the merged tree.
@@ -88,6 +58,7 @@ pub(crate) fn lower(file: &Node, name: String, context: &mut Context<'_>) -> Pro
         secrets: BTreeMap::new(),
         configs: BTreeMap::new(),
         stack: crate::model::Stack::default(),
+        included: Vec::new(),
     };
     for entry in entries(file.get("networks")) {
         project.networks.insert(entry.key.clone(), network::network(entry, context));

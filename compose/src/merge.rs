@@ -7,9 +7,8 @@ use crate::node::{Entry, Map, Mark, Node, Value};
 
 mod unique;
 
-/// The first tree: what it resets is gone, and entries of lists that must be unique are.
-pub(crate) fn first(mut tree: Node) -> Node {
-    settle(&mut tree);
+/// A tree with nothing beneath it: entries of lists that must be unique are.
+pub(crate) fn alone(mut tree: Node) -> Node {
     unique::enforce(&mut tree);
     tree
 }
@@ -21,8 +20,24 @@ pub(crate) fn merge(base: Node, over: Node) -> Node {
     merged
 }
 
-/// Takes out what is reset, and forgets marks.
-fn settle(tree: &mut Node) {
+/// What `include` brings, beneath the file that includes it: entries of sections alone.
+pub(crate) fn beneath(mut included: Node, file: Node) -> Node {
+    if let Value::Map(top) = &mut included.value {
+        let sections = ["services", "networks", "volumes", "secrets", "configs", "models"];
+        top.entries.retain(|e| sections.contains(&e.key.as_str()));
+    }
+    merge(included, file)
+}
+
+/// One service merged over the one that it extends.
+pub(crate) fn service(base: Node, over: Node) -> Node {
+    let mut merged = node(base, over, &mut vec!["services".to_owned(), "*".to_owned()]);
+    unique::service(&mut merged);
+    merged
+}
+
+/// Takes out what is reset, and forgets marks. Last of all: a mark holds for every earlier file.
+pub(crate) fn settle(tree: &mut Node) {
     tree.mark = Mark::None;
     match &mut tree.value {
         Value::Scalar(_) => {}
@@ -37,57 +52,42 @@ fn settle(tree: &mut Node) {
     }
 }
 
-fn node(base: Node, mut over: Node, path: &mut Vec<String>) -> Node {
-    if over.mark != Mark::None {
-        settle(&mut over);
+fn node(base: Node, over: Node, path: &mut Vec<String>) -> Node {
+    if over.mark != Mark::None || base.mark == Mark::Reset {
         return over;
     }
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
     if is_replaced(&words, &base, &over) {
-        settle(&mut over);
         return over;
     }
-    let span = over.span;
-    match (base.value, over.value) {
-        (Value::Map(base), Value::Map(over)) => Node::new(Value::Map(maps(base, over, path)), span),
+    let (span, mark) = (over.span, base.mark);
+    let value = match (base.value, over.value) {
+        (Value::Map(base), Value::Map(over)) => Value::Map(maps(base, over, path)),
         (Value::List(base), Value::List(over)) if words.ends_with(&["ipam", "config"]) => {
-            Node::new(Value::List(pools(base, over, path)), span)
+            Value::List(pools(base, over, path))
         }
-        (Value::List(mut items), Value::List(mut over)) => {
-            over.retain(|item| item.mark != Mark::Reset);
-            over.iter_mut().for_each(settle);
+        (Value::List(mut items), Value::List(over)) => {
             items.extend(over);
-            Node::new(Value::List(items), span)
+            Value::List(items)
         }
         // Nothing over something says nothing; over a scalar it is `null`.
         (kept @ (Value::Map(_) | Value::List(_)), Value::Scalar(s))
             if s.kind() == crate::scalar::Kind::Null =>
         {
-            Node::new(kept, base.span)
+            return Node { value: kept, span: base.span, mark };
         }
-        (_, value) => {
-            let mut over = Node::new(value, span);
-            settle(&mut over);
-            over
-        }
-    }
+        (_, value) => value,
+    };
+    Node { value, span, mark }
 }
 
 fn maps(mut base: Map, over: Map, path: &mut Vec<String>) -> Map {
     let index: std::collections::BTreeMap<String, usize> =
         base.index().into_iter().map(|(k, i)| (k.to_owned(), i)).collect();
-    let mut gone = Vec::new();
-    for mut entry in over.entries {
+    for entry in over.entries {
         let place = index.get(&entry.key).copied();
-        if entry.value.mark == Mark::Reset {
-            gone.extend(place);
-            continue;
-        }
         match place.and_then(|at| base.entries.get_mut(at)) {
-            None => {
-                settle(&mut entry.value);
-                base.entries.push(entry);
-            }
+            None => base.entries.push(entry),
             Some(old) => {
                 path.push(entry.key.clone());
                 let under = std::mem::replace(&mut old.value, Node::plain("", entry.key_span));
@@ -96,10 +96,6 @@ fn maps(mut base: Map, over: Map, path: &mut Vec<String>) -> Map {
                 path.pop();
             }
         }
-    }
-    gone.sort_unstable();
-    for at in gone.into_iter().rev() {
-        base.entries.remove(at);
     }
     base
 }
@@ -120,7 +116,7 @@ fn is_replaced(path: &[&str], base: &Node, over: &Node) -> bool {
 /// Address pools of the same subnet are one.
 fn pools(mut base: Vec<Node>, over: Vec<Node>, path: &mut Vec<String>) -> Vec<Node> {
     let subnet = |node: &Node| node.get("subnet").and_then(Node::as_text);
-    for mut pool in over {
+    for pool in over {
         let same = base.iter_mut().find(|b| subnet(b).is_some() && subnet(b) == subnet(&pool));
         if let Some(old) = same {
             let under = old.clone();
@@ -128,7 +124,6 @@ fn pools(mut base: Vec<Node>, over: Vec<Node>, path: &mut Vec<String>) -> Vec<No
             *old = node(under, pool, path);
             path.pop();
         } else {
-            settle(&mut pool);
             base.push(pool);
         }
     }

@@ -29,6 +29,8 @@ pub struct Project {
     pub configs: BTreeMap<String, FileObject>,
     /// Top-level `x-supervisor`.
     pub stack: Stack,
+    /// Every file that `extends` and `include` led to, absolute, at the place that names it.
+    pub included: Vec<At<PathBuf>>,
 }
 
 /// Top-level `x-supervisor`.

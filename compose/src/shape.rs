@@ -3,7 +3,7 @@
 //! Deliberately absent: the keys themselves (`keys`), and whether a value of the right kind makes sense (`lower`).
 
 use crate::keys::Key;
-use crate::node::{Map, Node, Scalar, Value};
+use crate::node::{Map, Mark, Node, Scalar, Value};
 use crate::problem::{self, Problems};
 use crate::scalar::{self, Kind};
 use crate::source::Span;
@@ -163,7 +163,8 @@ impl Shape {
 /// Reports what in a tree is not of the shape: wrong types, unknown keys, keys that are not strings. `name` is what
 /// the value is called in messages.
 pub(crate) fn check(node: &Node, shape: &Shape, name: &str, problems: &mut Problems) {
-    if matches!(shape.entries, Entries::Free) {
+    // What is reset takes its place from earlier files and has no value of its own.
+    if matches!(shape.entries, Entries::Free) || node.mark == Mark::Reset {
         return;
     }
     match &node.value {
@@ -258,9 +259,6 @@ fn check_keys(map: &Map, keys: &'static [Key], name: &str, problems: &mut Proble
     for entry in &map.entries {
         match keys.iter().find(|k| k.name == entry.key) {
             Some(key) => {
-                if matches!(entry.value.mark, crate::node::Mark::Reset) {
-                    continue;
-                }
                 check(&entry.value, key.shape, key.name, problems);
             }
             None if entry.key.starts_with("x-") => {}

@@ -17,16 +17,27 @@ pub fn environment(
 ) -> (BTreeMap<String, String>, Report) {
     let mut sources = Sources::default();
     let mut problems = Problems::default();
+    let found = under(files, caller, &mut sources, &mut problems);
+    let unreadable = problems.has_errors();
+    (found, Report { findings: problems.finish(), sources, unreadable })
+}
+
+/// The same, with what was read and what is wrong put where the rest of a load is.
+pub(crate) fn under(
+    files: Vec<Source>,
+    caller: BTreeMap<String, String>,
+    sources: &mut Sources,
+    problems: &mut Problems,
+) -> BTreeMap<String, String> {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     for source in files {
         let id = sources.add(source.clone());
         let lookup = |name: &str| caller.get(name).or_else(|| found.get(name)).map(String::as_str);
-        let variables = dotenv::parse(&source, id, Format::Compose, &lookup, &mut problems);
+        let variables = dotenv::parse(&source, id, Format::Compose, &lookup, problems);
         found.extend(variables.into_iter().map(|v| (v.name, v.value)));
     }
     found.extend(caller);
-    let unreadable = problems.has_errors();
-    (found, Report { findings: problems.finish(), sources, unreadable })
+    found
 }
 
 #[cfg(test)]

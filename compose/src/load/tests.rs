@@ -48,7 +48,7 @@ pub(crate) fn problems(loaded: &Loaded) -> String {
 }
 
 /// The model on as few lines as it takes: what nothing was said of is left out, and so are places.
-fn said(loaded: &Loaded) -> String {
+pub(crate) fn said(loaded: &Loaded) -> String {
     let text = loaded.project.as_ref().map(|p| format!("{p:#?}")).unwrap_or_default();
     let mut out = String::new();
     let mut skip = 0_usize;

@@ -1,0 +1,166 @@
+//! `extends`: a service over another of the same file or of another file of this machine.
+//!
+//! Deliberately absent: how two services are merged (`merge`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::merge;
+use crate::node::{Map, Node, Value};
+use crate::paths;
+use crate::problem;
+use crate::shape;
+use crate::source::Span;
+use crate::yaml::shown;
+
+use super::{DEEPEST, Loader, MOST_COPIED};
+
+/// A service by its file and name; `None` is the file at hand.
+type Place = (Option<PathBuf>, String);
+
+impl Loader<'_> {
+    /// Replaces every service that extends another by the merged one.
+    pub(super) fn extend_services(
+        &mut self,
+        tree: &mut Node,
+        folder: &Path,
+        environment: &BTreeMap<String, String>,
+    ) {
+        let Some(services) = services_mut(tree) else { return };
+        if services.entries.iter().all(|e| e.value.get("extends").is_none()) {
+            return;
+        }
+        let all = services.clone();
+        let mut done = BTreeMap::new();
+        for entry in &mut services.entries {
+            if entry.value.get("extends").is_some() {
+                let mut walk = Walk { folder, environment, done: &mut done, trail: Vec::new() };
+                self.problems.service = Some(entry.key.clone());
+                let merged = self.resolve((None, entry.key.clone()), &all, &mut walk);
+                self.problems.service = None;
+                entry.value = merged.unwrap_or_else(|| without_extends(entry.value.clone()));
+            }
+        }
+    }
+
+    /// A service with its bases merged beneath it.
+    fn resolve(&mut self, place: Place, services: &Map, walk: &mut Walk<'_>) -> Option<Node> {
+        if let Some(node) = walk.done.get(&place) {
+            return node.clone();
+        }
+        let own = services.get(&place.1)?.clone();
+        let Some(extends) = own.get("extends").filter(|e| !e.is_null()).cloned() else { return Some(own) };
+        walk.trail.push(place.clone());
+        let base = self.base(&place, &extends, services, walk);
+        walk.trail.pop();
+        let own = without_extends(own);
+        let merged = match base {
+            None => own,
+            Some(base) => {
+                self.copied += size(&base);
+                if self.copied > MOST_COPIED {
+                    let message = "services extend each other to more than is read";
+                    self.problems.add(&problem::TOO_MUCH, extends.span, message, "extend smaller services");
+                    own
+                } else {
+                    merge::service(base, own)
+                }
+            }
+        };
+        walk.done.insert(place, Some(merged.clone()));
+        Some(merged)
+    }
+
+    /// The service that `extends` names, with its own bases.
+    fn base(&mut self, from: &Place, extends: &Node, services: &Map, walk: &mut Walk<'_>) -> Option<Node> {
+        let Some(name) = extends.get("service").and_then(Node::as_text) else {
+            let message = "`extends` has no `service`";
+            self.problems.add(&problem::MISSING_KEY, extends.span, message, "add `service: NAME`");
+            return None;
+        };
+        let (place, other) = match extends.get("file").and_then(|n| n.as_text().map(|t| (t, n.span))) {
+            None => ((from.0.clone(), name), None),
+            Some((written, span)) => {
+                let folder = from.0.as_deref().and_then(Path::parent).unwrap_or(walk.folder).to_path_buf();
+                let path = self.local(&written, span, &folder, walk.environment)?;
+                let tree = self.base_file(&path, span, walk.environment)?;
+                ((Some(path), name), Some(tree))
+            }
+        };
+        if self.is_endless(&place, extends.span, walk) {
+            return None;
+        }
+        let services = other.as_ref().map_or(Some(services), |t| t.get("services").and_then(Node::as_map));
+        if services.is_none_or(|s| s.get(&place.1).is_none()) {
+            let near = services
+                .and_then(|s| shape::nearest(&place.1, s.entries.iter().map(|e| e.key.as_str())))
+                .map_or_else(|| "name a service of that file".to_owned(), |n| format!("did you mean `{n}`?"));
+            let message = format!("the service `{}` that is extended is not there", shown(&place.1));
+            self.problems.add(&problem::BAD_EXTENDS, extends.span, message, &near);
+            return None;
+        }
+        self.resolve(place, services?, walk)
+    }
+
+    /// Reports a service that extends itself, and chains without end.
+    fn is_endless(&mut self, place: &Place, span: Span, walk: &Walk<'_>) -> bool {
+        if walk.trail.contains(place) {
+            let names: Vec<&str> = walk.trail.iter().chain([place]).map(|p| p.1.as_str()).collect();
+            let message = format!("a service extends itself: {}", names.join(" → "));
+            self.problems.add(&problem::BAD_EXTENDS, span, message, "remove one of the `extends`");
+            return true;
+        }
+        if walk.trail.len() >= DEEPEST {
+            let message = format!("services extend each other over more than {DEEPEST} steps");
+            self.problems.add(&problem::TOO_MUCH, span, message, "extend less deeply");
+            return true;
+        }
+        false
+    }
+
+    /// A file that `extends` names, read once. Its services are merged into one that its own folder does not hold,
+    /// so that its paths are made absolute.
+    fn base_file(&mut self, path: &Path, span: Span, environment: &BTreeMap<String, String>) -> Option<Node> {
+        if let Some(known) = self.bases.get(path) {
+            return known.clone();
+        }
+        let mut tree = self.read(path, span, environment);
+        if let (Some(tree), Some(folder)) = (&mut tree, path.parent()) {
+            paths::make_absolute(tree, folder, environment);
+        }
+        self.bases.insert(path.to_path_buf(), tree.clone());
+        tree
+    }
+}
+
+/// What following `extends` keeps in mind.
+struct Walk<'a> {
+    folder: &'a Path,
+    environment: &'a BTreeMap<String, String>,
+    done: &'a mut BTreeMap<Place, Option<Node>>,
+    trail: Vec<Place>,
+}
+
+fn services_mut(tree: &mut Node) -> Option<&mut Map> {
+    let Value::Map(top) = &mut tree.value else { return None };
+    match top.entries.iter_mut().find(|e| e.key == "services").map(|e| &mut e.value.value) {
+        Some(Value::Map(map)) => Some(map),
+        _ => None,
+    }
+}
+
+fn without_extends(mut service: Node) -> Node {
+    if let Value::Map(map) = &mut service.value {
+        map.remove("extends");
+    }
+    service
+}
+
+/// How many values a node holds.
+fn size(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::Scalar(_) => 0,
+        Value::List(items) => items.iter().map(size).sum(),
+        Value::Map(map) => map.entries.iter().map(|e| size(&e.value)).sum(),
+    }
+}
