@@ -7,6 +7,7 @@ mod bench;
 mod cache;
 mod debian;
 mod demo;
+mod docs;
 mod engine;
 mod images;
 mod netfilter;
@@ -37,6 +38,8 @@ enum Task {
     /// Run one program and print what it used
     #[command(hide = true)]
     Measure(bench::measure::Args),
+    /// Write the documents that are generated
+    Docs(docs::Args),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build the real images of Caddy and OpenClaw into the engine in use
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
+        Task::Docs(args) => docs::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Images => images::run(),
     }

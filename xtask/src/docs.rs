@@ -1,0 +1,29 @@
+//! The documents that are generated: each is checked by a test beside what it is made from, and written by the same test.
+//!
+//! Deliberately absent: their content.
+
+use anyhow::Result;
+
+use crate::product::{cargo, workspace};
+use crate::shell::{command, loud};
+
+/// Tests of this name compare a file in `docs/` with what it is made from.
+const TESTS: &str = "test(documentation)";
+
+/// Options of `docs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only say which are stale
+    #[arg(long)]
+    check: bool,
+}
+
+/// Writes them, or says which are stale.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let mut tests =
+        command(cargo(), ["nextest", "run", "--cargo-quiet", "--workspace", "--lib", "-E", TESTS]);
+    if !args.check {
+        tests.env("UPDATE_EXPECT", "1");
+    }
+    loud(tests.current_dir(workspace()))
+}
