@@ -62,6 +62,9 @@ pub struct GlobalArgs {
     /// The engine's socket, in place of `DOCKER_HOST`
     #[arg(short = 'H', long, global = true, value_name = "unix://PATH")]
     pub host: Option<String>,
+    /// Folder for what has to outlive the program, in place of `SUPERVISOR_STATE_DIR` or /var/lib/supervisor
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub state_dir: Option<PathBuf>,
     /// Colours and movement on the terminal
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub ansi: Ansi,

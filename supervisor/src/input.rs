@@ -73,6 +73,30 @@ pub fn admitted(global: &GlobalArgs) -> Result<Admitted, Failure> {
     judged.admitted.ok_or_else(|| Failure::explained(exit))
 }
 
+/// The project's name for commands that look at what runs: the file need not be admitted, nor be there at all if a
+/// name is given.
+///
+/// # Errors
+/// No name is given and the file cannot be understood; the failure has been explained already.
+pub fn project_name(global: &GlobalArgs) -> Result<String, Failure> {
+    let variable = std::env::var("COMPOSE_PROJECT_NAME").ok();
+    if let Some(name) = global.project_name.clone().or(variable).filter(|name| !name.is_empty()) {
+        return Ok(name);
+    }
+    let loaded = match gather(global) {
+        Ok(request) => compose::load(request, &Files),
+        Err(finding) => {
+            let report = Report { findings: vec![*finding], unreadable: true, ..Report::default() };
+            compose::Loaded { project: None, report }
+        }
+    };
+    loaded.project.map(|project| project.name).ok_or_else(|| {
+        let colour = global.colours(std::io::stderr().is_terminal());
+        eprint!("{}", render::human::worth_saying(&loaded.report, colour));
+        Failure::explained(Exit::Unreadable)
+    })
+}
+
 /// Today, in UTC.
 fn today() -> Date {
     let date = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();

@@ -4,9 +4,11 @@
 //! stays for inspection. Deliberately absent: decisions, retries, printing.
 
 mod error;
+mod machine;
 mod step;
 mod wait;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 pub use error::{ApplyError, Failed, PrepareError, StepError};
+pub use machine::ThisMachine;
 
 use crate::decide::plan::{Plan, Step};
 use crate::decide::spec::{ContainerSpec, Wanted};
@@ -40,7 +43,7 @@ pub trait Machine {
     ///
     /// # Errors
     /// What differs, one sentence each.
-    fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>>;
+    async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>>;
 
     /// Asks a service once, under this path of its probe.
     ///
@@ -77,6 +80,8 @@ pub(crate) struct Context<'a, E, M> {
     pub(crate) began: Timestamp,
     pub(crate) progress: mpsc::UnboundedSender<Progress>,
     pub(crate) failed: watch::Receiver<bool>,
+    /// Ids of images that were pulled in this plan, by the name in the file.
+    pub(crate) pulled: RefCell<BTreeMap<String, String>>,
 }
 
 /// Executes a plan. An empty one makes no request.
@@ -92,7 +97,15 @@ pub async fn apply<E: Engine, M: Machine>(
 ) -> Result<Applied, ApplyError> {
     let (progress, mut reports) = mpsc::unbounded_channel();
     let (fail, failed) = watch::channel(false);
-    let context = Context { engine, machine, wanted, began: Timestamp::now(), progress, failed };
+    let context = Context {
+        engine,
+        machine,
+        wanted,
+        began: Timestamp::now(),
+        progress,
+        failed,
+        pulled: RefCell::default(),
+    };
     let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
     let mut done = BTreeSet::new();
     let mut applied = Applied::default();

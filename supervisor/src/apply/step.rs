@@ -2,17 +2,21 @@
 //!
 //! Deliberately absent: the order of steps (`apply`), and waiting for a service (`wait`).
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 
 use super::{Context, Ended, Machine, PrepareError, StepError, progress_of, wait};
 use crate::decide::plan::Step;
-use crate::decide::seen::State;
 use crate::decide::spec::ContainerSpec;
-use crate::engine::Engine;
+use crate::decide::{hash, labels};
+use crate::engine::{Engine, EngineError};
 use crate::progress::Phase;
 
 /// From the stop signal to the kill of a container that must not run.
-const NO_GRACE: std::time::Duration = std::time::Duration::ZERO;
+const NO_GRACE: Duration = Duration::ZERO;
 
 pub(super) async fn run<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
@@ -21,13 +25,7 @@ pub(super) async fn run<E: Engine, M: Machine>(
 ) -> Result<Ended, StepError> {
     let engine = context.engine;
     match step {
-        Step::Pull { image } => {
-            let mut steps = engine.pull(image);
-            while let Some(at) = steps.next().await {
-                let at = at?;
-                let _ = context.progress.send(progress_of(index, step, Phase::Note(at.to_string())));
-            }
-        }
+        Step::Pull { image } => pull(context, index, step, image).await?,
         Step::CreateNetwork(spec) => drop(engine.create_network(spec).await?),
         Step::RemoveNetwork { id, .. } => engine.remove_network(id).await?,
         Step::CreateVolume(spec) => engine.create_volume(spec).await?,
@@ -43,13 +41,43 @@ pub(super) async fn run<E: Engine, M: Machine>(
     Ok(Ended::Well)
 }
 
+async fn pull<E: Engine, M: Machine>(
+    context: &Context<'_, E, M>,
+    index: usize,
+    step: &Step,
+    image: &str,
+) -> Result<(), StepError> {
+    let mut steps = context.engine.pull(image);
+    while let Some(at) = steps.next().await {
+        let note = Phase::Note(at?.to_string());
+        let _ = context.progress.send(progress_of(index, step, note));
+    }
+    let found = context.engine.images(&BTreeSet::from([image.to_owned()])).await?;
+    let Some(found) = found.get(image) else {
+        return Err(EngineError::ImageMissing { image: image.to_owned() }.into());
+    };
+    context.pulled.borrow_mut().insert(image.to_owned(), found.id.clone());
+    Ok(())
+}
+
+/// The spec with its image's id, which is not known before a pull of this plan has ended.
+fn resolved<'a, E, M>(context: &Context<'_, E, M>, spec: &'a ContainerSpec) -> Cow<'a, ContainerSpec> {
+    match context.pulled.borrow().get(&spec.image) {
+        Some(id) if spec.image_id.is_empty() => {
+            Cow::Owned(ContainerSpec { image_id: id.clone(), ..spec.clone() })
+        }
+        _ => Cow::Borrowed(spec),
+    }
+}
+
 async fn create<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     spec: &ContainerSpec,
 ) -> Result<(), StepError> {
+    let spec = resolved(context, spec);
     let prepare = |source: PrepareError| StepError::Prepare { container: spec.name.clone(), source };
-    let contents = context.machine.prepare(spec).map_err(prepare)?;
-    let id = context.engine.create_container(spec, &contents).await?;
+    let contents = context.machine.prepare(&spec).map_err(prepare)?;
+    let id = context.engine.create_container(&spec, &contents).await?;
     tracing::info!(container = spec.name, id, "created");
     Ok(())
 }
@@ -66,13 +94,18 @@ async fn start<E: Engine, M: Machine>(
     let Some(spec) = specs.into_iter().flatten().find(|spec| spec.name == name) else {
         return Ok(Ended::Well);
     };
+    let spec = resolved(context, spec);
     let inspected = context.engine.inspect(name).await?;
     if inspected.pid.is_none() {
-        let code = if let State::Exited(code) = inspected.state { code } else { inspected.exit_code };
-        tracing::info!(container = name, code, "ended before it could be attested");
+        tracing::info!(container = name, code = inspected.exit_code, "ended before it could be attested");
         return Ok(Ended::Well);
     }
-    let Err(differences) = context.machine.attest(spec, &inspected) else { return Ok(Ended::Well) };
+    if inspected.labels.get(labels::HASH) != Some(&hash::container(&spec)) {
+        return Ok(Ended::Passed(format!(
+            "container `{name}` was made of another file than this one, and cannot be compared with its promise: `up` replaces it"
+        )));
+    }
+    let Err(differences) = context.machine.attest(&spec, &inspected).await else { return Ok(Ended::Well) };
     tracing::error!(container = name, ?differences, "not as promised: stopped");
     context.engine.stop(&inspected.id, NO_GRACE).await?;
     Err(StepError::NotAsPromised { container: name.to_owned(), differences })

@@ -18,6 +18,8 @@ pub const HASH: &str = "supervisor.hash";
 pub const PARTS: &str = "supervisor.parts";
 /// The engine's restart policy at creation, on containers. It can be changed since: a hint on whom to inspect.
 pub const RESTART: &str = "supervisor.restart";
+/// The image as the file said it, on containers: they are made by the image's id.
+pub const IMAGE: &str = "supervisor.image";
 /// Key in the file, on networks.
 pub const NETWORK: &str = "supervisor.network";
 /// Key in the file, on volumes.

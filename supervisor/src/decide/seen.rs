@@ -66,8 +66,8 @@ pub struct SeenContainer {
     pub hash: Option<String>,
     /// Short hashes of the spec's parts by our label, to name what changed.
     pub parts: Option<String>,
-    /// The engine's restart policy, where it was asked for (the engine's list does not tell it). `None`: not known,
-    /// and nothing is planned about it.
+    /// The engine's restart policy: as it was asked for, else as our label has it, since the engine's list does not
+    /// tell it. `None`: not known, and nothing is planned about it.
     pub restart: Option<Restart>,
     /// Image id.
     pub image_id: String,

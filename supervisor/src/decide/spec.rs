@@ -244,6 +244,7 @@ impl ContainerSpec {
                 (labels::HASH, hash::container(self)),
                 (labels::PARTS, hash::parts(self)),
                 (labels::RESTART, labels::print_restart(self.restart)),
+                (labels::IMAGE, self.image.clone()),
             ],
         )
     }

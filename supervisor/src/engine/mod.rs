@@ -6,6 +6,7 @@ pub mod address;
 pub mod docker;
 pub mod error;
 pub mod port;
+pub mod version;
 
 pub use docker::{Docker, Traffic};
 pub use error::EngineError;

@@ -1,6 +1,8 @@
 //! The host as the pure crates are told about it, and what is done on it.
 
+pub mod apparmor;
 pub mod contents;
 pub mod files;
+pub mod kernel;
 pub mod lock;
 pub mod state;

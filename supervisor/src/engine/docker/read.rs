@@ -74,7 +74,7 @@ fn container(summary: ContainerSummary) -> SeenContainer {
         number: ours.number,
         hash: ours.hash,
         parts: ours.parts,
-        restart: None,
+        restart: ours.restart,
         image_id: summary.image_id.unwrap_or_default(),
         state: summary_state(summary.state, &status),
         health: summary_health(&status),

@@ -1,0 +1,55 @@
+//! The machine that the program runs on: staged contents, AppArmor, the kernel's word, probes over the bridge.
+//!
+//! Deliberately absent: the engine.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use compose::model::Probe;
+use profiles::confinement::AppArmor;
+
+use super::{Machine, PrepareError};
+use crate::attest::Check;
+use crate::decide::spec::ContainerSpec;
+use crate::engine::Inspected;
+use crate::host::contents::Contents;
+use crate::observe::attested::{Attested, attest_running};
+use crate::observe::probe::{Ask, probe};
+
+/// This machine, for one project.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisMachine<'a> {
+    /// What secrets and configs hold.
+    pub contents: &'a Contents,
+    /// The project's state folder.
+    pub folder: &'a Path,
+    /// The engine's socket, which no container may see.
+    pub socket: &'a Path,
+}
+
+impl Machine for ThisMachine<'_> {
+    fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+        if let AppArmor::Profile { name, text } = spec.confinement.apparmor() {
+            crate::host::apparmor::load(text)
+                .map_err(|error| PrepareError::AppArmor { name: name.clone(), reason: error.to_string() })?;
+        }
+        Ok(self.contents.stage(self.folder, spec)?)
+    }
+
+    async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
+        let Attested::Running(checks) = attest_running(spec, inspected, Some(self.socket)).await else {
+            return Ok(());
+        };
+        let broken = checks.iter().filter(|check| !check.holds());
+        let differences: Vec<_> = broken.map(Check::sentence).collect();
+        if differences.is_empty() { Ok(()) } else { Err(differences) }
+    }
+
+    async fn probe(&self, asked: &Probe, path: &str, address: IpAddr) -> Result<(), String> {
+        let body = if path == asked.http { asked.body.as_deref() } else { None };
+        let address = SocketAddr::new(address, asked.port.get());
+        let ask = Ask { address, path, body, timeout: asked.timeout };
+        probe(&ask).await.map_err(|failure| failure.to_string())
+    }
+}

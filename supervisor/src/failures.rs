@@ -1,0 +1,99 @@
+//! What each operation's error means to the shell: its exit code, and its next step.
+//!
+//! Deliberately absent: the codes themselves (`exit`) and the texts (each error has its own).
+
+use crate::apply::{ApplyError, StepError};
+use crate::engine::EngineError;
+use crate::exit::{Exit, Failure};
+use crate::host::contents::ContentsError;
+use crate::host::lock::LockError;
+use crate::host::state::StateError;
+use crate::pipeline::PrepareError;
+
+/// The exit code of an error of the engine.
+pub const fn engine_exit(error: &EngineError) -> Exit {
+    match error {
+        EngineError::Unreachable { .. } | EngineError::NotLocal { .. } => Exit::EngineUnreachable,
+        EngineError::TooOld { .. } => Exit::EngineTooOld,
+        EngineError::ImageMissing { .. } | EngineError::PullFailed { .. } => Exit::ImageMissing,
+        EngineError::PortTaken { .. } => Exit::PortTaken,
+        EngineError::NameTaken { .. }
+        | EngineError::AddressesTaken { .. }
+        | EngineError::Conflict { .. }
+        | EngineError::NotFound { .. }
+        | EngineError::Slow { .. }
+        | EngineError::Refused { .. }
+        | EngineError::Broken { .. } => Exit::Failed,
+    }
+}
+
+/// The exit code of a failed step.
+pub const fn step_exit(error: &StepError) -> Exit {
+    match error {
+        StepError::Engine(error) => engine_exit(error),
+        StepError::NotHealthy { .. } => Exit::NotHealthy,
+        StepError::NotAsPromised { .. } => Exit::NotAsPromised,
+        StepError::Prepare { .. }
+        | StepError::Died { .. }
+        | StepError::NoCheck { .. }
+        | StepError::NotCompleted { .. } => Exit::Failed,
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let (exit, help) = (engine_exit(&error), error.help());
+        Self::new(exit, error).help(help)
+    }
+}
+
+impl From<PrepareError> for Failure {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Engine(error) => error.into(),
+            PrepareError::Contents(error) => error.into(),
+            PrepareError::Wanted(error) => Self::new(Exit::Failed, error),
+        }
+    }
+}
+
+impl From<ContentsError> for Failure {
+    fn from(error: ContentsError) -> Self {
+        let help = error.help();
+        Self::new(Exit::Failed, error).help(help)
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        let help = error.help();
+        Self::new(Exit::Failed, error).help(help)
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let help = error.help();
+        Self::new(Exit::Failed, error).help(help)
+    }
+}
+
+/// The first failure, which the others often follow from; the others are said on standard error.
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        for other in error.failures.iter().skip(1) {
+            eprintln!("error: {}", crate::render::plain(&other.error.to_string()));
+        }
+        for subject in &error.left {
+            eprintln!("not begun: {subject}");
+        }
+        let Some(first) = error.failures.first() else { return Self::new(Exit::Failed, error) };
+        if let StepError::Died { container, output, .. } = &first.error {
+            for line in output {
+                eprintln!("{container} | {line}");
+            }
+        }
+        let (exit, help) = (step_exit(&first.error), first.error.help());
+        Self::new(exit, error).help(help)
+    }
+}

@@ -1,0 +1,62 @@
+//! A command's way to the engine and to its project's state: the socket, the version, the lock.
+//!
+//! Deliberately absent: what is done there.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::args::GlobalArgs;
+use crate::decide::wanted::Restarts;
+use crate::engine::{Docker, EngineError, EngineVersion, address};
+use crate::exit::Failure;
+use crate::host::lock::{self, Lock};
+use crate::host::{kernel, state};
+use crate::pipeline::Wish;
+
+/// An engine that answers.
+pub struct Session {
+    /// The engine.
+    pub engine: Docker,
+    /// Who answers.
+    pub version: EngineVersion,
+    /// Its socket.
+    pub socket: PathBuf,
+}
+
+/// The right to change a project, while it lives.
+pub struct Writer {
+    /// The project's state folder.
+    pub folder: PathBuf,
+    _lock: Lock,
+}
+
+/// Opens the engine that the command line and the environment name. One request.
+///
+/// # Errors
+/// It is not on this machine, does not answer, or is too old.
+pub async fn open(global: &GlobalArgs) -> Result<Session, EngineError> {
+    let variable = std::env::var("DOCKER_HOST").ok();
+    let socket = address::socket(global.host.as_deref(), variable.as_deref())?;
+    let (engine, version) = Docker::connect(&socket).await?;
+    Ok(Session { engine, version, socket })
+}
+
+/// Takes the project's lock for a command: `up`, `down`, `run`.
+///
+/// # Errors
+/// Somebody else changes the project, or its state folder cannot be had.
+pub fn write(global: &GlobalArgs, project: &str, command: &str) -> Result<Writer, Failure> {
+    let folder = state::project(global.state_dir.as_deref(), project)?;
+    let lock = lock::take(&folder, project, command)?;
+    Ok(Writer { folder, _lock: lock })
+}
+
+/// What a command line wants of a stack.
+pub fn wish(global: &GlobalArgs, restarts: Restarts) -> Wish {
+    Wish {
+        kernel: kernel::read(),
+        profiles: global.profiles().into_iter().collect::<BTreeSet<_>>(),
+        restarts,
+        restarts_unsure: false,
+    }
+}
