@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 
 use compose::host::ReadError;
 use compose::model::Date;
-use compose::{Admitted, Finding, Host, Policy, Report, Request, Severity, Source};
+use compose::source::MOST_BYTES;
+use compose::{Admitted, Host, Loaded, Policy, Report, Request, Source, problem};
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
 use crate::host::files::Files;
 use crate::render;
 
-/// The longest Compose file that is read.
-const MAX_FILE: u64 = 1024 * 1024;
 /// In the order in which Docker Compose looks for them.
 const DEFAULT_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 /// The same, of the file that is merged over the default one.
@@ -49,16 +48,21 @@ impl Judged {
 
 /// Finds, reads, loads and judges the stack that the command line names.
 pub fn load_and_admit(global: &GlobalArgs, strict: bool) -> Judged {
-    let request = match gather(global) {
-        Ok(request) => request,
-        Err(finding) => {
-            let report = Report { findings: vec![*finding], unreadable: true, ..Report::default() };
-            return Judged { admitted: None, report };
+    match load(global) {
+        Ok(loaded) => {
+            let (admitted, report) = compose::admit(loaded, &Policy { today: today(), strict }, &Files);
+            Judged { admitted, report }
         }
-    };
-    let loaded = compose::load(request, &Files);
-    let (admitted, report) = compose::admit(loaded, &Policy { today: today(), strict }, &Files);
-    Judged { admitted, report }
+        Err(report) => Judged { admitted: None, report },
+    }
+}
+
+/// Finds, reads and loads the stack, unjudged.
+///
+/// # Errors
+/// What cannot be found or read, as findings.
+pub fn load(global: &GlobalArgs) -> Result<Loaded, Report> {
+    Ok(compose::load(gather(global)?, &Files))
 }
 
 /// The same for commands that act on the stack: what is refused is explained on standard error.
@@ -69,7 +73,7 @@ pub fn admitted(global: &GlobalArgs) -> Result<Admitted, Failure> {
     let judged = load_and_admit(global, false);
     let exit = judged.exit();
     let colour = global.colours(std::io::stderr().is_terminal());
-    eprint!("{}", render::human::worth_saying(&judged.report, colour));
+    eprint!("{}", render::human::without_notes(&judged.report, colour));
     judged.admitted.ok_or_else(|| Failure::explained(exit))
 }
 
@@ -103,47 +107,89 @@ fn today() -> Date {
     Date { year: date.year(), month: date.month().unsigned_abs(), day: date.day().unsigned_abs() }
 }
 
-fn gather(global: &GlobalArgs) -> Result<Request, Box<Finding>> {
-    let environment: BTreeMap<String, String> = std::env::vars_os()
+/// Everything that a load starts from, in Docker Compose's order: variables, then files, then the variables beside them.
+fn gather(global: &GlobalArgs) -> Result<Request, Report> {
+    let own: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let here =
-        std::env::current_dir().map_err(|e| problem(format!("this folder cannot be found: {e}"), ""))?;
-    let paths = if global.file.is_empty() { find_files(&here, &environment)? } else { global.file.clone() };
-    let directory = match (&global.project_directory, paths.first()) {
-        (Some(directory), _) => here.join(directory),
-        (None, Some(first)) if first != Path::new("-") => {
-            here.join(first).parent().map_or_else(|| here.clone(), Path::to_path_buf)
-        }
-        (None, _) => here,
+    let here = std::env::current_dir()
+        .map_err(|error| unreadable(Path::new("."), &ReadError::Failed(error.to_string())))?;
+    let first = global.file.first().filter(|file| *file != Path::new("-"));
+    let folder = match (&global.project_directory, first) {
+        (Some(folder), _) => here.join(folder),
+        (None, Some(file)) => parent(&here.join(file)),
+        (None, None) => here.clone(),
     };
-    let directory = std::path::absolute(&directory).unwrap_or(directory);
-    let files = paths.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    // `.env` may name the files, and a `.env` beside those files holds as well.
+    let mut variables = environment(global, &[&folder], own.clone())?;
+    let files =
+        if global.file.is_empty() { find_files(&folder, &here, &variables)? } else { global.file.clone() };
+    let beside = match files.first() {
+        Some(file) if file != Path::new("-") && global.project_directory.is_none() => {
+            parent(&here.join(file))
+        }
+        _ => folder.clone(),
+    };
+    if beside != folder {
+        variables = environment(global, &[&folder, &beside], own)?;
+    }
     let project_name = global
         .project_name
         .clone()
-        .or_else(|| environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
-    Ok(Request { files, directory, project_name, environment })
+        .or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+    let directory = std::path::absolute(&beside).unwrap_or(beside);
+    let files = files.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    Ok(Request { files, directory, project_name, environment: variables })
 }
 
-/// `COMPOSE_FILE`, else the default file and its override, here or in the nearest folder above.
-fn find_files(here: &Path, environment: &BTreeMap<String, String>) -> Result<Vec<PathBuf>, Box<Finding>> {
-    if let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
-        let separator = environment.get("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
-        return Ok(list.split(separator).filter(|p| !p.is_empty()).map(PathBuf::from).collect());
+fn parent(file: &Path) -> PathBuf {
+    file.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf)
+}
+
+/// The variables of `--env-file`, else of `COMPOSE_ENV_FILES`, else of the `.env` in these folders, under the caller's own.
+fn environment(
+    global: &GlobalArgs,
+    folders: &[&Path],
+    own: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Report> {
+    let named = own.get("COMPOSE_ENV_FILES").map(String::as_str).unwrap_or_default();
+    let named: Vec<PathBuf> = named.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
+    let named = if global.env_file.is_empty() { named } else { global.env_file.clone() };
+    let files = if named.is_empty() {
+        let default = folders.iter().map(|folder| folder.join(".env")).filter(|path| path.is_file());
+        default.map(|path| read(&path)).collect::<Result<Vec<_>, _>>()?
+    } else {
+        named.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?
+    };
+    let (variables, report) = compose::environment(files, own);
+    if report.unreadable { Err(report) } else { Ok(variables) }
+}
+
+/// `COMPOSE_FILE`, else the default file and its override, in the folder or the nearest one above.
+fn find_files(
+    folder: &Path,
+    here: &Path,
+    variables: &BTreeMap<String, String>,
+) -> Result<Vec<PathBuf>, Report> {
+    if let Some(list) = variables.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
+        let separator = variables.get("COMPOSE_PATH_SEPARATOR").filter(|s| !s.is_empty());
+        let paths = list.split(separator.map_or(":", String::as_str)).filter(|path| !path.is_empty());
+        return Ok(paths.map(|path| if path == "-" { path.into() } else { folder.join(path) }).collect());
     }
-    for folder in here.ancestors() {
+    for folder in folder.ancestors() {
         let first = |names: &[&str]| names.iter().map(|name| folder.join(name)).find(|path| path.exists());
         if let Some(file) = first(&DEFAULT_FILES) {
-            let mut files = vec![file];
-            files.extend(first(&OVERRIDE_FILES));
-            return Ok(files.into_iter().map(|file| relative(here, file)).collect());
+            let files = std::iter::once(file).chain(first(&OVERRIDE_FILES));
+            return Ok(files.map(|file| relative(here, file)).collect());
         }
     }
-    Err(problem(
-        "no compose.yaml here or in a folder above".into(),
-        "name the file with `-f FILE`, or write one to start from with `supervisor init`",
-    ))
+    let mut report = unreadable(Path::new("compose.yaml"), &ReadError::Missing);
+    if let Some(finding) = report.findings.first_mut() {
+        "there is no compose.yaml here or in a folder above".clone_into(&mut finding.message);
+        "name the file with `-f FILE`, or write one to start from with `supervisor init`"
+            .clone_into(&mut finding.help);
+    }
+    Err(report)
 }
 
 /// As a user of this folder would type it.
@@ -151,52 +197,22 @@ fn relative(here: &Path, file: PathBuf) -> PathBuf {
     file.strip_prefix(here).map(Path::to_path_buf).unwrap_or(file)
 }
 
-fn read(path: &Path) -> Result<Source, Box<Finding>> {
-    let (name, bytes) = if path == Path::new("-") {
+fn read(path: &Path) -> Result<Source, Report> {
+    if path == Path::new("-") {
         let mut bytes = Vec::new();
-        let read = std::io::stdin().lock().take(MAX_FILE + 1).read_to_end(&mut bytes);
-        ("<stdin>".to_owned(), read.map_err(|e| ReadError::Failed(e.to_string())).map(|_| bytes))
-    } else {
-        (path.display().to_string(), Files.read(path, MAX_FILE))
-    };
-    let bytes = match bytes {
-        Ok(bytes) if bytes.len() as u64 <= MAX_FILE => bytes,
-        Ok(_) | Err(ReadError::TooLarge(_)) => {
-            return Err(problem(
-                format!("`{name}` is longer than 1 MiB"),
-                "a Compose file has a few kilobytes; is this the file that you mean?",
-            ));
+        let read = std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes);
+        read.map_err(|error| unreadable(path, &ReadError::Failed(error.to_string())))?;
+        let length = bytes.len() as u64;
+        if length > MOST_BYTES {
+            return Err(unreadable(Path::new("<stdin>"), &ReadError::TooLarge(length)));
         }
-        Err(ReadError::Missing) => {
-            return Err(problem(format!("`{name}` is not there"), "check the path given with `-f`"));
-        }
-        Err(ReadError::NotAFile) => {
-            return Err(problem(
-                format!("`{name}` is not a regular file"),
-                "folders, pipes, devices and sockets are not read; use `-f -` for standard input",
-            ));
-        }
-        Err(ReadError::Failed(why)) => {
-            return Err(problem(format!("`{name}` cannot be read: {why}"), "check its permissions"));
-        }
-    };
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        problem(format!("`{name}` is not UTF-8 text: byte {at} is not"), "save it as UTF-8")
-    })?;
-    Ok(Source::new(name, text))
+        return Ok(Source::from_bytes("<stdin>", bytes));
+    }
+    let bytes = Files.read(path, MOST_BYTES).map_err(|error| unreadable(path, &error))?;
+    Ok(Source::from_bytes(path.display().to_string(), bytes))
 }
 
-/// A problem that has no place in a text.
-fn problem(message: String, help: &str) -> Box<Finding> {
-    Box::new(Finding {
-        rule: "SV001",
-        severity: Severity::Error,
-        message,
-        span: None,
-        related: Vec::new(),
-        service: None,
-        help: help.into(),
-        fix: None,
-    })
+/// A report of nothing but a file that could not be read.
+fn unreadable(path: &Path, error: &ReadError) -> Report {
+    Report { findings: vec![problem::cannot_read(path, error)], unreadable: true, ..Report::default() }
 }

@@ -36,6 +36,11 @@ pub fn find(id: &str) -> Option<&'static Rule> {
     all().find(|rule| rule.id == id)
 }
 
+/// Whether the text at a finding's place holds a credential, which no report may repeat.
+pub fn hides_text(id: &str) -> bool {
+    ["SV023", "SV280", "SV281", "SV282"].contains(&id)
+}
+
 /// Guide section, CIS number, OWASP rule.
 const fn place(guide: &'static str, cis: &'static str, owasp: &'static str) -> Place {
     Place { guide, cis, owasp }

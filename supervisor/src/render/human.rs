@@ -2,12 +2,201 @@
 //!
 //! Deliberately absent: deciding whether there is a terminal.
 
-use compose::Report;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use compose::{Finding, Report, Severity, Span, rules};
 
 use super::plain;
 
-/// Errors and warnings of a report; empty where there are none.
-pub fn worth_saying(report: &Report, colour: bool) -> String {
-    let _ = colour;
-    report.findings.iter().map(|f| plain(&format!("{}: {}\n", f.rule, f.message))).collect()
+/// Every finding, notes included.
+pub fn report(report: &Report, colour: bool) -> String {
+    render(report, colour, |_| true)
+}
+
+/// Errors and warnings; empty where there are none.
+pub fn without_notes(report: &Report, colour: bool) -> String {
+    render(report, colour, |finding| finding.severity != Severity::Note)
+}
+
+/// One line on the whole: `refused: 2 errors, 1 warning; 9 notes`.
+pub fn summary(report: &Report) -> String {
+    let [errors, warnings, notes] =
+        [Severity::Error, Severity::Warning, Severity::Note].map(|severity| report.count(severity));
+    let word = if report.unreadable {
+        "cannot be read"
+    } else if report.refuses() {
+        "refused"
+    } else {
+        "admitted"
+    };
+    let count = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    };
+    format!("{word}: {}, {}, {}\n", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
+}
+
+fn render(report: &Report, colour: bool, wanted: impl Fn(&Finding) -> bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    let mut out = String::new();
+    for finding in report.findings.iter().filter(|finding| wanted(finding)) {
+        out.push_str(&renderer.render(&[group(report, finding)]));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let mut group = Group::with_title(level.primary_title(plain(&finding.message)).id(finding.rule));
+    let hide = rules::hides_text(finding.rule);
+    if let Some(line) = finding.span.and_then(|span| Line::of(report, span, hide)) {
+        group = group.element(line.snippet());
+    }
+    for (span, what) in &finding.related {
+        group = group.element(Level::NOTE.message(plain(what)));
+        if let Some(line) = Line::of(report, *span, hide) {
+            group = group.element(line.snippet());
+        }
+    }
+    if !finding.help.is_empty() {
+        group = group.element(Level::HELP.message(plain(&finding.help)));
+    }
+    if let Some(fix) = &finding.fix {
+        group = group.element(Level::HELP.with_name(Some("write")).message(plain(fix)));
+    }
+    group
+}
+
+/// The line that a finding starts on, made harmless, with the part that is meant.
+struct Line<'a> {
+    file: &'a str,
+    number: usize,
+    text: String,
+    marked: Range<usize>,
+}
+
+impl<'a> Line<'a> {
+    fn of(report: &'a Report, span: Span, hide: bool) -> Option<Self> {
+        let source = report.sources.get(span.source)?;
+        let text = source.text();
+        let start = (span.start as usize).min(text.len());
+        let begin = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+        let end = text.get(start..)?.find('\n').map_or(text.len(), |at| start + at);
+        let stop = (span.end as usize).clamp(start, end);
+        let marked = text.get(start..stop)?;
+        let marked = if hide { Cow::Borrowed("…") } else { Cow::Owned(plain(marked)) };
+        let before = plain(text.get(begin..start)?);
+        let after = plain(text.get(stop..end)?.trim_end());
+        let from = before.len();
+        let to = from + marked.trim_end().len();
+        Some(Self {
+            file: source.name(),
+            number: source.position(span.start).line as usize,
+            text: format!("{before}{marked}{after}"),
+            marked: from..to.max(from + 1),
+        })
+    }
+
+    fn snippet(self) -> Snippet<'static, annotate_snippets::Annotation<'static>> {
+        let end = self.text.len();
+        let marked = self.marked.start.min(end)..self.marked.end.min(end.max(1));
+        Snippet::source(self.text)
+            .path(plain(self.file))
+            .line_start(self.number)
+            .annotation(AnnotationKind::Primary.span(marked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::render::judged;
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "an expectation is written where it is used")]
+    fn check(text: &str, expected: Expect) {
+        let judged = judged(text);
+        expected.assert_eq(&format!("{}{}", without_notes(&judged, false), summary(&judged)));
+    }
+
+    #[test]
+    fn a_finding_is_shown_under_its_line_with_the_text_to_write() {
+        check(
+            "services:\n  web:\n    image: caddy:2\n    privileged: true\n",
+            expect![[r#"
+            warning[SV100]: `web` does not say which user it runs as
+             --> compose.yaml:2:3
+              |
+            2 |   web:
+              |   ^^^
+              |
+              = help: a program that escapes from its container does so as the user that it runs as; name a user other than root, by number
+              = write: user: "1000:1000"
+
+            warning[SV210]: `web` does not say how much memory it needs; `mem_limit: 1g` is filled in
+             --> compose.yaml:2:3
+              |
+            2 |   web:
+              |   ^^^
+              |
+              = help: one service without a limit has the kernel kill others, the host's own among them; write the `mem_limit` that the service needs at its peak
+
+            warning[SV260]: nothing tells whether `web` is healthy
+             --> compose.yaml:2:3
+              |
+            2 |   web:
+              |   ^^^
+              |
+              = help: a program that hangs looks alive; without a check nothing notices and nothing heals it; add a `healthcheck`, or an HTTP probe under `x-supervisor.probe`
+
+            warning[SV240]: `caddy:2` is not pinned by digest
+             --> compose.yaml:3:12
+              |
+            3 |     image: caddy:2
+              |            ^^^^^^^
+              |
+              = help: a tag can mean another image tomorrow, and what is launched is then not what was judged; add the digest that `docker image inspect --format '{{index .RepoDigests 0}}' IMAGE` prints
+
+            error[SV105]: `web` is privileged
+             --> compose.yaml:4:17
+              |
+            4 |     privileged: true
+              |                 ^^^^
+              |
+              = help: `privileged` switches off every wall between the container and the host; remove it, and name what the service really needs
+              = write: privileged: false
+
+            refused: 1 error, 4 warnings, 17 notes
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_credential_is_never_repeated() {
+        let report =
+            judged("services:\n  web:\n    image: a\n    environment: {DB_PASSWORD: correct-horse}\n");
+        assert!(report.findings.iter().any(|f| f.rule == "SV280"));
+        assert!(!super::report(&report, false).contains("correct-horse"));
+    }
+
+    #[test]
+    fn a_place_at_the_end_of_the_text_is_shown() {
+        check(
+            "services:",
+            expect![[r#"
+            admitted: 0 errors, 0 warnings, 0 notes
+        "#]],
+        );
+    }
 }
