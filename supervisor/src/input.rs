@@ -87,18 +87,13 @@ pub fn project_name(global: &GlobalArgs) -> Result<String, Failure> {
     if let Some(name) = global.project_name.clone().or(variable).filter(|name| !name.is_empty()) {
         return Ok(name);
     }
-    let loaded = match gather(global) {
-        Ok(request) => compose::load(request, &Files),
-        Err(finding) => {
-            let report = Report { findings: vec![*finding], unreadable: true, ..Report::default() };
-            compose::Loaded { project: None, report }
-        }
+    let report = match load(global) {
+        Ok(Loaded { project: Some(project), .. }) => return Ok(project.name),
+        Ok(Loaded { report, .. }) | Err(report) => report,
     };
-    loaded.project.map(|project| project.name).ok_or_else(|| {
-        let colour = global.colours(std::io::stderr().is_terminal());
-        eprint!("{}", render::human::worth_saying(&loaded.report, colour));
-        Failure::explained(Exit::Unreadable)
-    })
+    let colour = global.colours(std::io::stderr().is_terminal());
+    eprint!("{}", render::human::without_notes(&report, colour));
+    Err(Failure::explained(Exit::Unreadable))
 }
 
 /// Today, in UTC.
