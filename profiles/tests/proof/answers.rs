@@ -1,5 +1,7 @@
 //! What single calls are answered, by profile: the table of the attacks that seccomp is there for.
 
+use std::fmt::Write as _;
+
 use expect_test::{Expect, expect};
 use profiles::{Arch, Base};
 
@@ -15,7 +17,7 @@ fn check(calls: &[(&str, &str, [u64; 3])], expected: &Expect) {
         let answers = bases.iter().map(|(base, compiled)| {
             format!("{base} {:?}", compiled.answer(numbers[name], [a, b, c, 0, 0, 0]))
         });
-        lines += &format!("{what}: {}\n", answers.collect::<Vec<_>>().join(", "));
+        writeln!(lines, "{what}: {}", answers.collect::<Vec<_>>().join(", ")).unwrap();
     }
     expected.assert_eq(&lines);
 }

@@ -28,7 +28,7 @@ fn word(call: &Call, offset: u32) -> u32 {
         4 => audit_arch(call.arch),
         16..=63 => {
             let argument = call.arguments[((offset - 16) / 8) as usize];
-            if offset % 8 == 0 { (argument & 0xffff_ffff) as u32 } else { (argument >> 32) as u32 }
+            if offset.is_multiple_of(8) { (argument & 0xffff_ffff) as u32 } else { (argument >> 32) as u32 }
         }
         _ => panic!("a filter reads offset {offset}"),
     }
@@ -70,6 +70,10 @@ pub(crate) const ALLOW: u32 = 0x7fff_0000;
 pub(crate) const KILL_PROCESS: u32 = 0x8000_0000;
 /// What `SECCOMP_RET_ERRNO` is, less the number.
 pub(crate) const ERRNO: u32 = 0x0005_0000;
+/// `EPERM`.
+pub(crate) const EPERM: u32 = 1;
+/// `ENOSYS`.
+pub(crate) const ENOSYS: u32 = 38;
 
 #[test]
 fn jumps_loads_and_masks_as_the_kernel_does() {
@@ -79,9 +83,9 @@ fn jumps_loads_and_masks_as_the_kernel_does() {
         op(0x54, 0, 0, 0xf0),
         op(0x15, 0, 1, 0x30),
         op(0x06, 0, 0, ALLOW),
-        op(0x06, 0, 0, ERRNO | 1),
+        op(0x06, 0, 0, ERRNO | EPERM),
     ];
     let call = |high: u64| Call { number: 1, arch: Arch::X86_64, arguments: [high << 32, 0, 0, 0, 0, 0] };
     assert_eq!(run(&filter, &call(0x3f)), ALLOW);
-    assert_eq!(run(&filter, &call(0x4f)), ERRNO | 1);
+    assert_eq!(run(&filter, &call(0x4f)), ERRNO | EPERM);
 }

@@ -7,7 +7,7 @@ use profiles::{Arch, Base, Kernel, seccomp};
 use seccompiler::{BpfProgram, TargetArch};
 use serde_json::{Value, json};
 
-use crate::bpf::{ALLOW, Call, ERRNO, KILL_PROCESS, run, trace};
+use crate::bpf::{ALLOW, Call, ENOSYS, EPERM, ERRNO, KILL_PROCESS, run, trace};
 
 /// The newest kernel that seccompiler's table knows.
 pub(crate) fn kernel(arch: Arch) -> Kernel {
@@ -62,9 +62,9 @@ impl Compiled {
         let answers = (run(&self.allow, &call), ask(&self.refuse), ask(&self.kill));
         match answers {
             (ALLOW, ALLOW, ALLOW) => Answer::Allow,
-            (allow, ALLOW, ALLOW) if allow == ERRNO | 38 => Answer::Enosys,
-            (allow, refuse, ALLOW) if allow == ERRNO | 38 && refuse == ERRNO | 1 => Answer::Eperm,
-            (allow, ALLOW, KILL_PROCESS) if allow == ERRNO | 38 => Answer::Kill,
+            (allow, ALLOW, ALLOW) if allow == ERRNO | ENOSYS => Answer::Enosys,
+            (allow, refuse, ALLOW) if allow == ERRNO | ENOSYS && refuse == ERRNO | EPERM => Answer::Eperm,
+            (allow, ALLOW, KILL_PROCESS) if allow == ERRNO | ENOSYS => Answer::Kill,
             other => panic!("call {number} {arguments:x?} is answered by several rules: {other:x?}"),
         }
     }

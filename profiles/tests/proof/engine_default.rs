@@ -2,6 +2,9 @@
 //!
 //! Names are those of the two architectures alone; the default's 32-bit spellings do not exist there.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use profiles::Arch;
 
 /// Allowed whatever the arguments.
@@ -37,6 +40,9 @@ const ALWAYS: &str = "
     timerfd_settime times tkill truncate umask uname unlink unlinkat uretprobe utime utimensat utimes vfork
     vmsplice wait4 waitid write writev
 ";
+
+/// The same, to look names up in.
+static ALWAYS_SET: LazyLock<BTreeSet<&str>> = LazyLock::new(|| ALWAYS.split_whitespace().collect());
 
 /// Allowed on one architecture.
 const ON_X86_64: [&str; 2] = ["arch_prctl", "modify_ldt"];
@@ -75,7 +81,7 @@ pub(crate) fn allows(name: &str, arguments: [u64; 6], arch: Arch, capabilities: 
     let with = |(capability, names): &(&str, &str)| {
         capabilities.contains(capability) && names.split_whitespace().any(|opened| opened == name)
     };
-    if WITH.iter().any(with) || ALWAYS.split_whitespace().any(|allowed| allowed == name) {
+    if WITH.iter().any(with) || ALWAYS_SET.contains(name) {
         return true;
     }
     match name {

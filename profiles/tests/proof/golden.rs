@@ -1,5 +1,6 @@
 //! The profiles as text, kept in `golden/`; `UPDATE_EXPECT=1` writes them anew.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use expect_test::{expect, expect_file};
@@ -31,7 +32,7 @@ fn so_many_calls_are_allowed() {
         for arch in ARCHES {
             let profile = seccomp::profile(base, &std::collections::BTreeSet::new(), &newest(arch));
             let (allowed, bytes) = (profile.allowed().len(), profile.to_json().len());
-            lines += &format!("{} {arch:?}: {allowed} allowed, {bytes} bytes\n", base.name());
+            writeln!(lines, "{} {arch:?}: {allowed} allowed, {bytes} bytes", base.name()).unwrap();
         }
     }
     expect![[r#"

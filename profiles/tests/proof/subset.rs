@@ -1,6 +1,7 @@
 //! Nothing that the engine's default denies is allowed: every call, every class of arguments, every capability.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use expect_test::expect;
 use profiles::capability::CAPABILITIES;
@@ -92,7 +93,7 @@ fn nothing_is_allowed_that_the_engines_default_denies() {
             let asked = holds(base, arch, &[], &arguments);
             let ours = of(base, arch).allowed().len();
             let engine = engine_default::count(numbers(arch).into_keys(), arch);
-            lines += &format!("{} {arch:?}: {ours} calls beside {engine}, {asked} asked\n", base.name());
+            writeln!(lines, "{} {arch:?}: {ours} calls beside {engine}, {asked} asked", base.name()).unwrap();
         }
     }
     expect![[r#"

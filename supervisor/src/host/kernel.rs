@@ -2,17 +2,35 @@
 //!
 //! Deliberately absent: the kernel's word on a container; that is `observe::kernel`.
 
+use std::fs;
+
 use profiles::{Arch, Kernel};
 
-/// Reads it from `uname` and securityfs. What cannot be read is taken as not offered.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("profiles are made for x86_64 and aarch64 alone");
+
+/// Reads it from `/proc` and `/sys`. A version that cannot be read is the oldest that an engine runs on, so that no
+/// profile counts on a newer kernel's calls.
 pub fn read() -> Kernel {
-    let uname = rustix::system::uname();
-    let release = uname.release().to_string_lossy();
-    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u16>().unwrap_or_default());
-    let arch = if uname.machine().to_bytes() == b"aarch64" { Arch::Aarch64 } else { Arch::X86_64 };
-    Kernel {
-        arch,
-        version: (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()),
-        apparmor: super::apparmor::enabled(),
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
+    Kernel { arch, version: version(&release), apparmor: super::apparmor::enabled() }
+}
+
+/// Major and minor of a release such as `6.8.0-40-generic`.
+fn version(release: &str) -> (u16, u16) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+    numbers.next().zip(numbers.next()).unwrap_or((3, 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn a_release_is_read_to_its_minor_version() {
+        let releases = ["6.8.0-40-generic", "6.1.0-rc3+", "5.15", "6.18.44\n", "", "custom"];
+        let read = releases.map(version);
+        assert_eq!(read, [(6, 8), (6, 1), (5, 15), (6, 18), (3, 10), (3, 10)]);
     }
 }
