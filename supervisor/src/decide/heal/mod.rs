@@ -4,6 +4,10 @@
 //! journalled state be taken up again. Deliberately absent: clocks, timers, requests, and the order between
 //! services. After the engine itself was away, make a plan first: it starts what fell in the order of `depends_on`.
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -62,7 +66,9 @@ pub struct State {
     pub restarts: u32,
     /// Probe failures in a row.
     pub failures: u32,
-    /// What the last failed probe said, or why it was restarted last.
+    /// What the last failed probe since its start said.
+    pub failure: Option<String>,
+    /// Why it ended or was restarted last.
     pub last: Option<String>,
     /// The crash loop was told.
     alerted: bool,
@@ -276,7 +282,7 @@ pub enum Silence {
 pub enum Action {
     /// Start the container, attest it, then tell of it by [`Event::SeenRunning`]; else by [`Event::StartFailed`].
     Start,
-    /// Signal, wait `grace`, kill. Its end comes as [`Event::Exited`].
+    /// Signal, wait `grace`, kill. Its end comes as [`Event::Exited`], from a look where no event told of it.
     Stop {
         /// From the signal to the kill.
         grace: Duration,

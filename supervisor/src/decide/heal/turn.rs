@@ -126,6 +126,7 @@ impl Machine<'_> {
     /// It runs since `age` ago.
     fn starting(&mut self, age: Duration) {
         self.state.failures = 0;
+        self.state.failure = None;
         self.state.signalled = None;
         if self.policy.check == Check::None {
             self.state.phase = Phase::Up { since: self.now };
@@ -149,6 +150,7 @@ impl Machine<'_> {
 
     fn passed(&mut self) {
         self.state.failures = 0;
+        self.state.failure = None;
         match self.state.phase {
             Phase::Starting { .. } | Phase::Unproven { .. } | Phase::Unhealthy { .. } => {
                 self.state.own_stop = false;
@@ -162,14 +164,14 @@ impl Machine<'_> {
         let Check::Probe { retries, .. } = self.policy.check else { return };
         match self.state.phase {
             Phase::Starting { until, .. } => {
-                self.state.last = Some(reason);
+                self.state.failure = Some(reason);
                 if self.now >= until {
                     self.start_overdue();
                 }
             }
             Phase::Unproven { .. } | Phase::Up { .. } => {
                 self.state.failures = self.state.failures.saturating_add(1);
-                self.state.last = Some(reason.clone());
+                self.state.failure = Some(reason.clone());
                 if self.state.failures >= retries {
                     let reason = format!("unhealthy, {} probes in a row: {reason}", self.state.failures);
                     self.unhealthy(reason, self.grace(silence));
