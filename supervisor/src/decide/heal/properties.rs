@@ -210,7 +210,7 @@ proptest! {
         for pair in outcome.starts.windows(2) {
             let ((before, _), (after, restarts)) = (pair[0], pair[1]);
             let least = backoff::delay(restarts.saturating_sub(1), 0);
-            prop_assert!(after - before >= least, "{before:?} and {after:?} with {restarts} restarts");
+            prop_assert!(after.saturating_sub(before) >= least, "{before:?} and {after:?} with {restarts} restarts");
         }
     }
 }
