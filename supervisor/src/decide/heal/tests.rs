@@ -15,7 +15,7 @@ fn check(policy: &Policy, script: &str, expect: Expect) {
         let (at, rest) = line.split_once(' ').unwrap_or((line, "tick"));
         let now = seconds(at);
         while let Some(due) = timer.filter(|due| *due <= now) {
-            timer = turn(policy, &mut state, Event::Tick, due, "  timer", &mut printed);
+            timer = turn(policy, &mut state, Event::Tick, due, "(timer)", &mut printed);
         }
         timer = turn(policy, &mut state, event(rest), now, rest, &mut printed);
     }
@@ -32,7 +32,7 @@ fn turn(
 ) -> Option<Duration> {
     let turn = heal(policy, state.clone(), event, now, 0);
     *state = turn.state;
-    let _ = write!(printed, "{:>6} {row}: {}", now.as_secs_f64(), phase(&state.phase));
+    let _ = write!(printed, "{:<5} {row}: {}", now.as_secs_f64(), phase(&state.phase));
     for action in &turn.actions {
         let _ = write!(printed, " | {}", print(action));
     }
@@ -138,17 +138,17 @@ fn failures_while_it_starts_do_not_count_and_the_first_health_does() {
          9 failed
          10 ok",
         expect![[r#"
-                 0 started: starting until 10
-                 1 failed: starting until 10
-                 2 failed: starting until 10
-                 3 failed: starting until 10
-                 4 failed: starting until 10
-                 5 ok: up
-                 6 failed: up
-                 7 ok: up
-                 8 failed: up
-                 9 failed: up
-                10 ok: up
+            0     started: starting until 10
+            1     failed: starting until 10
+            2     failed: starting until 10
+            3     failed: starting until 10
+            4     failed: starting until 10
+            5     ok: up
+            6     failed: up
+            7     ok: up
+            8     failed: up
+            9     failed: up
+            10    ok: up
         "#]],
     );
 }
@@ -162,11 +162,11 @@ fn a_start_that_takes_too_long_is_begun_again() {
          11 exited 137
          11 started",
         expect![[r#"
-                 0 started: starting until 10
-                 9 failed: starting until 10
-                10   timer: stopping (not healthy within 10 s of its start) | STOP 10
-                11 exited 137: launching | tell of restart | START
-                11 started: starting until 21
+            0     started: starting until 10
+            9     failed: starting until 10
+            10    (timer): stopping (not healthy within 10 s of its start) | STOP 10
+            11    exited 137: launching | tell of restart | START
+            11    started: starting until 21
         "#]],
     );
 }
@@ -192,23 +192,23 @@ fn a_hang_is_killed_at_once_and_a_wrong_answer_gets_its_grace() {
          12 exited 0
          13 start-failed",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 failed silent: up
-                 3 failed silent: up
-                 4 failed frozen: stopping (unhealthy, 3 probes in a row: no answer) | STOP 0
-               4.1 signal 15: stopping (unhealthy, 3 probes in a row: no answer)
-               4.2 exited 137: launching | tell of restart | START
-               4.3 stop: launching
-               4.4 started: starting until 14.4
-                 5 ok: up
-                 6 failed: up
-                 7 failed: up
-                 8 failed: stopping (unhealthy, 3 probes in a row: no answer) | STOP 30
-                 9 failed: stopping (unhealthy, 3 probes in a row: no answer)
-                12 exited 0: backing off until 13 (unhealthy, 3 probes in a row: no answer) | tell of restart
-                13   timer: launching | START
-                13 start-failed: backing off until 15 (it could not be started: port taken) | tell of restart
+            0     started: starting until 10
+            1     ok: up
+            2     failed silent: up
+            3     failed silent: up
+            4     failed frozen: stopping (unhealthy, 3 probes in a row: no answer) | STOP 0
+            4.1   signal 15: stopping (unhealthy, 3 probes in a row: no answer)
+            4.2   exited 137: launching | tell of restart | START
+            4.3   stop: launching
+            4.4   started: starting until 14.4
+            5     ok: up
+            6     failed: up
+            7     failed: up
+            8     failed: stopping (unhealthy, 3 probes in a row: no answer) | STOP 30
+            9     failed: stopping (unhealthy, 3 probes in a row: no answer)
+            12    exited 0: backing off until 13 (unhealthy, 3 probes in a row: no answer) | tell of restart
+            13    (timer): launching | START
+            13    start-failed: backing off until 15 (it could not be started: port taken) | tell of restart
         "#]],
     );
 }
@@ -223,11 +223,11 @@ fn exit_78_stays_down_until_somebody_starts_it() {
          600 started
          601 ok",
         expect![[r#"
-                 0 started: starting until 10
-                 2 exited 78: ended by Contract (ended with code 78; not started again: `on_exit` says that starting it again cannot help) | alert GivenUp { reason: "ended with code 78; not started again: `on_exit` says that starting it again cannot help" }
-               500 tick: ended by Contract (ended with code 78; not started again: `on_exit` says that starting it again cannot help)
-               600 started: starting until 610
-               601 ok: up
+            0     started: starting until 10
+            2     exited 78: ended by Contract (ended with code 78; not started again: `on_exit` says that starting it again cannot help) | alert GivenUp { reason: "ended with code 78; not started again: `on_exit` says that starting it again cannot help" }
+            500   tick: ended by Contract (ended with code 78; not started again: `on_exit` says that starting it again cannot help)
+            600   started: starting until 610
+            601   ok: up
         "#]],
     );
 }
@@ -241,10 +241,10 @@ fn exit_0_is_started_again_where_the_contract_says_so() {
          2 exited 0
          2.5 started",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 exited 0: launching | tell of restart | START
-               2.5 started: starting until 12.5
+            0     started: starting until 10
+            1     ok: up
+            2     exited 0: launching | tell of restart | START
+            2.5   started: starting until 12.5
         "#]],
     );
 }
@@ -269,27 +269,27 @@ fn a_crash_loop_doubles_its_wait_and_is_told_once() {
          700 exited 1
          701 started",
         expect![[r#"
-                 0 started: up
-                 1 exited 1: launching | tell of restart | START
-               1.5 started: up
-                 2 exited 1: backing off until 3 (ended with code 1) | tell of restart
-                 3   timer: launching | START
-               3.5 started: up
-                 4 exited 1: backing off until 6 (ended with code 1) | tell of restart
-                 6   timer: launching | START
-               6.5 started: up
-                 7 exited 1: backing off until 11 (ended with code 1) | tell of restart
-                11   timer: launching | START
-                12 started: up
-                13 exited 1: backing off until 21 (ended with code 1) | alert CrashLoop { restarts: 5, reason: "ended with code 1" }
-                21   timer: launching | START
-                22 started: up
-                23 exited 1: backing off until 39 (ended with code 1) | tell of restart
-                39   timer: launching | START
-                40 started: up
-               640   timer: up | alert Recovered
-               700 exited 1: launching | tell of restart | START
-               701 started: up
+            0     started: up
+            1     exited 1: launching | tell of restart | START
+            1.5   started: up
+            2     exited 1: backing off until 3 (ended with code 1) | tell of restart
+            3     (timer): launching | START
+            3.5   started: up
+            4     exited 1: backing off until 6 (ended with code 1) | tell of restart
+            6     (timer): launching | START
+            6.5   started: up
+            7     exited 1: backing off until 11 (ended with code 1) | tell of restart
+            11    (timer): launching | START
+            12    started: up
+            13    exited 1: backing off until 21 (ended with code 1) | alert CrashLoop { restarts: 5, reason: "ended with code 1" }
+            21    (timer): launching | START
+            22    started: up
+            23    exited 1: backing off until 39 (ended with code 1) | tell of restart
+            39    (timer): launching | START
+            40    started: up
+            640   (timer): up | alert Recovered
+            700   exited 1: launching | tell of restart | START
+            701   started: up
         "#]],
     );
 }
@@ -301,8 +301,8 @@ fn out_of_memory_is_named() {
         "0 started
          5 exited 137 oom",
         expect![[r#"
-                 0 started: starting until 10
-                 5 exited 137 oom: launching | tell of restart | START
+            0     started: starting until 10
+            5     exited 137 oom: launching | tell of restart | START
         "#]],
     );
 }
@@ -320,14 +320,14 @@ fn what_somebody_stopped_stays_stopped_until_somebody_starts_it() {
          500 started
          501 ok",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 signal 15: up
-                 3 exited 0: stopped
-               3.1 stop: stopped
-               400 tick: stopped
-               500 started: starting until 510
-               501 ok: up
+            0     started: starting until 10
+            1     ok: up
+            2     signal 15: up
+            3     exited 0: stopped
+            3.1   stop: stopped
+            400   tick: stopped
+            500   started: starting until 510
+            501   ok: up
         "#]],
     );
 }
@@ -342,11 +342,11 @@ fn a_stop_whose_signal_was_not_heard_is_respected_all_the_same() {
          3.1 stop
          3.2 exited 143",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 3 exited 0: launching | tell of restart | START
-               3.1 stop: stopped | STOP 30
-               3.2 exited 143: stopped
+            0     started: starting until 10
+            1     ok: up
+            3     exited 0: launching | tell of restart | START
+            3.1   stop: stopped | STOP 30
+            3.2   exited 143: stopped
         "#]],
     );
 }
@@ -361,11 +361,11 @@ fn a_kill_is_a_crash_and_a_reload_signal_is_nothing() {
          3 signal 9
          3 exited 137",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 signal 10: up
-                 3 signal 9: up
-                 3 exited 137: launching | tell of restart | START
+            0     started: starting until 10
+            1     ok: up
+            2     signal 10: up
+            3     signal 9: up
+            3     exited 137: launching | tell of restart | START
         "#]],
     );
 }
@@ -382,13 +382,13 @@ fn a_restart_by_somebody_is_followed() {
          3.5 started
          4 ok",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 signal 15: up
-                 3 exited 143: stopped
-                 3 stop: stopped
-               3.5 started: starting until 13.5
-                 4 ok: up
+            0     started: starting until 10
+            1     ok: up
+            2     signal 15: up
+            3     exited 143: stopped
+            3     stop: stopped
+            3.5   started: starting until 13.5
+            4     ok: up
         "#]],
     );
 }
@@ -407,15 +407,15 @@ fn a_plans_stop_is_no_crash_and_the_new_container_starts_afresh() {
          3 started c2
          3.1 exited 1",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 planned: planned
-               2.1 signal 15: planned
-               2.2 exited 143: planned
-               2.3 stop: planned
-               2.4 gone: absent
-                 3 started c2: starting until 13
-               3.1 exited 1: starting until 13
+            0     started: starting until 10
+            1     ok: up
+            2     planned: planned
+            2.1   signal 15: planned
+            2.2   exited 143: planned
+            2.3   stop: planned
+            2.4   gone: absent
+            3     started c2: starting until 13
+            3.1   exited 1: starting until 13
         "#]],
     );
 }
@@ -432,13 +432,13 @@ fn an_old_container_found_running_is_proven_before_it_is_judged() {
          1005 failed
          1006 failed",
         expect![[r#"
-              1000 running 5000: unproven
-              1001 failed: unproven
-              1002 ok: up
-              1003 running 5003: up
-              1004 failed: up
-              1005 failed: up
-              1006 failed: stopping (unhealthy, 3 probes in a row: no answer) | STOP 30
+            1000  running 5000: unproven
+            1001  failed: unproven
+            1002  ok: up
+            1003  running 5003: up
+            1004  failed: up
+            1005  failed: up
+            1006  failed: stopping (unhealthy, 3 probes in a row: no answer) | STOP 30
         "#]],
     );
 }
@@ -452,11 +452,11 @@ fn a_young_container_found_running_has_the_rest_of_its_budget() {
          105 running 9
          107 exited 137",
         expect![[r#"
-               100 running 4: starting until 106
-               103 failed: starting until 106
-               105 running 9: starting until 106
-               106   timer: stopping (not healthy within 10 s of its start) | STOP 10
-               107 exited 137: launching | tell of restart | START
+            100   running 4: starting until 106
+            103   failed: starting until 106
+            105   running 9: starting until 106
+            106   (timer): stopping (not healthy within 10 s of its start) | STOP 10
+            107   exited 137: launching | tell of restart | START
         "#]],
     );
 }
@@ -476,16 +476,16 @@ fn a_paused_container_is_left_alone() {
          8 failed
          9 ok",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 paused: paused
-                 3 failed: paused
-                 4 failed: paused
-                 5 failed: paused
-                 6 running 6: paused
-                 7 unpaused: unproven
-                 8 failed: unproven
-                 9 ok: up
+            0     started: starting until 10
+            1     ok: up
+            2     paused: paused
+            3     failed: paused
+            4     failed: paused
+            5     failed: paused
+            6     running 6: paused
+            7     unpaused: unproven
+            8     failed: unproven
+            9     ok: up
         "#]],
     );
 }
@@ -503,14 +503,14 @@ fn a_broken_promise_is_stopped_and_not_started_again() {
          900 tick
          901 started",
         expect![[r#"
-                 0 running 0: starting until 10
-               0.1 unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
-               0.2 started: refused { reason: "a capability more", ended: false }
-               0.3 signal 15: refused { reason: "a capability more", ended: false }
-               0.4 exited 137: refused { reason: "a capability more", ended: true }
-               0.5 stop: refused { reason: "a capability more", ended: true }
-               900 tick: refused { reason: "a capability more", ended: true }
-               901 started: starting until 911
+            0     running 0: starting until 10
+            0.1   unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
+            0.2   started: refused { reason: "a capability more", ended: false }
+            0.3   signal 15: refused { reason: "a capability more", ended: false }
+            0.4   exited 137: refused { reason: "a capability more", ended: true }
+            0.5   stop: refused { reason: "a capability more", ended: true }
+            900   tick: refused { reason: "a capability more", ended: true }
+            901   started: starting until 911
         "#]],
     );
 }
@@ -522,8 +522,8 @@ fn restart_no_and_on_failure_are_kept() {
         "0 started
          1 exited 1",
         expect![[r#"
-                 0 started: up
-                 1 exited 1: ended by Policy (ended with code 1; not started again: its `restart` is `no`) | alert GivenUp { reason: "ended with code 1; not started again: its `restart` is `no`" }
+            0     started: up
+            1     exited 1: ended by Policy (ended with code 1; not started again: its `restart` is `no`) | alert GivenUp { reason: "ended with code 1; not started again: its `restart` is `no`" }
         "#]],
     );
     check(
@@ -535,13 +535,13 @@ fn restart_no_and_on_failure_are_kept() {
          5 started
          6 exited 1",
         expect![[r#"
-                 0 started: up
-                 1 exited 1: launching | tell of restart | START
-                 2 started: up
-                 3 exited 1: backing off until 4 (ended with code 1) | tell of restart
-                 4   timer: launching | START
-                 5 started: up
-                 6 exited 1: ended by GaveUp (ended with code 1; not started again: its `restart` is `on-failure:2`, and all are used) | alert GivenUp { reason: "ended with code 1; not started again: its `restart` is `on-failure:2`, and all are used" }
+            0     started: up
+            1     exited 1: launching | tell of restart | START
+            2     started: up
+            3     exited 1: backing off until 4 (ended with code 1) | tell of restart
+            4     (timer): launching | START
+            5     started: up
+            6     exited 1: ended by GaveUp (ended with code 1; not started again: its `restart` is `on-failure:2`, and all are used) | alert GivenUp { reason: "ended with code 1; not started again: its `restart` is `on-failure:2`, and all are used" }
         "#]],
     );
     check(
@@ -549,8 +549,8 @@ fn restart_no_and_on_failure_are_kept() {
         "0 started
          1 exited 0",
         expect![[r#"
-                 0 started: up
-                 1 exited 0: ended by Policy (ended with code 0; not started again: its `restart` is `on-failure`)
+            0     started: up
+            1     exited 0: ended by Policy (ended with code 0; not started again: its `restart` is `on-failure`)
         "#]],
     );
 }
@@ -568,13 +568,13 @@ fn unhealthy_without_a_restart_policy_is_shown_and_left() {
          5 failed
          6 ok",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 failed: up
-                 3 failed: up
-                 4 failed: unhealthy (unhealthy, 3 probes in a row: no answer; not restarted: its `restart` is `no`) | alert GivenUp { reason: "unhealthy, 3 probes in a row: no answer; not restarted: its `restart` is `no`" }
-                 5 failed: unhealthy (unhealthy, 3 probes in a row: no answer; not restarted: its `restart` is `no`)
-                 6 ok: up
+            0     started: starting until 10
+            1     ok: up
+            2     failed: up
+            3     failed: up
+            4     failed: unhealthy (unhealthy, 3 probes in a row: no answer; not restarted: its `restart` is `no`) | alert GivenUp { reason: "unhealthy, 3 probes in a row: no answer; not restarted: its `restart` is `no`" }
+            5     failed: unhealthy (unhealthy, 3 probes in a row: no answer; not restarted: its `restart` is `no`)
+            6     ok: up
         "#]],
     );
 }
@@ -591,13 +591,13 @@ fn the_engines_word_on_health_counts_where_there_is_no_probe() {
          13 started
          30 exited 137",
         expect![[r#"
-                 0 started: starting until 10
-                 3 healthy: up
-                 9 unhealthy: stopping (unhealthy by its health check) | STOP 30
-                12 exited 143: launching | tell of restart | START
-                13 started: starting until 23
-                23   timer: stopping (not healthy within 10 s of its start: unhealthy by its health check) | STOP 10
-                30 exited 137: backing off until 31 (not healthy within 10 s of its start: unhealthy by its health check) | tell of restart
+            0     started: starting until 10
+            3     healthy: up
+            9     unhealthy: stopping (unhealthy by its health check) | STOP 30
+            12    exited 143: launching | tell of restart | START
+            13    started: starting until 23
+            23    (timer): stopping (not healthy within 10 s of its start: unhealthy by its health check) | STOP 10
+            30    exited 137: backing off until 31 (not healthy within 10 s of its start: unhealthy by its health check) | tell of restart
         "#]],
     );
 }
@@ -613,13 +613,13 @@ fn a_stop_that_does_not_take_is_told_and_tried_again() {
          4 failed
          60 tick",
         expect![[r#"
-                 0 started: starting until 10
-                 1 ok: up
-                 2 failed: up
-                 3 failed: up
-                 4 failed: stopping (unhealthy, 3 probes in a row: no answer) | STOP 30
-                54   timer: stopping (unhealthy, 3 probes in a row: no answer) | alert Stuck { reason: "unhealthy, 3 probes in a row: no answer" } | STOP 0
-                60 tick: stopping (unhealthy, 3 probes in a row: no answer)
+            0     started: starting until 10
+            1     ok: up
+            2     failed: up
+            3     failed: up
+            4     failed: stopping (unhealthy, 3 probes in a row: no answer) | STOP 30
+            54    (timer): stopping (unhealthy, 3 probes in a row: no answer) | alert Stuck { reason: "unhealthy, 3 probes in a row: no answer" } | STOP 0
+            60    tick: stopping (unhealthy, 3 probes in a row: no answer)
         "#]],
     );
 }
@@ -634,12 +634,12 @@ fn a_failed_start_is_tried_again_with_back_off() {
          4 start-failed
          5 running 0",
         expect![[r#"
-                 0 started: starting until 10
-                 1 exited 1: launching | tell of restart | START
-                 2 start-failed: backing off until 3 (it could not be started: port taken) | tell of restart
-                 3   timer: launching | START
-                 4 start-failed: backing off until 6 (it could not be started: port taken) | tell of restart
-                 5 running 0: starting until 15
+            0     started: starting until 10
+            1     exited 1: launching | tell of restart | START
+            2     start-failed: backing off until 3 (it could not be started: port taken) | tell of restart
+            3     (timer): launching | START
+            4     start-failed: backing off until 6 (it could not be started: port taken) | tell of restart
+            5     running 0: starting until 15
         "#]],
     );
 }
