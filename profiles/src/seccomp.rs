@@ -2,7 +2,7 @@
 //!
 //! What is granted is allowed; what is known and dangerous answers EPERM or kills; everything else, and every call
 //! that this table has never heard of, answers ENOSYS. Only the native architecture is listed, so that a call by way of
-//! the 32-bit entry ends the process. Deliberately absent: compiling and loading; the OCI runtime does both.
+//! the 32-bit entry ends the thread that makes it. Deliberately absent: compiling and loading; the OCI runtime does both.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -113,11 +113,10 @@ impl fmt::Display for Pattern {
         f.write_str("\"")?;
         for character in self.literal.chars() {
             match character {
-                // Its escape would have to pass two readers; one character of any kind is the widest safe reading.
-                '\\' => f.write_str("?")?,
+                // These have no escape that every parser reads the same way; "any one character" is what is left.
+                '\\' | '?' => f.write_str("?")?,
                 c if c.is_control() => f.write_str("?")?,
-                '"' | '*' | '?' | '[' | ']' | '{' | '}' | '(' | ')' | '^' | ',' | '@' | '!' | '#' | '$'
-                | '%' => {
+                '"' | '*' | '[' | ']' | '{' | '}' | '(' | ')' | '^' | ',' | '@' | '!' | '#' | '$' | '%' => {
                     write!(f, "\\{character}")?;
                 }
                 c => write!(f, "{c}")?,
@@ -131,4 +130,35 @@ impl fmt::Display for Pattern {
 pub(crate) fn name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     text.chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pattern, name};
+    use expect_test::{Expect, expect};
+
+    #[track_caller]
+    fn check(path: &str, expected: &Expect) {
+        expected.assert_eq(&Pattern::below(path).to_string());
+    }
+
+    #[test]
+    fn a_plain_path_is_itself_and_what_is_below() {
+        check("/var/lib/db/", &expect![[r#""/var/lib/db{,/,/**}""#]]);
+    }
+
+    #[test]
+    fn what_the_language_would_read_is_escaped() {
+        check("/a*{b}[c],@d\"e", &expect![[r#""/a\*\{b\}\[c\]\,\@d\"e{,/,/**}""#]]);
+    }
+
+    #[test]
+    fn what_has_no_sure_escape_is_any_one_character() {
+        check("/a\\b\nc?", &expect![[r#""/a?b?c?{,/,/**}""#]]);
+    }
+
+    #[test]
+    fn a_name_is_plain() {
+        assert_eq!(name("shop web\"{\n"), "shop_web___");
+    }
 }

@@ -1,0 +1,103 @@
+//! The AppArmor profile as text, and as AppArmor's own parser reads it (package `apparmor`).
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use expect_test::expect_file;
+use profiles::AppArmor;
+
+use crate::{KERNEL, web};
+
+/// A service with one of everything that makes a rule.
+const FULL: &str = "services:
+  web:
+    image: a
+    user: '1000:1000'
+    cap_add: [NET_BIND_SERVICE]
+    tmpfs: ['/tmp:size=8m']
+    volumes: ['db:/var/lib/db', './data:/data', './data:/pages:ro']
+    secrets: [key]
+volumes: {db: {}}
+secrets: {key: {file: ./key}}
+";
+
+#[track_caller]
+fn profile(file: &str) -> (String, String) {
+    match web(file, KERNEL).apparmor() {
+        AppArmor::Profile { name, text } => (name.clone(), text.clone()),
+        AppArmor::Absent => panic!("no profile for a kernel with AppArmor"),
+    }
+}
+
+/// What the parser says of a profile, without a kernel.
+fn parser(text: &str) -> Result<(), String> {
+    let mut parser = Command::new("apparmor_parser")
+        .args(["--skip-kernel-load", "--skip-cache", "--kernel-features", "/etc/apparmor.d/abi/3.0"])
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("`apparmor_parser` of the package `apparmor` is needed for this test");
+    parser.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = parser.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+#[test]
+fn a_profile_is_as_kept_and_parses() {
+    let (_, text) = profile(FULL);
+    expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/apparmor.txt")].assert_eq(&text);
+    parser(&text).unwrap();
+}
+
+#[test]
+fn a_path_stays_a_path_whatever_is_in_it() {
+    let paths = [
+        "/a b",
+        "/a\"b",
+        "/a,b",
+        "/{a}",
+        "/[a]",
+        "/a*?",
+        "/@{PROC}",
+        "/a^b",
+        "/#include <x>",
+        "/ä",
+        "/a\\\\b",
+    ];
+    for path in paths {
+        let file = format!(
+            "services: {{web: {{image: a, volumes: [{{type: volume, source: v, target: '{path}'}}]}}}}\nvolumes: {{v: {{}}}}"
+        );
+        let (_, text) = profile(&file);
+        parser(&text).unwrap_or_else(|said| panic!("{path}: {said}\n{text}"));
+        let lines = |text: &str| text.lines().count();
+        let plain = profile(
+            "services: {web: {image: a, volumes: [{type: volume, source: v, target: /a}]}}\nvolumes: {v: {}}",
+        )
+        .1;
+        assert_eq!(lines(&text), lines(&plain), "{path} made another rule");
+    }
+}
+
+#[test]
+fn the_name_changes_with_the_text_and_with_nothing_else() {
+    let (name, _) = profile(FULL);
+    assert_eq!(profile(FULL).0, name);
+    let (other, text) = profile(&FULL.replace("/tmp:size=8m", "/run:size=8m"));
+    assert_ne!(other, name);
+    assert!(text.contains(&format!("profile \"{other}\"")), "{text}");
+    assert!(other.starts_with("supervisor-shop-web-"), "{other}");
+}
+
+#[test]
+fn a_writable_root_keeps_what_is_written_there_runnable_but_not_what_is_mounted() {
+    let file = "x-supervisor: {exempt: [{rule: SV150, service: web, reason: writes its own code, until: 2027-01-31}]}
+services: {web: {image: a, read_only: false, tmpfs: ['/tmp:size=8m']}}";
+    let (_, text) = profile(file);
+    parser(&text).unwrap();
+    assert!(text.contains("\"/{,**}\" rwklmix,"), "{text}");
+    assert!(text.contains("deny \"/tmp{,/,/**}\" mx,"), "{text}");
+}

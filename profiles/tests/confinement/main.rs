@@ -1,0 +1,47 @@
+//! From a Compose file to the promise, and the promise's AppArmor profile under AppArmor's own parser.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
+
+mod apparmor;
+mod promise;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use compose::host::{Kind, Look, MemoryHost};
+use compose::model::Date;
+use compose::{Policy, Request, Source};
+use profiles::{Arch, Confinement, Kernel};
+
+/// A kernel with AppArmor.
+pub(crate) const KERNEL: Kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: true };
+
+/// The promise for service `web` of a file that the policy admits.
+#[track_caller]
+pub(crate) fn web(text: &str, kernel: Kernel) -> Confinement {
+    let directory = PathBuf::from("/srv/stack");
+    let mut host = MemoryHost::default();
+    for path in ["/srv/stack", "/srv/stack/data"] {
+        let look = Look {
+            resolved: path.into(),
+            links: Vec::new(),
+            kind: Some(Kind::Directory),
+            sockets: Vec::new(),
+            identity: None,
+            owner: None,
+            mode: Some(0o755),
+        };
+        host.looks.insert(path.into(), look);
+    }
+    host.files.insert("/srv/stack/key".into(), b"key".to_vec());
+    let request = Request {
+        files: vec![Source::new("compose.yaml", text)],
+        directory,
+        project_name: Some("shop".to_owned()),
+        environment: BTreeMap::new(),
+    };
+    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
+    let admitted = admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings));
+    profiles::confine(&admitted, "web", &kernel).unwrap()
+}

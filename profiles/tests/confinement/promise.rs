@@ -1,0 +1,153 @@
+//! What is promised for what a file says.
+
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use profiles::{AppArmor, Base, Confinement, Kernel, seccomp};
+
+use crate::{KERNEL, web};
+
+/// Everything but the profiles, one line a thing.
+fn text(promise: &Confinement) -> String {
+    let limits = promise.limits();
+    let mut text = String::new();
+    writeln!(text, "user {:?}, groups {:?}", promise.user(), promise.group_add()).unwrap();
+    writeln!(text, "capabilities {:?}, sysctls {:?}", promise.capabilities(), promise.sysctls()).unwrap();
+    writeln!(text, "read-only root {}, init {}", promise.read_only_root(), promise.init()).unwrap();
+    writeln!(text, "pids {}, memory {}, nano cpus {}", limits.pids, limits.memory, limits.nano_cpus).unwrap();
+    writeln!(text, "shm {}, ulimits {:?}", limits.shm_size, limits.ulimits).unwrap();
+    for mount in promise.mounts() {
+        let way = if mount.read_only { "ro" } else { "rw" };
+        writeln!(text, "{way} {} {:?}", mount.target, mount.source).unwrap();
+    }
+    text
+}
+
+#[track_caller]
+fn check(file: &str, expected: &Expect) {
+    expected.assert_eq(&text(&web(file, KERNEL)));
+}
+
+#[test]
+fn what_is_silent_is_promised_strictly() {
+    check(
+        "services: {web: {image: a}}",
+        &expect![[r#"
+        user None, groups []
+        capabilities {}, sysctls {}
+        read-only root true, init true
+        pids 256, memory 1073741824, nano cpus 1000000000
+        shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+        rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+    "#]],
+    );
+}
+
+#[test]
+fn memory_belongs_to_the_services_user() {
+    check(
+        "services: {web: {image: a, user: '1000:1001', tmpfs: ['/home/web/.cache:mode=700,size=8m', '/run:uid=5']}}",
+        &expect![[r#"
+            user Some("1000:1001"), groups []
+            capabilities {}, sysctls {}
+            read-only root true, init true
+            pids 256, memory 1073741824, nano cpus 1000000000
+            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+            rw /home/web/.cache Tmpfs { size: 8388608, mode: 448, uid: 1000, gid: 1001 }
+            rw /run Tmpfs { size: 67108864, mode: 1023, uid: 5, gid: 1001 }
+            rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 1000, gid: 1001 }
+        "#]],
+    );
+}
+
+#[test]
+fn a_secret_is_for_the_services_user_alone() {
+    check(
+        "services: {web: {image: a, user: '1000:1001', secrets: [key, {source: key, target: other, uid: '7', mode: 288}]}}\n\
+         secrets: {key: {file: ./key}}",
+        &expect![[r#"
+            user Some("1000:1001"), groups []
+            capabilities {}, sysctls {}
+            read-only root true, init true
+            pids 256, memory 1073741824, nano cpus 1000000000
+            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+            rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 1000, gid: 1001 }
+            ro /run/secrets/key Content { kind: "secret", key: "key", uid: 1000, gid: 1001, mode: 256 }
+            ro /run/secrets/other Content { kind: "secret", key: "key", uid: 7, gid: 1001, mode: 288 }
+        "#]],
+    );
+}
+
+#[test]
+fn a_secret_is_for_everyone_where_the_user_is_the_images() {
+    check(
+        "services: {web: {image: a, secrets: [key], configs: [page]}}\n\
+         secrets: {key: {file: ./key}}\nconfigs: {page: {content: hello}}",
+        &expect![[r#"
+            user None, groups []
+            capabilities {}, sysctls {}
+            read-only root true, init true
+            pids 256, memory 1073741824, nano cpus 1000000000
+            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+            rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+            ro /run/secrets/key Content { kind: "secret", key: "key", uid: 0, gid: 0, mode: 292 }
+            ro /page Content { kind: "config", key: "page", uid: 0, gid: 0, mode: 292 }
+        "#]],
+    );
+}
+
+#[test]
+fn mounts_are_named_as_the_engine_names_them() {
+    check(
+        "services: {web: {image: a, volumes: ['db:/db', './data:/data:ro', 'named:/n']}}\n\
+         volumes: {db: {}, named: {name: elsewhere}}",
+        &expect![[r#"
+            user None, groups []
+            capabilities {}, sysctls {}
+            read-only root true, init true
+            pids 256, memory 1073741824, nano cpus 1000000000
+            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+            rw /db Volume { name: Some("shop_db"), nocopy: false, subpath: None }
+            ro /data Bind("/srv/stack/data")
+            rw /n Volume { name: Some("elsewhere"), nocopy: false, subpath: None }
+            rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+        "#]],
+    );
+}
+
+#[test]
+fn a_capability_is_named_as_linux_names_it() {
+    check(
+        "services: {web: {image: a, cap_add: [cap_net_bind_service]}}",
+        &expect![[r#"
+        user None, groups []
+        capabilities {"NET_BIND_SERVICE"}, sysctls {}
+        read-only root true, init true
+        pids 256, memory 1073741824, nano cpus 1000000000
+        shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+        rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+    "#]],
+    );
+}
+
+#[test]
+fn the_runtime_chooses_the_base() {
+    for (runtime, base) in
+        [("", Base::Generic), ("node", Base::Node), ("go", Base::Go), ("generic", Base::Generic)]
+    {
+        let key = if runtime.is_empty() {
+            String::new()
+        } else {
+            format!(", x-supervisor: {{runtime: {runtime}}}")
+        };
+        let promise = web(&format!("services: {{web: {{image: node{key}}}}}"), KERNEL);
+        let expected = seccomp::profile(base, &std::collections::BTreeSet::new(), &KERNEL).to_json();
+        assert_eq!(promise.seccomp(), expected, "`{runtime}`");
+    }
+}
+
+#[test]
+fn a_kernel_without_apparmor_gets_no_profile() {
+    let promise = web("services: {web: {image: a}}", Kernel { apparmor: false, ..KERNEL });
+    assert_eq!(promise.apparmor(), &AppArmor::Absent);
+}
