@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod github;
 pub mod human;
 pub mod json;
+pub mod plan;
 pub mod sarif;
 
 use compose::{Finding, Report, Severity};

@@ -1,0 +1,252 @@
+//! A plan for people and machines: what changes, grouped by kind of change, why, and what waits for what.
+//!
+//! Deliberately absent: environments, contents and profiles of what is created; a plan can be pasted anywhere.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use compose::model::Condition;
+use serde::Serialize;
+
+use super::{plain, plain_json};
+use crate::decide::labels::print_restart;
+use crate::decide::plan::{Kept, Plan, Planned, Step};
+
+/// What happens to one thing, all its steps together. In the order in which people read a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// Fetched.
+    Pull,
+    /// Made, and started if it is a container.
+    Create,
+    /// Removed and made anew.
+    Recreate,
+    /// Stopped and started.
+    Restart,
+    /// Started as it is.
+    Start,
+    /// Let go on.
+    Unpause,
+    /// Changed in place.
+    Change,
+    /// Stopped.
+    Stop,
+    /// Removed.
+    Remove,
+}
+
+/// What happens to one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What happens.
+    pub action: Deed,
+    /// `container`, `network`, `volume` or `image`.
+    pub kind: &'static str,
+    /// Engine name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// What has to be true first, beyond its own steps: `db healthy`.
+    pub waits_for: Vec<String>,
+}
+
+/// Everything that changes, one row a thing, grouped by kind of change; in a group in the order of the steps.
+pub fn changes(plan: &Plan) -> Vec<Change> {
+    let mut things: BTreeMap<(&'static str, &str), Vec<usize>> = BTreeMap::new();
+    for (index, planned) in plan.steps.iter().enumerate() {
+        if let Some(thing) = subject(&planned.step) {
+            things.entry(thing).or_default().push(index);
+        }
+    }
+    let mut changes: Vec<_> = things
+        .into_iter()
+        .filter_map(|((kind, name), indices)| {
+            let first = *indices.first()?;
+            let steps: Vec<&Planned> = indices.iter().filter_map(|index| plan.steps.get(*index)).collect();
+            let reason = steps.first()?.reason.clone();
+            let waits_for = steps.iter().flat_map(|step| waits(plan, step)).collect();
+            Some((first, Change { action: deed(&steps), kind, name: name.to_owned(), reason, waits_for }))
+        })
+        .collect();
+    changes.sort_by_key(|(first, change)| (change.action, *first));
+    changes.into_iter().map(|(_, change)| change).collect()
+}
+
+/// What of other services a container's start waits for.
+fn waits(plan: &Plan, planned: &Planned) -> Vec<String> {
+    let Step::Start { service: own, .. } = &planned.step else { return Vec::new() };
+    let first = planned.after.iter().filter_map(|first| plan.steps.get(*first));
+    first
+        .filter_map(|first| match &first.step {
+            Step::Await(wait) => Some(format!("{} {}", wait.service, condition(wait.condition))),
+            Step::Start { service, .. } if service != own => Some(format!("{service} started")),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The plan as a table for people, with a summary as its last line.
+pub fn human(plan: &Plan) -> String {
+    let changes = changes(plan);
+    let width = changes.iter().map(|c| c.name.len()).chain(plan.kept.iter().map(|k| k.name.len())).max();
+    let width = width.unwrap_or_default();
+    let mut text = String::new();
+    for change in &changes {
+        let waits = match change.waits_for.as_slice() {
+            [] => String::new(),
+            waits => format!("; waits for: {}", waits.join(", ")),
+        };
+        row(
+            &mut text,
+            word(change.action),
+            change.kind,
+            &change.name,
+            width,
+            &(change.reason.clone() + &waits),
+        );
+    }
+    for kept in &plan.kept {
+        row(&mut text, "keep", kept.kind, &kept.name, width, &kept.reason);
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    for blocked in &plan.blocked {
+        let _ = writeln!(text, "error: {blocked}");
+    }
+    let _ = writeln!(text, "{}", summary(plan, &changes));
+    plain(&text)
+}
+
+fn row(text: &mut String, word: &str, kind: &str, name: &str, width: usize, reason: &str) {
+    let _ = writeln!(text, "{word:<8} {kind:<9} {name:<width$}  {reason}");
+}
+
+fn summary(plan: &Plan, changes: &[Change]) -> String {
+    if !plan.blocked.is_empty() {
+        return "Nothing can be done before that is put right; nothing was changed.".to_owned();
+    }
+    if changes.is_empty() {
+        return "Nothing to do: everything is as wanted.".to_owned();
+    }
+    let mut counts: BTreeMap<Deed, usize> = BTreeMap::new();
+    for change in changes {
+        *counts.entry(change.action).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.iter().map(|(deed, count)| format!("{count} to {}", word(*deed))).collect();
+    format!("{}, {} kept.", counts.join(", "), plan.kept.len())
+}
+
+/// The plan as one JSON object.
+pub fn json(project: &str, plan: &Plan) -> String {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        action: &'static str,
+        kind: &'static str,
+        name: &'a str,
+        reason: &'a str,
+        after: &'a [usize],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+    }
+    #[derive(Serialize)]
+    struct Document<'a> {
+        project: &'a str,
+        changes: Vec<Change>,
+        steps: Vec<Row<'a>>,
+        kept: &'a [Kept],
+        warnings: &'a [String],
+        blocked: &'a [String],
+    }
+    let steps = plan.steps.iter().map(|planned| {
+        let (action, kind, name, detail) = describe(&planned.step);
+        Row { action, kind, name, reason: &planned.reason, after: &planned.after, detail }
+    });
+    let document = Document {
+        project,
+        changes: changes(plan),
+        steps: steps.collect(),
+        kept: &plan.kept,
+        warnings: &plan.warnings,
+        blocked: &plan.blocked,
+    };
+    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    plain_json(&text) + "\n"
+}
+
+/// One step in words: what is done, to what, and what else there is to say of it.
+fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
+    match step {
+        Step::Pull { image } => ("pull", "image", image, None),
+        Step::CreateNetwork(spec) => ("create", "network", &spec.name, None),
+        Step::RemoveNetwork { name, .. } => ("remove", "network", name, None),
+        Step::CreateVolume(spec) => ("create", "volume", &spec.name, None),
+        Step::RemoveVolume { name } => ("remove", "volume", name, None),
+        Step::Create(spec) => ("create", "container", &spec.name, Some(spec.image.clone())),
+        Step::Start { name, .. } => ("start", "container", name, None),
+        Step::Await(wait) => {
+            let timeout = wait.timeout.as_secs();
+            let detail = format!("{}, at most {timeout} s", condition(wait.condition));
+            ("await", "service", &wait.service, Some(detail))
+        }
+        Step::Stop { name, grace, .. } => {
+            ("stop", "container", name, Some(format!("killed after {} s", grace.as_secs())))
+        }
+        Step::Remove { name, .. } => ("remove", "container", name, None),
+        Step::Unpause { name, .. } => ("unpause", "container", name, None),
+        Step::SetRestart { name, restart, .. } => {
+            ("change", "container", name, Some(format!("restart: {}", print_restart(*restart))))
+        }
+    }
+}
+
+/// What a step is about; a wait is about no thing of its own.
+fn subject(step: &Step) -> Option<(&'static str, &str)> {
+    let (action, kind, name, _) = describe(step);
+    (action != "await").then_some((kind, name))
+}
+
+fn deed(steps: &[&Planned]) -> Deed {
+    let has = |wanted: fn(&Step) -> bool| steps.iter().any(|planned| wanted(&planned.step));
+    let creates = has(|s| matches!(s, Step::Create(_) | Step::CreateNetwork(_) | Step::CreateVolume(_)));
+    let removes =
+        has(|s| matches!(s, Step::Remove { .. } | Step::RemoveNetwork { .. } | Step::RemoveVolume { .. }));
+    let stops = has(|s| matches!(s, Step::Stop { .. }));
+    let starts = has(|s| matches!(s, Step::Start { .. }));
+    let unpauses = has(|s| matches!(s, Step::Unpause { .. }));
+    let pulls = has(|s| matches!(s, Step::Pull { .. }));
+    match () {
+        () if pulls => Deed::Pull,
+        () if creates && removes => Deed::Recreate,
+        () if creates => Deed::Create,
+        () if removes => Deed::Remove,
+        () if stops && starts => Deed::Restart,
+        () if stops => Deed::Stop,
+        () if starts => Deed::Start,
+        () if unpauses => Deed::Unpause,
+        () => Deed::Change,
+    }
+}
+
+const fn word(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Pull => "pull",
+        Deed::Create => "create",
+        Deed::Recreate => "recreate",
+        Deed::Restart => "restart",
+        Deed::Start => "start",
+        Deed::Unpause => "unpause",
+        Deed::Change => "change",
+        Deed::Stop => "stop",
+        Deed::Remove => "remove",
+    }
+}
+
+const fn condition(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Started => "started",
+        Condition::Healthy => "healthy",
+        Condition::Completed => "completed",
+    }
+}
