@@ -59,7 +59,8 @@ pub enum PrepareError {
 /// # Errors
 /// The engine does not answer, or a secret's or config's file is not to be read.
 pub async fn prepare<E: Engine>(engine: &E, stack: &Admitted, wish: &Wish) -> Result<Prepared, PrepareError> {
-    let (confinements, contents) = promises(stack, wish)?;
+    let confinements = confinements(stack, wish);
+    let contents = Contents::read(stack.project(), &Files)?;
     let images = engine.images(&image_names(stack, &wish.profiles)).await?;
     let wanted = want(stack, wish, &confinements, &contents, &images)?;
     let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;
@@ -71,22 +72,26 @@ pub async fn prepare<E: Engine>(engine: &E, stack: &Admitted, wish: &Wish) -> Re
     Ok(Prepared { wanted, seen, contents })
 }
 
+/// The wanted state for the order of its services and their graces alone: without images, and without contents
+/// where those cannot be read.
+pub fn order_only(stack: &Admitted, wish: &Wish) -> Option<Wanted> {
+    let profiles = BTreeSet::from(["*".to_owned()]);
+    let wish = Wish { profiles, ..wish.clone() };
+    want(stack, &wish, &confinements(stack, &wish), &Contents::default(), &BTreeMap::new()).ok()
+}
+
 /// The images of the active services, as the file says them.
 pub fn image_names(stack: &Admitted, profiles: &BTreeSet<String>) -> BTreeSet<String> {
     let active = stack.project().services.values().filter(|service| is_active(service, profiles));
     active.filter_map(|service| Some(service.image.as_ref()?.value.clone())).collect()
 }
 
-fn promises(
-    stack: &Admitted,
-    wish: &Wish,
-) -> Result<(BTreeMap<String, Confinement>, Contents), PrepareError> {
-    let contents = Contents::read(stack.project(), &Files)?;
+fn confinements(stack: &Admitted, wish: &Wish) -> BTreeMap<String, Confinement> {
     let active = stack.project().services.values().filter(|service| is_active(service, &wish.profiles));
     let confinements = active.filter_map(|service| {
         Some((service.name.clone(), profiles::confine(stack, &service.name, &wish.kernel)?))
     });
-    Ok((confinements.collect(), contents))
+    confinements.collect()
 }
 
 fn want(

@@ -27,7 +27,8 @@ pub struct Session {
 pub struct Writer {
     /// The project's state folder.
     pub folder: PathBuf,
-    _lock: Lock,
+    /// One writer a project.
+    pub lock: Lock,
 }
 
 /// Opens the engine that the command line and the environment name. One request.
@@ -48,10 +49,31 @@ pub async fn open(global: &GlobalArgs) -> Result<Session, EngineError> {
 pub fn write(global: &GlobalArgs, project: &str, command: &str) -> Result<Writer, Failure> {
     let folder = state::project(global.state_dir.as_deref(), project)?;
     let lock = lock::take(&folder, project, command)?;
-    Ok(Writer { folder, _lock: lock })
+    Ok(Writer { folder, lock })
 }
 
-/// What a command line wants of a stack.
+impl Writer {
+    /// What a command line wants of a stack that it is going to change.
+    pub fn wish(&self, global: &GlobalArgs, restarts: Restarts) -> Wish {
+        Wish { restarts_unsure: self.lock.settled() != word(restarts), ..wish(global, restarts) }
+    }
+
+    /// Remembers that every restart policy is as it was wanted. It is a hint: failing to write it costs requests.
+    pub fn settle(&mut self, restarts: Restarts) {
+        if let Err(error) = self.lock.settle(word(restarts)) {
+            tracing::warn!(%error, "cannot write the lock file");
+        }
+    }
+}
+
+const fn word(restarts: Restarts) -> &'static str {
+    match restarts {
+        Restarts::Ours => "restarts: supervisor",
+        Restarts::Engine => "restarts: engine",
+    }
+}
+
+/// What a command line wants of a stack that it only looks at.
 pub fn wish(global: &GlobalArgs, restarts: Restarts) -> Wish {
     Wish {
         kernel: kernel::read(),

@@ -218,3 +218,8 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
         Step::SetRestart { .. } => ("change", "Changing", "Changed"),
     }
 }
+
+/// A step in a sentence: `create container shop-web-1: it is not there`.
+pub fn sentence(planned: &crate::decide::plan::Planned) -> String {
+    format!("{} {}: {}", words(&planned.step).0, subject(&planned.step), planned.reason)
+}

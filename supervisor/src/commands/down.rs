@@ -1,13 +1,61 @@
-//! `down`: stops and removes what carries the project's labels.
+//! `down`: stops and removes what carries the project's labels; volumes only when they are asked for.
+//!
+//! The file gives the order and the graces where it can be read; a refused or missing file is no obstacle. Deliberately
+//! absent: touching anything without our label.
 
 use crate::args::GlobalArgs;
+use crate::decide::plan::{Volumes, down};
+use crate::decide::spec::Wanted;
+use crate::decide::wanted::Restarts;
+use crate::engine::{Engine as _, Scope};
 use crate::exit::{Exit, Failure};
+use crate::{host, input, pipeline, session};
+
+use super::shared::{self, OutputArgs};
 
 /// Options of `down`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Remove the project's volumes, too, with their data
+    #[arg(short, long)]
+    pub volumes: bool,
+    /// Accepted for Docker Compose's sake: containers of services that the file no longer has always go, too
+    #[arg(long)]
+    pub remove_orphans: bool,
+    /// The longest wait for a container to stop, in seconds, in place of its own grace
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// How progress is shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    std::future::ready((global, args)).await;
-    Err(Failure::new(Exit::Failed, "not built yet"))
+    let wanted = wanted(global);
+    let project = match &wanted {
+        Some(wanted) => wanted.project.clone(),
+        None => input::project_name(global)?,
+    };
+    let session = session::open(global).await?;
+    let writer = session::write(global, &project, "down")?;
+    let seen = session.engine.observe(&Scope::project(&project)).await?;
+    let volumes = if args.volumes { Volumes::Remove } else { Volumes::Keep };
+    let mut plan = down(&project, wanted.as_ref(), &seen, volumes);
+    shared::announce(&plan)?;
+    shared::with_grace(&mut plan, args.timeout);
+    if plan.is_empty() && !args.output.json && !args.output.quiet {
+        eprintln!("nothing of project `{project}` is there");
+    }
+    let wanted = wanted.unwrap_or_else(|| Wanted { project: project.clone(), ..Wanted::default() });
+    shared::carry_out(global, args.output, &session.engine, &shared::NoMachine, &wanted, &plan).await?;
+    if let Err(error) = host::contents::remove(&writer.folder) {
+        eprintln!("warning: staged secrets in `{}` cannot be removed: {error}", writer.folder.display());
+    }
+    Ok(Exit::Done)
+}
+
+/// What the file wants, for the order of things alone.
+fn wanted(global: &GlobalArgs) -> Option<Wanted> {
+    let stack = input::load_and_admit(global, false).admitted?;
+    pipeline::order_only(&stack, &session::wish(global, Restarts::Engine))
 }

@@ -15,6 +15,7 @@ pub mod pull;
 pub mod restart;
 pub mod rules;
 pub mod run;
+pub mod shared;
 pub mod start;
 pub mod stats;
 pub mod stop;

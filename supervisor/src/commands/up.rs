@@ -1,17 +1,263 @@
-//! `up`: creates and starts what is wanted.
+//! `up`: creates and starts what is wanted, and waits until it is healthy.
+//!
+//! On a terminal it then follows the logs, as Docker Compose does, and stops the stack on an interrupt; with `-d`,
+//! `--wait`, or without a terminal it ends. What failed half-way is left for a look at it. Deliberately absent: keeping
+//! the stack up (`run`).
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use super::shared::{self, OutputArgs};
+use crate::apply::{Machine as _, ThisMachine};
 use crate::args::GlobalArgs;
+use crate::decide::plan::{
+    Choice, Dependencies, Orphans, Plan, Planned, Recreate, Step, plan_with, readiness,
+};
+use crate::decide::seen::{Health, Seen, SeenContainer, State};
+use crate::decide::spec::{ServiceSpec, Wanted};
+use crate::decide::wanted::Restarts;
+use crate::engine::{EngineError, LogQuery, version};
 use crate::exit::{Exit, Failure};
+use crate::host::contents::sweep;
+use crate::{apply, input, pipeline, session};
 
 /// Options of `up`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// End when everything is started, without waiting for health that nothing depends on
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Wait until everything is healthy, and end
+    #[arg(long)]
+    pub wait: bool,
+    /// The longest wait for each service, in seconds, in place of its own budget
+    #[arg(long, value_name = "SECONDS")]
+    pub wait_timeout: Option<u64>,
+    /// Remove containers of services that the file no longer has
+    #[arg(long)]
+    pub remove_orphans: bool,
+    /// Replace containers that are as wanted, too
+    #[arg(long, conflicts_with = "no_recreate")]
+    pub force_recreate: bool,
+    /// Replace nothing: what differs from the file is only said
+    #[arg(long)]
+    pub no_recreate: bool,
+    /// Leave out the services that the named ones depend on
+    #[arg(long)]
+    pub no_deps: bool,
+    /// Create, and start nothing
+    #[arg(long)]
+    pub no_start: bool,
+    /// Fetch images that are missing, or never
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub pull: Pull,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The longest wait for a container that is replaced to stop, in seconds, in place of its own grace
+    #[arg(short, long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// How progress is shown
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// The services; all of them without
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
 }
 
+/// When images are fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pull {
+    /// Those that are not on the engine
+    #[default]
+    Missing,
+    /// None: a missing one is a failure
+    Never,
+}
+
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    std::future::ready((global, args)).await;
-    Err(Failure::new(Exit::Failed, "not built yet"))
+    let stack = input::admitted(global)?;
+    let session = session::open(global).await?;
+    for advice in version::advice(&session.version) {
+        eprintln!("warning: {advice}");
+    }
+    let project = stack.project().name.clone();
+    let mut writer = session::write(global, &project, "up")?;
+    let wish = writer.wish(global, Restarts::Engine);
+    let pipeline::Prepared { wanted, seen, contents } =
+        pipeline::prepare(&session.engine, &stack, &wish).await?;
+    let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
+
+    let mut plan = plan_with(&wanted, &seen, &choice(args));
+    shared::announce(&plan)?;
+    images_are_to_be_had(&plan, args.pull)?;
+    if args.no_start {
+        keep_creations(&mut plan);
+    } else {
+        wait_for_health(&mut plan, &wanted, &seen, &machine, args).await;
+    }
+    shared::with_grace(&mut plan, args.timeout);
+    if args.dry_run {
+        return Ok(print(&plan));
+    }
+    shared::carry_out(global, args.output, &session.engine, &machine, &wanted, &plan).await?;
+    writer.settle(Restarts::Engine);
+    if args.services.is_empty() && wanted.inactive.is_empty() {
+        sweep(&writer.folder, &contents, wanted.services.values().flat_map(|service| &service.containers));
+    }
+    let ends = args.detach || args.wait || args.no_start || args.output.json || args.output.quiet;
+    if ends || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Ok(Exit::Done);
+    }
+    attached(global, &session, &wanted, &args.services).await
+}
+
+/// Follows the logs until an interrupt, and then stops the stack, as Docker Compose does.
+async fn attached(
+    global: &GlobalArgs,
+    session: &session::Session,
+    wanted: &Wanted,
+    services: &[String],
+) -> Result<Exit, Failure> {
+    eprintln!("following the logs; an interrupt (^C) stops the stack, `up -d` would have left it running");
+    let query = LogQuery { follow: true, since: Some(jiff::Timestamp::now()), ..LogQuery::default() };
+    let style = super::logs::Style::new(global, false, false);
+    tokio::select! {
+        outcome = super::logs::print(&session.engine, &wanted.project, services, &query, style) => {
+            outcome?;
+        }
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    eprintln!("\nstopping; another interrupt leaves the rest running");
+    let seen = crate::engine::Engine::observe(&session.engine, &crate::engine::Scope::wanted(wanted)).await?;
+    let names: BTreeSet<String> = services.iter().cloned().collect();
+    let plan = crate::decide::plan::stop(wanted, &seen, &names);
+    let output = OutputArgs { json: false, quiet: false };
+    tokio::select! {
+        outcome = shared::carry_out(global, output, &session.engine, &shared::NoMachine, wanted, &plan) => {
+            outcome?;
+        }
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(Exit::Done)
+}
+
+fn choice(args: &Args) -> Choice {
+    Choice {
+        services: Some(args.services.iter().cloned().collect::<BTreeSet<_>>()).filter(|s| !s.is_empty()),
+        dependencies: if args.no_deps { Dependencies::Left } else { Dependencies::Included },
+        recreate: match (args.force_recreate, args.no_recreate) {
+            (true, _) => Recreate::All,
+            (false, true) => Recreate::None,
+            (false, false) => Recreate::Changed,
+        },
+        orphans: if args.remove_orphans { Orphans::Remove } else { Orphans::Keep },
+        held: BTreeMap::new(),
+    }
+}
+
+/// An image that is named by its id is nowhere but on an engine: trying to fetch it would end in a riddle.
+fn images_are_to_be_had(plan: &Plan, pull: Pull) -> Result<(), EngineError> {
+    for planned in &plan.steps {
+        if let Step::Pull { image } = &planned.step
+            && (pull == Pull::Never || image.starts_with("sha256:"))
+        {
+            return Err(EngineError::ImageMissing { image: image.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Without the steps that start, or wait for what is not started; what follows from them goes, too.
+fn keep_creations(plan: &mut Plan) {
+    let mut places = BTreeMap::new();
+    let mut kept: Vec<Planned> = Vec::new();
+    for (index, planned) in plan.steps.drain(..).enumerate() {
+        if matches!(planned.step, Step::Start { .. } | Step::Await(_)) {
+            continue;
+        }
+        let after = planned.after.iter().filter_map(|first| places.get(first).copied()).collect();
+        places.insert(index, kept.len());
+        kept.push(Planned { after, ..planned });
+    }
+    plan.steps = kept;
+}
+
+/// Adds the wait for every service that is not known to be as wanted. What runs already is asked once, by its own
+/// probe, which is no request to the engine.
+async fn wait_for_health(
+    plan: &mut Plan,
+    wanted: &Wanted,
+    seen: &Seen,
+    machine: &ThisMachine<'_>,
+    args: &Args,
+) {
+    let awaited = plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::Await(wait) => Some((wait.service.clone(), wait.condition)),
+        _ => None,
+    });
+    let awaited: BTreeSet<_> = awaited.map(|(service, condition)| (service, condition as u8)).collect();
+    for service in wanted.services.values().filter(|_| !args.detach) {
+        let chosen = args.services.is_empty() || args.services.contains(&service.service);
+        let wait = readiness(service);
+        if !chosen || awaited.contains(&(wait.service.clone(), wait.condition as u8)) {
+            continue;
+        }
+        let starts: Vec<usize> = starts_of(plan, &service.service);
+        if starts.is_empty() && is_ready(service, seen, machine).await {
+            continue;
+        }
+        plan.steps.push(Planned {
+            step: Step::Await(wait),
+            reason: "the command waits until it is as wanted".into(),
+            after: starts,
+        });
+    }
+    for planned in &mut plan.steps {
+        if let (Step::Await(wait), Some(seconds)) = (&mut planned.step, args.wait_timeout) {
+            wait.timeout = Duration::from_secs(seconds);
+        }
+    }
+}
+
+fn starts_of(plan: &Plan, service: &str) -> Vec<usize> {
+    let starts = plan.steps.iter().enumerate().filter(|(_, planned)| match &planned.step {
+        Step::Start { service: started, .. } => started == service,
+        _ => false,
+    });
+    starts.map(|(index, _)| index).collect()
+}
+
+async fn is_ready(service: &ServiceSpec, seen: &Seen, machine: &ThisMachine<'_>) -> bool {
+    for spec in &service.containers {
+        let found = seen.containers.iter().find(|container| container.name == spec.name);
+        let ready = match found {
+            Some(container) if container.state == State::Running => {
+                answers(service, container, machine).await
+            }
+            _ => false,
+        };
+        if !ready {
+            return false;
+        }
+    }
+    true
+}
+
+async fn answers(service: &ServiceSpec, container: &SeenContainer, machine: &ThisMachine<'_>) -> bool {
+    let Some(probe) = &service.probe else {
+        return !service.engine_health || container.health == Some(Health::Healthy);
+    };
+    match container.networks.values().flatten().next() {
+        Some(address) => machine.probe(probe, &probe.http, *address).await.is_ok(),
+        None => false,
+    }
+}
+
+fn print(plan: &Plan) -> Exit {
+    for planned in &plan.steps {
+        println!("{}", crate::render::plain(&apply::sentence(planned)));
+    }
+    Exit::Done
 }

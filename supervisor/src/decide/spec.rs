@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{hash, labels};
 
 /// The wanted state of one project.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Project name.
     pub project: String,

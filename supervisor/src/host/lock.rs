@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 /// Held while it lives.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    holder: String,
+    settled: String,
 }
 
 /// The lock was not to be had.
@@ -67,17 +69,47 @@ pub fn take(folder: &Path, project: &str, command: &str) -> Result<Lock, LockErr
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = file.take(200).read_to_string(&mut holder);
+            let holder = lines(&mut file).map(|(holder, _)| holder).unwrap_or_default();
             let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
             return Err(LockError::Held { project: project.to_owned(), holder });
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
-    file.set_len(0).map_err(failed)?;
-    file.rewind().map_err(failed)?;
-    write!(file, "process {} (`{command}`)", std::process::id()).map_err(failed)?;
-    Ok(Lock { _file: file })
+    let (_, settled) = lines(&mut file).map_err(failed)?;
+    let holder = format!("process {} (`{command}`)", std::process::id());
+    let mut lock = Lock { file, holder, settled };
+    lock.write("").map_err(failed)?;
+    Ok(lock)
+}
+
+impl Lock {
+    /// What the last holder that came to its end left with [`Lock::settle`]; empty if one did not.
+    pub fn settled(&self) -> &str {
+        &self.settled
+    }
+
+    /// Leaves a word for the next holder: all that was begun has been done, in this way.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn settle(&mut self, word: &str) -> io::Result<()> {
+        self.write(word)
+    }
+
+    fn write(&mut self, word: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}\n{word}", self.holder)
+    }
+}
+
+/// Who holds or held it, and what they left.
+fn lines(file: &mut File) -> io::Result<(String, String)> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.take(400).read_to_string(&mut text)?;
+    let mut lines = text.lines().map(str::to_owned);
+    Ok((lines.next().unwrap_or_default(), lines.next().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -94,5 +126,15 @@ mod tests {
         assert!(error.help().contains("reload"));
         drop(first);
         take(bed.path(), "shop", "up").unwrap();
+    }
+
+    #[test]
+    fn a_word_is_left_for_the_next_and_lost_by_who_does_not_finish() {
+        let bed = tempfile::tempdir().unwrap();
+        take(bed.path(), "shop", "up").unwrap().settle("engine").unwrap();
+        let next = take(bed.path(), "shop", "run").unwrap();
+        assert_eq!(next.settled(), "engine");
+        drop(next);
+        assert_eq!(take(bed.path(), "shop", "up").unwrap().settled(), "");
     }
 }

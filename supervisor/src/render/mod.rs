@@ -8,6 +8,7 @@ pub mod human;
 pub mod json;
 pub mod plan;
 pub mod sarif;
+pub mod table;
 
 use compose::{Finding, Report, Severity};
 
