@@ -22,9 +22,10 @@ const CPUS: NanoCpus = NanoCpus(1_000_000_000);
 const SHM: Bytes = Bytes::mib(64);
 /// A tmpfs without a size, and `/tmp`.
 const TMPFS: Bytes = Bytes::mib(64);
-/// Soft and hard. `nproc` as section 5.1 of the guide has it; `nofile` lower, since an engine cannot give more than it
-/// has itself where it runs without `CAP_SYS_RESOURCE` (20,000 is usual there); no core dumps, which hold memory.
-const ULIMITS: [(&str, i64, i64); 3] = [("core", 0, 0), ("nofile", 8192, 16_384), ("nproc", 2048, 4096)];
+/// Soft and hard. `nofile` is below the guide's, since an engine cannot give more than it has itself where it runs without
+/// `CAP_SYS_RESOURCE` (20,000 is usual there); no core dumps, which hold memory. Not `nproc`: the kernel counts it for a
+/// user over all containers and the host, so that others could use it up; `pids_limit` is this service's alone.
+const ULIMITS: [(&str, i64, i64); 2] = [("core", 0, 0), ("nofile", 8192, 16_384)];
 /// What the engine keeps of a log: three files of 10 MB.
 const LOG_OPTIONS: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "10m")];
 

@@ -7,6 +7,7 @@
 
 mod canonical;
 mod dotenv;
+pub mod emit;
 pub mod finding;
 mod harden;
 pub mod host;

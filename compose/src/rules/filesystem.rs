@@ -14,6 +14,8 @@ use super::{is_any, place};
 pub(crate) const READ_ONLY: &str = "SV150";
 /// Options and size of a tmpfs are filled in under this id.
 pub(crate) const TMPFS: &str = "SV159";
+/// Nothing is created on the host under this id.
+pub(crate) const BIND_OPTIONS: &str = "SV157";
 /// A tmpfs on `/tmp` is filled in under this id.
 pub(crate) const TMP: &str = "SV160";
 
@@ -103,7 +105,7 @@ pub(crate) const RULES: &[Rule] = &[
         check: Check::Service(propagation),
     },
     Rule {
-        id: "SV157",
+        id: BIND_OPTIONS,
         title: "nothing is created or relabelled on the host, nothing below stays writable",
         reason: "the engine would make folders as root, change the labels of the host's files, or leave mounts below writable",
         severity: Severity::Error,

@@ -89,7 +89,9 @@ pub(crate) fn is_pinned(image: &str) -> bool {
 }
 
 fn pinned(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let Some(image) = service.image.as_ref().filter(|image| !is_pinned(&image.value)) else {
+    let Some(image) =
+        service.image.as_ref().filter(|image| !image.value.is_empty() && !is_pinned(&image.value))
+    else {
         return Vec::new();
     };
     let message = if image.value.contains('@') || image.value.starts_with("sha256:") {

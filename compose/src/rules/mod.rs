@@ -52,4 +52,4 @@ fn is_any(value: &str, names: &[&str]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -172,11 +172,15 @@ fn could_be_credential(value: &str) -> bool {
     !plain
 }
 
+/// Whether a variable looks like a credential by its name or its value.
+pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
+    names_credential(name) && could_be_credential(value) || is_credential(value)
+}
+
 fn environment(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let hits = service.environment.iter().filter_map(|(name, at)| {
         let value = at.value.as_ref()?;
-        let named = names_credential(name) && could_be_credential(&value.0);
-        (named || is_credential(&value.0)).then(|| Hit::at(at, format!("`{name}` looks like a credential")))
+        looks_secret(name, &value.0).then(|| Hit::at(at, format!("`{name}` looks like a credential")))
     });
     hits.collect()
 }

@@ -135,50 +135,50 @@ mod tests {
         check(
             "services:\n  web:\n    image: caddy:2\n    privileged: true\n",
             expect![[r#"
-            warning[SV100]: `web` does not say which user it runs as
-             --> compose.yaml:2:3
-              |
-            2 |   web:
-              |   ^^^
-              |
-              = help: a program that escapes from its container does so as the user that it runs as; name a user other than root, by number
-              = write: user: "1000:1000"
+                warning[SV100]: `web` does not say which user it runs as
+                 --> compose.yaml:2:3
+                  |
+                2 |   web:
+                  |   ^^^
+                  |
+                  = help: a program that escapes from its container does so as the user that it runs as; name a user other than root, by number
+                  = write: user: "1000:1000"
 
-            warning[SV210]: `web` does not say how much memory it needs; `mem_limit: 1g` is filled in
-             --> compose.yaml:2:3
-              |
-            2 |   web:
-              |   ^^^
-              |
-              = help: one service without a limit has the kernel kill others, the host's own among them; write the `mem_limit` that the service needs at its peak
+                warning[SV210]: `web` does not say how much memory it needs; `mem_limit: 1g` is filled in
+                 --> compose.yaml:2:3
+                  |
+                2 |   web:
+                  |   ^^^
+                  |
+                  = help: one service without a limit has the kernel kill others, the host's own among them; write the `mem_limit` that the service needs at its peak
 
-            warning[SV260]: nothing tells whether `web` is healthy
-             --> compose.yaml:2:3
-              |
-            2 |   web:
-              |   ^^^
-              |
-              = help: a program that hangs looks alive; without a check nothing notices and nothing heals it; add a `healthcheck`, or an HTTP probe under `x-supervisor.probe`
+                warning[SV260]: nothing tells whether `web` is healthy
+                 --> compose.yaml:2:3
+                  |
+                2 |   web:
+                  |   ^^^
+                  |
+                  = help: a program that hangs looks alive; without a check nothing notices and nothing heals it; add a `healthcheck`, or an HTTP probe under `x-supervisor.probe`
 
-            warning[SV240]: `caddy:2` is not pinned by digest
-             --> compose.yaml:3:12
-              |
-            3 |     image: caddy:2
-              |            ^^^^^^^
-              |
-              = help: a tag can mean another image tomorrow, and what is launched is then not what was judged; add the digest that `docker image inspect --format '{{index .RepoDigests 0}}' IMAGE` prints
+                warning[SV240]: `caddy:2` is not pinned by digest
+                 --> compose.yaml:3:12
+                  |
+                3 |     image: caddy:2
+                  |            ^^^^^^^
+                  |
+                  = help: a tag can mean another image tomorrow, and what is launched is then not what was judged; add the digest that `docker image inspect --format '{{index .RepoDigests 0}}' IMAGE` prints
 
-            error[SV105]: `web` is privileged
-             --> compose.yaml:4:17
-              |
-            4 |     privileged: true
-              |                 ^^^^
-              |
-              = help: `privileged` switches off every wall between the container and the host; remove it, and name what the service really needs
-              = write: privileged: false
+                error[SV105]: `web` is privileged
+                 --> compose.yaml:4:17
+                  |
+                4 |     privileged: true
+                  |                 ^^^^
+                  |
+                  = help: `privileged` switches off every wall between the container and the host; remove it, and name what the service really needs
+                  = write: privileged: false
 
-            refused: 1 error, 4 warnings, 17 notes
-        "#]],
+                refused: 1 error, 4 warnings, 16 notes
+            "#]],
         );
     }
 
