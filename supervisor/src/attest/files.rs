@@ -172,9 +172,7 @@ fn engine_made(case: &Case<'_>, mount: &MountInfo) -> bool {
         "/dev/mqueue" => mount.fs_type == "mqueue",
         "/sys" => mount.fs_type == "sysfs" && mount.read_only(),
         "/etc/resolv.conf" | "/etc/hostname" | "/etc/hosts" => mount.root.contains(&case.engine.id),
-        "/sbin/docker-init" | "/run/podman-init" | "/dev/init" => {
-            mount.read_only() && case.spec.confinement.init()
-        }
+        _ if super::INITS.contains(&target) => mount.read_only() && case.spec.confinement.init(),
         _ if below("/sys/fs/cgroup", target).is_some() => {
             mount.fs_type == "tmpfs" || mount.fs_type.starts_with("cgroup") && mount.read_only()
         }

@@ -124,13 +124,11 @@ pub(super) fn apparmor(case: &Case<'_>) -> Vec<Check> {
 
 /// The engine's init reaps what the service leaves behind, where it was asked for.
 pub(super) fn process_1(case: &Case<'_>) -> Vec<Check> {
-    /// Where engines put their init.
-    const INITS: [&str; 3] = ["/sbin/docker-init", "/dev/init", "/run/podman-init"];
     if !case.spec.confinement.init() {
         return Vec::new();
     }
     let seen = case.evidence.executable.as_ref().map_err(Clone::clone);
-    let seen = seen.map(|path| (path.clone(), INITS.contains(&path.as_str())));
+    let seen = seen.map(|path| (path.clone(), super::INITS.contains(&path.as_str())));
     vec![Check::compared("process 1", "the engine's init", seen)]
 }
 

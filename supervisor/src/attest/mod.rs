@@ -66,6 +66,10 @@ impl Check {
     }
 }
 
+/// Where engines put their init: `/sbin` may be a link in the image, to `/usr/sbin` (Debian) or `/usr/bin` (Arch).
+const INITS: [&str; 5] =
+    ["/sbin/docker-init", "/usr/sbin/docker-init", "/usr/bin/docker-init", "/dev/init", "/run/podman-init"];
+
 /// What one item looks at.
 struct Case<'a> {
     spec: &'a ContainerSpec,
