@@ -113,9 +113,10 @@ fn tmpfs(mount: &MountInfo, size: u64, owner: (u32, u32, u32)) -> (String, bool)
     let same = missing.is_empty()
         && seen == (Some(owner.0), Some(owner.1), Some(owner.2))
         && bytes.is_some_and(|bytes| bytes.abs_diff(size) < 65_536);
+    let number = |n: Option<u32>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
     let mode = seen.0.map_or_else(|| "?".to_owned(), |mode| format!("{mode:o}"));
-    let mut words =
-        vec![format!("tmpfs of {} KiB", bytes.unwrap_or_default() / 1024), format!("mode {mode}")];
+    let mode = format!("mode {mode} of {}:{}", number(seen.1), number(seen.2));
+    let mut words = vec![format!("tmpfs of {} KiB", bytes.unwrap_or_default() / 1024), mode];
     words.extend(missing);
     (words.join(", "), same)
 }
@@ -247,7 +248,9 @@ fn describe(promise: &MountPromise) -> String {
         MountSource::Bind(path) => path.clone(),
         MountSource::Volume { name: Some(name), .. } => format!("volume {name}"),
         MountSource::Volume { name: None, .. } => "a volume of its own".to_owned(),
-        MountSource::Tmpfs { size, mode, .. } => format!("tmpfs of {} KiB, mode {mode:o}", size / 1024),
+        MountSource::Tmpfs { size, mode, uid, gid } => {
+            format!("tmpfs of {} KiB, mode {mode:o} of {uid}:{gid}", size / 1024)
+        }
         MountSource::Content { kind, key, .. } => format!("{kind}/{key}, same content"),
     };
     format!("{what}, {}", way(promise.read_only))

@@ -115,3 +115,6 @@ pub fn attest(spec: &ContainerSpec, evidence: &Evidence, engine: &Inspected) -> 
 pub fn holds(checks: &[Check]) -> bool {
     !checks.is_empty() && checks.iter().all(Check::holds)
 }
+
+#[cfg(test)]
+mod tests;

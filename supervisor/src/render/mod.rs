@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: deciding what is a finding. Text from files is made harmless here, and only here.
 
+pub mod attestation;
 pub mod catalogue;
 pub mod github;
 pub mod human;

@@ -1,57 +1,14 @@
-//! Capability numbers and names (capabilities(7), linux/capability.h of Linux 6.12).
+//! Capability masks, as `/proc` prints them, to names and back.
 //!
-//! Pure. Deliberately absent: which of them are dangerous; that is for the policy.
+//! Pure. A capability's number is its place in the table of `profiles`. Deliberately absent: which of them are dangerous.
 
-/// By number, without `CAP_`.
-const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
+use profiles::capability::CAPABILITIES;
 
 /// The mask of these names; a name that does not exist adds nothing, so that it can never be kept as promised.
 pub fn mask<'a>(names: impl IntoIterator<Item = &'a str>) -> u64 {
     names
         .into_iter()
-        .filter_map(|name| NAMES.iter().position(|known| *known == name))
+        .filter_map(|name| CAPABILITIES.iter().position(|known| known.name == name))
         .fold(0, |mask, number| mask | 1 << number)
 }
 
@@ -63,13 +20,14 @@ pub fn list(mask: u64) -> String {
     if mask.count_ones() > 12 {
         return format!("{} of them ({mask:x})", mask.count_ones());
     }
-    let known = NAMES
+    let known = CAPABILITIES
         .iter()
         .enumerate()
         .filter(|(number, _)| mask >> number & 1 == 1)
-        .map(|(_, name)| (*name).to_owned());
-    let unknown =
-        (NAMES.len()..64).filter(|number| mask >> number & 1 == 1).map(|number| format!("number {number}"));
+        .map(|(_, row)| row.name.to_owned());
+    let unknown = (CAPABILITIES.len()..64)
+        .filter(|number| mask >> number & 1 == 1)
+        .map(|number| format!("number {number}"));
     known.chain(unknown).collect::<Vec<_>>().join(",")
 }
 
@@ -85,6 +43,6 @@ mod tests {
         assert_eq!(list(0), "none");
         assert_eq!(list(1 << 45), "number 45");
         assert_eq!(list(0x1ff_ffff_ffff), "41 of them (1ffffffffff)");
-        assert_eq!(mask(NAMES), 0x1ff_ffff_ffff);
+        assert_eq!(mask(CAPABILITIES.iter().map(|row| row.name)), 0x1ff_ffff_ffff);
     }
 }

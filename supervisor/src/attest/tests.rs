@@ -1,0 +1,784 @@
+//! A container as it should be, and one difference at a time: which row says so, and that no other does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use compose::host::MemoryHost;
+use compose::model::Date;
+use compose::{Policy, Request, Source};
+use expect_test::{Expect, expect};
+use profiles::{Arch, Kernel};
+
+use super::*;
+use crate::decide::seen::{SeenImage, State};
+use crate::decide::spec::{PortSpec, Restart, Wanted};
+use crate::decide::wanted::{Given, Restarts, wanted};
+use crate::decide::{hash, labels};
+use crate::engine::{Joined, MountPoint};
+use crate::observe::kernel::cgroup::Bound;
+use crate::observe::kernel::inside::{FileId, Kind};
+use crate::observe::kernel::status::{CapabilitySets, Status};
+use crate::observe::kernel::users::Ids;
+use crate::observe::kernel::{Process, Unread, mountinfo};
+
+const FILE: &str = r#"
+name: shop
+services:
+  web:
+    image: sha256:1111111111111111111111111111111111111111111111111111111111111111
+    user: "1000:1000"
+    mem_limit: 64m
+    pids_limit: 50
+    cpus: 0.5
+    ulimits: {nofile: {soft: 1024, hard: 2048}}
+    volumes: ["./conf:/conf:ro", "data:/data"]
+    tmpfs: ["/tmp:size=1m,mode=1777"]
+    networks: {back: {ipv4_address: 10.9.9.2}}
+    ports: ["127.0.0.1:8443:443"]
+    configs: [{source: site, target: /etc/site}]
+networks:
+  back: {internal: true, ipam: {config: [{subnet: 10.9.9.0/24}]}}
+volumes: {data: {}}
+configs: {site: {content: "x"}}
+x-supervisor: {edge: web}
+"#;
+const ID: &str = "bdf883306f04";
+
+fn world(apparmor: bool) -> Wanted {
+    let request = Request {
+        files: vec![Source::new("compose.yaml", FILE)],
+        directory: PathBuf::from("/srv/shop"),
+        project_name: None,
+        environment: BTreeMap::new(),
+    };
+    let host = MemoryHost::default();
+    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let (stack, report) = compose::admit(compose::load(request, &host), &policy, &host);
+    let stack = stack.unwrap_or_else(|| panic!("{report:?}"));
+    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor };
+    let confinements =
+        BTreeMap::from([("web".to_owned(), profiles::confine(&stack, "web", &kernel).unwrap())]);
+    let image = stack.project().services["web"].image.clone().unwrap().value;
+    let images = BTreeMap::from([(image.clone(), SeenImage { id: image })]);
+    let contents = BTreeMap::from([("config/site".to_owned(), "c0ffee".to_owned())]);
+    let profiles = BTreeSet::new();
+    let given = Given {
+        confinements: &confinements,
+        images: &images,
+        contents: &contents,
+        profiles: &profiles,
+        restarts: Restarts::Ours,
+    };
+    wanted(&stack, &given).unwrap()
+}
+
+/// A container that is exactly as promised.
+struct World {
+    spec: ContainerSpec,
+    evidence: Evidence,
+    engine: Inspected,
+}
+
+fn as_promised() -> World {
+    let spec = world(false).services["web"].containers[0].clone();
+    let file = |inode| FileId { device: 7, inode, kind: Kind::File, sha256: Some("c0ffee".to_owned()) };
+    let folder = |inode| FileId { kind: Kind::Folder, sha256: None, ..file(inode) };
+    let mounts = format!(
+        "182 1 0:43 / / ro,relatime - overlay overlay rw\n\
+         184 182 0:53 / /proc rw,nosuid - proc proc rw\n\
+         185 182 0:58 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755\n\
+         187 182 0:73 / /sys ro,nosuid - sysfs sysfs ro\n\
+         188 187 0:74 / /sys/fs/cgroup rw,nosuid - tmpfs tmpfs rw,mode=755\n\
+         189 188 0:29 /docker/x /sys/fs/cgroup/cpu ro,nosuid - cgroup cgroup rw,cpu\n\
+         200 182 254:0 /usr/bin/docker-init /sbin/docker-init ro - ext4 /dev/vda rw\n\
+         201 182 0:76 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw,size=1024k,uid=1000,gid=1000\n\
+         202 182 254:0 /srv/shop/conf /conf ro - ext4 /dev/vda rw\n\
+         203 182 254:0 /var/lib/docker/volumes/shop_data/_data /data rw master:1 - ext4 /dev/vda rw\n\
+         204 182 254:0 /var/lib/docker/containers/{ID}/hosts /etc/hosts ro - ext4 /dev/vda rw\n\
+         205 182 254:0 /var/lib/supervisor/shop/contents/x /etc/site ro - ext4 /dev/vda rw\n\
+         107 184 0:53 /sys /proc/sys ro,nosuid - proc proc rw\n\
+         110 184 0:58 /null /proc/keys rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755\n"
+    );
+    let namespaces = |at: u64| -> BTreeMap<String, u64> {
+        ["cgroup", "ipc", "mnt", "net", "pid", "uts"]
+            .iter()
+            .zip(at..)
+            .map(|(kind, n)| ((*kind).to_owned(), n))
+            .collect()
+    };
+    let with_user = |mut map: BTreeMap<String, u64>| {
+        map.insert("user".to_owned(), 1);
+        map
+    };
+    let main = Process {
+        pid: 4711,
+        started: 1,
+        status: Ok(Status {
+            name: "docker-init".to_owned(),
+            uids: [1000; 4],
+            gids: [1000; 4],
+            groups: BTreeSet::from([1000]),
+            capabilities: CapabilitySets::default(),
+            no_new_privs: true,
+            seccomp: 2,
+            seccomp_filters: Some(1),
+        }),
+        namespaces: Ok(with_user(namespaces(100))),
+        apparmor: Ok(None),
+    };
+    let host_namespaces =
+        with_user(namespaces(10)).into_iter().map(|(kind, inode)| (kind, BTreeSet::from([inode]))).collect();
+    let evidence = Evidence {
+        others: Ok(vec![Process { pid: 4712, ..main.clone() }]),
+        main,
+        host_namespaces: Ok(host_namespaces),
+        uid_map: Ok(vec![[0, 0, 4_294_967_295]]),
+        ids: Ok(Ids { uid: 1000, gid: 1000, groups: BTreeSet::from([1000]) }),
+        executable: Ok("/sbin/docker-init".to_owned()),
+        cgroup: Ok(format!("/docker/{ID}")),
+        pids: Ok(Bound::At(50)),
+        memory: Ok(Bound::At(64 << 20)),
+        memory_swap: Ok(Bound::At(64 << 20)),
+        cpus: Ok(Bound::At(500_000_000)),
+        limits: Ok(spec.confinement.limits().ulimits.iter().map(limit_row).collect()),
+        oom_score_adj: Ok(i64::from(spec.confinement.limits().oom_score_adj)),
+        mounts: Ok(mountinfo::parse(&mounts).unwrap()),
+        host_mounts: Ok(mountinfo::parse("27 1 254:0 / / rw - ext4 /dev/vda rw").unwrap()),
+        inside: [("/conf", folder(1)), ("/data", folder(2)), ("/tmp", folder(3)), ("/etc/site", file(4))]
+            .map(|(target, id)| (target.to_owned(), Ok(id)))
+            .into(),
+        outside: [("/conf".to_owned(), Ok(folder(1)))].into(),
+        devices: Ok(["null", "zero", "tty"].map(str::to_owned).into()),
+        system_paths: ["/proc/sys", "/proc/keys"].map(str::to_owned).into(),
+        engine_sockets: ["/run/docker.sock".to_owned()].into(),
+    };
+    let engine = inspected(&spec);
+    World { spec, evidence, engine }
+}
+
+fn limit_row((name, (soft, hard)): (&String, &(u64, u64))) -> String {
+    let name = match name.as_str() {
+        "nofile" => "Max open files",
+        "nproc" => "Max processes",
+        "core" => "Max core file size",
+        other => panic!("a row for {other}"),
+    };
+    format!("{name}      {soft}      {hard}     \n")
+}
+
+fn inspected(spec: &ContainerSpec) -> Inspected {
+    let point = MountPoint {
+        kind: "volume".to_owned(),
+        name: Some("shop_data".to_owned()),
+        source: "/var/lib/docker/volumes/shop_data/_data".to_owned(),
+        target: "/data".to_owned(),
+        read_only: false,
+        propagation: String::new(),
+    };
+    Inspected {
+        id: ID.to_owned(),
+        name: spec.name.clone(),
+        state: State::Running,
+        pid: Some(4711),
+        started_at: None,
+        finished_at: None,
+        exit_code: 0,
+        oom_killed: false,
+        error: String::new(),
+        health: None,
+        health_output: None,
+        restart_count: 0,
+        image_id: spec.image_id.clone(),
+        labels: spec.labels(),
+        hostname: spec.hostname.clone(),
+        user: "1000:1000".to_owned(),
+        init: true,
+        privileged: false,
+        read_only_root: true,
+        cap_add: BTreeSet::new(),
+        cap_drop: BTreeSet::from(["ALL".to_owned()]),
+        security_opt: vec![
+            "no-new-privileges:true".to_owned(),
+            format!("seccomp={}", spec.confinement.seccomp()),
+        ],
+        apparmor: String::new(),
+        ipc_mode: "private".to_owned(),
+        pid_mode: String::new(),
+        uts_mode: String::new(),
+        userns_mode: String::new(),
+        cgroupns_mode: "private".to_owned(),
+        network_mode: "shop_back".to_owned(),
+        memory: 64 << 20,
+        memory_swap: 64 << 20,
+        nano_cpus: 500_000_000,
+        pids_limit: 50,
+        cgroup_parent: String::new(),
+        networks: spec
+            .networks
+            .iter()
+            .map(|(name, at)| (name.clone(), Joined { ipv4: at.ipv4.map(Into::into), ..Joined::default() }))
+            .collect(),
+        mounts: vec![point],
+        tmpfs: BTreeMap::new(),
+        ports: spec.ports.clone(),
+        devices: Vec::new(),
+        runtime: "runc".to_owned(),
+        restart: Restart::No,
+    }
+}
+
+/// Changes one thing of a container that is as promised, and shows the rows that do not hold.
+#[track_caller]
+fn check(change: impl FnOnce(&mut World), expect: Expect) {
+    let mut world = as_promised();
+    change(&mut world);
+    let checks = attest(&world.spec, &world.evidence, &world.engine);
+    let rows: Vec<String> =
+        checks.iter().filter(|c| !c.holds()).map(|c| format!("{:?} {}\n", c.verdict, c.sentence())).collect();
+    expect.assert_eq(&rows.concat());
+}
+
+fn status(world: &mut World) -> &mut Status {
+    world.evidence.main.status.as_mut().unwrap()
+}
+
+fn remount(world: &mut World, from: &str, to: &str) {
+    let mounts = world.evidence.mounts.as_mut().unwrap();
+    let row = mounts.iter_mut().find(|mount| mount.target == from).unwrap();
+    *row = mountinfo::parse(to).unwrap().remove(0);
+}
+
+fn mount_also(world: &mut World, line: &str) {
+    world.evidence.mounts.as_mut().unwrap().extend(mountinfo::parse(line).unwrap());
+}
+
+#[test]
+fn what_is_as_promised_holds_in_every_row() {
+    let world = as_promised();
+    let checks = attest(&world.spec, &world.evidence, &world.engine);
+    let rows: Vec<String> = checks
+        .iter()
+        .map(|c| format!("{:?} | {} | {} | {}\n", c.verdict, c.item, c.promised, c.seen))
+        .collect();
+    expect![[r#"
+        Kept | made from | this file | this file
+        Kept | image | 111111111111 | 111111111111
+        Kept | user | 1000:1000 | 1000:1000
+        Kept | groups | at most 1000 | 1000
+        Kept | capabilities | none | none
+        Kept | no new privileges | on | on
+        Kept | seccomp | filtering | filtering, 1 filter
+        Kept | seccomp profile | its own | its own
+        Noted | apparmor | nothing: the kernel has none | none
+        Kept | process 1 | the engine's init | /sbin/docker-init
+        Kept | other processes | no more rights than process 1 | 1 alike
+        Kept | namespaces | its own cgroup, ipc, mnt, net, pid, uts | its own
+        Kept | user ids | the host's, or remapped without its root | the host's ids
+        Kept | engine's modes | all private, no device | all private
+        Kept | cgroup | its own | its own
+        Kept | root | read-only | read-only
+        Kept | mount /conf | /srv/shop/conf, read-only | /srv/shop/conf, read-only
+        Kept | mount /data | volume shop_data, writable | volume shop_data, writable
+        Kept | mount /tmp | tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable | tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable
+        Kept | mount /etc/site | config/site, same content, read-only | config/site, same content, read-only
+        Kept | other mounts | none | none
+        Kept | system paths | hidden or read-only | hidden
+        Kept | devices | the usual | the usual
+        Kept | engine sockets | none | none
+        Kept | processes | 50 | 50
+        Kept | memory | 64 MiB | 64 MiB
+        Kept | memory and swap | 64 MiB | 64 MiB
+        Kept | processor | 0.5 | 0.5
+        Kept | oom score | 0 | 0
+        Kept | ulimit core | 0:0 | 0:0
+        Kept | ulimit nofile | 1024:2048 | 1024:2048
+        Kept | ulimit nproc | 2048:4096 | 2048:4096
+        Kept | networks | shop_back at 10.9.9.2, shop_edge | shop_back at 10.9.9.2, shop_edge
+        Kept | ports | 127.0.0.1:8443/tcp | 127.0.0.1:8443/tcp
+    "#]]
+    .assert_eq(&rows.concat());
+    assert!(holds(&checks));
+}
+
+#[test]
+fn no_row_is_no_proof() {
+    assert!(!holds(&[]));
+}
+
+#[test]
+fn another_identity_is_seen() {
+    check(
+        |w| status(w).uids = [0; 4],
+        expect![[r#"
+            Broken user: promised 1000:1000, seen 0:1000
+        "#]],
+    );
+    check(
+        |w| status(w).uids = [1000, 0, 0, 0],
+        expect![[r#"
+            Broken user: promised 1000:1000, seen uids [1000, 0, 0, 0], gids [1000, 1000, 1000, 1000]
+        "#]],
+    );
+    check(
+        |w| status(w).groups = BTreeSet::from([0, 1000]),
+        expect![[r#"
+            Broken groups: promised at most 1000, seen 0,1000
+        "#]],
+    );
+}
+
+#[test]
+fn more_rights_are_seen() {
+    check(
+        |w| {
+            let set = 0xa804_25fb;
+            status(w).capabilities =
+                CapabilitySets { effective: set, permitted: set, bounding: set, ..CapabilitySets::default() };
+        },
+        expect![[r#"
+            Broken capabilities: promised none, seen effective 14 of them (a80425fb); bounding 14 of them (a80425fb)
+        "#]],
+    );
+    check(
+        |w| status(w).capabilities.bounding = 1 << 21,
+        expect![[r#"
+            Broken capabilities: promised none, seen bounding SYS_ADMIN
+        "#]],
+    );
+    check(
+        |w| status(w).capabilities.ambient = 1 << 10,
+        expect![[r#"
+            Broken capabilities: promised none, seen ambient NET_BIND_SERVICE
+        "#]],
+    );
+    check(
+        |w| status(w).no_new_privs = false,
+        expect![[r#"
+            Broken no new privileges: promised on, seen off
+        "#]],
+    );
+    check(
+        |w| {
+            status(w).seccomp = 0;
+            w.engine.security_opt = vec!["seccomp=unconfined".to_owned()];
+        },
+        expect![[r#"
+            Broken seccomp: promised filtering, seen off
+            Broken seccomp profile: promised its own, seen unconfined
+        "#]],
+    );
+    check(
+        |w| w.engine.security_opt.clear(),
+        expect![[r#"
+            Broken seccomp profile: promised its own, seen the engine's default
+        "#]],
+    );
+}
+
+#[test]
+fn a_profile_that_is_not_in_force_is_seen() {
+    check(
+        |w| w.spec = world(true).services["web"].containers[0].clone(),
+        expect![[r#"
+            Broken made from: promised this file, seen another state of the file; `supervisor up` recreates it
+            Broken apparmor: promised supervisor-shop-web-a26cfc5b7c19 (enforce), seen the kernel has no AppArmor
+        "#]],
+    );
+    check(
+        |w| {
+            w.spec = world(true).services["web"].containers[0].clone();
+            w.engine.labels.insert(labels::HASH.to_owned(), hash::container(&w.spec));
+            w.evidence.main.apparmor = Ok(Some("docker-default (enforce)".to_owned()));
+        },
+        expect![[r#"
+            Broken apparmor: promised supervisor-shop-web-a26cfc5b7c19 (enforce), seen docker-default (enforce)
+            Broken other processes: promised no more rights than process 1, seen process 4712 has the AppArmor label none
+        "#]],
+    );
+}
+
+#[test]
+fn other_processes_count_too() {
+    let other = |w: &mut World, change: fn(&mut Process)| change(&mut w.evidence.others.as_mut().unwrap()[0]);
+    check(
+        |w| other(w, |p| p.status.as_mut().unwrap().capabilities.effective = 1 << 21),
+        expect![[r#"
+            Broken other processes: promised no more rights than process 1, seen process 4712 has capabilities: effective SYS_ADMIN
+        "#]],
+    );
+    check(
+        |w| other(w, |p| p.status.as_mut().unwrap().seccomp = 0),
+        expect![[r#"
+            Broken other processes: promised no more rights than process 1, seen process 4712 has no seccomp filter
+        "#]],
+    );
+    check(
+        |w| other(w, |p| p.status.as_mut().unwrap().no_new_privs = false),
+        expect![[r#"
+            Broken other processes: promised no more rights than process 1, seen process 4712 may gain privileges
+        "#]],
+    );
+    check(
+        |w| other(w, |p| p.namespaces.as_mut().unwrap().extend([("mnt".to_owned(), 12)])),
+        expect![[r#"
+            Broken other processes: promised no more rights than process 1, seen process 4712 is in another mnt namespace
+        "#]],
+    );
+    check(
+        |w| other(w, |p| p.apparmor = Ok(Some("unconfined".to_owned()))),
+        expect![[r#"
+            Broken other processes: promised no more rights than process 1, seen process 4712 has the AppArmor label unconfined
+        "#]],
+    );
+}
+
+#[test]
+fn the_hosts_namespaces_are_seen() {
+    check(
+        |w| w.evidence.main.namespaces.as_mut().unwrap().extend([("pid".to_owned(), 14)]),
+        expect![[r#"
+            Broken other processes: promised no more rights than process 1, seen process 4712 is in another pid namespace
+            Broken namespaces: promised its own cgroup, ipc, mnt, net, pid, uts, seen the host's pid
+        "#]],
+    );
+    check(
+        |w| w.engine.pid_mode = "host".to_owned(),
+        expect![[r#"
+            Broken engine's modes: promised all private, no device, seen pid=host
+        "#]],
+    );
+    check(
+        |w| w.engine.privileged = true,
+        expect![[r#"
+            Broken engine's modes: promised all private, no device, seen privileged=true
+        "#]],
+    );
+    check(
+        |w| w.engine.devices = vec!["/dev/kmsg".to_owned()],
+        expect![[r#"
+            Broken engine's modes: promised all private, no device, seen device /dev/kmsg
+        "#]],
+    );
+    check(
+        |w| w.evidence.cgroup = Ok("/".to_owned()),
+        expect![[r#"
+            Broken cgroup: promised its own, seen /
+        "#]],
+    );
+}
+
+#[test]
+fn a_writable_root_is_seen() {
+    check(
+        |w| remount(w, "/", "182 1 0:43 / / rw - overlay overlay rw"),
+        expect![[r#"
+            Broken root: promised read-only, seen writable
+        "#]],
+    );
+}
+
+#[test]
+fn another_source_of_a_bind_is_seen() {
+    // A link was put in the place of the folder after it was looked at: the kernel tells where it led.
+    check(
+        |w| {
+            remount(w, "/conf", "202 182 254:0 /etc /conf ro - ext4 /dev/vda rw");
+            w.evidence.inside.insert(
+                "/conf".to_owned(),
+                Ok(FileId { device: 7, inode: 99, kind: Kind::Folder, sha256: None }),
+            );
+            w.evidence
+                .outside
+                .insert("/conf".to_owned(), Err(Unread("a symbolic link is on the way by now".to_owned())));
+        },
+        expect![[r#"
+            Broken mount /conf: promised /srv/shop/conf, read-only, seen /etc, read-only
+        "#]],
+    );
+    check(
+        |w| remount(w, "/conf", "202 182 254:0 /srv/shop/conf /conf rw - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken mount /conf: promised /srv/shop/conf, read-only, seen /srv/shop/conf, writable
+        "#]],
+    );
+    check(
+        |w| remount(w, "/conf", "202 182 254:0 /srv/shop/conf /conf ro shared:4 - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken mount /conf: promised /srv/shop/conf, read-only, seen /srv/shop/conf, read-only, shared with the host
+        "#]],
+    );
+    check(
+        |w| w.evidence.mounts.as_mut().unwrap().retain(|m| m.target != "/conf"),
+        expect![[r#"
+            Broken mount /conf: promised /srv/shop/conf, read-only, seen not mounted
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_an_editor_replaced_on_the_host_is_no_difference() {
+    let file = |inode| FileId { device: 7, inode, kind: Kind::File, sha256: None };
+    check(
+        |w| {
+            remount(w, "/conf", "202 182 254:0 /srv/shop/conf//deleted /conf ro - ext4 /dev/vda rw");
+            w.evidence.inside.insert("/conf".to_owned(), Ok(file(1)));
+            w.evidence.outside.insert("/conf".to_owned(), Ok(file(5)));
+        },
+        expect![""],
+    );
+}
+
+#[test]
+fn a_volume_that_is_a_host_path_in_disguise_is_seen() {
+    check(
+        |w| remount(w, "/data", "203 182 254:0 / /data rw - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken mount /data: promised volume shop_data, writable, seen volume shop_data, which is really ext4/, writable
+            Broken engine sockets: promised none, seen /run/docker.sock under /data
+        "#]],
+    );
+    check(
+        |w| w.engine.mounts[0].name = Some("other".to_owned()),
+        expect![[r#"
+            Broken mount /data: promised volume shop_data, writable, seen volume other, writable
+        "#]],
+    );
+    check(
+        |w| {
+            w.engine.mounts[0].kind = "bind".to_owned();
+            w.engine.mounts[0].name = None;
+        },
+        expect![[r#"
+            Broken mount /data: promised volume shop_data, writable, seen bind /var/lib/docker/volumes/shop_data/_data, writable
+        "#]],
+    );
+}
+
+#[test]
+fn a_tmpfs_with_other_options_is_seen() {
+    check(
+        |w| {
+            remount(
+                w,
+                "/tmp",
+                "201 182 0:76 / /tmp rw,nosuid,nodev - tmpfs tmpfs rw,size=1024k,uid=1000,gid=1000",
+            );
+        },
+        expect![[r#"
+            Broken mount /tmp: promised tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable, seen tmpfs of 1024 KiB, mode 1777 of 1000:1000, without noexec, writable
+        "#]],
+    );
+    check(
+        |w| {
+            remount(
+                w,
+                "/tmp",
+                "201 182 0:76 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw,uid=1000,gid=1000",
+            );
+        },
+        expect![[r#"
+            Broken mount /tmp: promised tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable, seen tmpfs of 0 KiB, mode 1777 of 1000:1000, writable
+        "#]],
+    );
+    check(
+        |w| {
+            remount(
+                w,
+                "/tmp",
+                "201 182 0:76 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw,size=1024k,mode=755,uid=1000,gid=1000",
+            );
+        },
+        expect![[r#"
+            Broken mount /tmp: promised tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable, seen tmpfs of 1024 KiB, mode 755 of 1000:1000, writable
+        "#]],
+    );
+}
+
+#[test]
+fn other_content_of_a_config_is_seen() {
+    check(
+        |w| {
+            let seen = w.evidence.inside.get_mut("/etc/site").unwrap().as_mut().unwrap();
+            seen.sha256 = Some("bad".to_owned());
+        },
+        expect![[r#"
+            Broken mount /etc/site: promised config/site, same content, read-only, seen config/site, other content, read-only
+        "#]],
+    );
+}
+
+#[test]
+fn a_mount_that_nobody_promised_is_seen() {
+    check(
+        |w| mount_also(w, "300 182 254:0 /home /mnt rw - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken other mounts: promised none, seen /mnt from /home, writable
+        "#]],
+    );
+    check(
+        |w| mount_also(w, "300 182 254:0 /etc /etc/hosts ro - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken other mounts: promised none, seen /etc/hosts from /etc, read-only
+        "#]],
+    );
+    check(
+        |w| {
+            mount_also(w, "300 182 254:0 /var/lib/docker/volumes/aa/_data /var/cache rw - ext4 /dev/vda rw");
+            let point = MountPoint {
+                name: Some("aa".to_owned()),
+                target: "/var/cache".to_owned(),
+                ..w.engine.mounts[0].clone()
+            };
+            w.engine.mounts.push(point);
+        },
+        expect![[r#"
+            Broken other mounts: promised none, seen /var/cache from /var/lib/docker/volumes/aa/_data, writable (the image declares this VOLUME: name `/var/cache` under `volumes` or `tmpfs`)
+        "#]],
+    );
+}
+
+#[test]
+fn an_engine_socket_is_seen_under_any_name() {
+    check(
+        |w| mount_also(w, "300 182 254:0 /run/docker.sock /tmp/harmless rw - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken other mounts: promised none, seen /tmp/harmless from /run/docker.sock, writable
+            Broken engine sockets: promised none, seen /run/docker.sock under /tmp/harmless
+        "#]],
+    );
+    check(
+        |w| mount_also(w, "300 182 254:0 /run /host-run rw - ext4 /dev/vda rw"),
+        expect![[r#"
+            Broken other mounts: promised none, seen /host-run from /run, writable
+            Broken engine sockets: promised none, seen /run/docker.sock under /host-run
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_engine_hides_is_looked_for() {
+    check(
+        |w| w.evidence.mounts.as_mut().unwrap().retain(|m| m.target != "/proc/sys"),
+        expect![[r#"
+            Broken system paths: promised hidden or read-only, seen open: /proc/sys
+        "#]],
+    );
+    check(
+        |w| w.evidence.devices = Ok(BTreeSet::from(["null".to_owned(), "sda".to_owned()])),
+        expect![[r#"
+            Broken devices: promised the usual, seen sda
+        "#]],
+    );
+}
+
+#[test]
+fn other_bounds_are_seen() {
+    check(
+        |w| w.evidence.pids = Ok(Bound::Unlimited),
+        expect![[r#"
+            Broken processes: promised 50, seen unlimited
+        "#]],
+    );
+    check(
+        |w| w.evidence.memory = Ok(Bound::At(1 << 30)),
+        expect![[r#"
+            Broken memory: promised 64 MiB, seen 1024 MiB
+        "#]],
+    );
+    check(
+        |w| w.evidence.memory_swap = Ok(Bound::Unlimited),
+        expect![[r#"
+            Broken memory and swap: promised 64 MiB, seen unlimited
+        "#]],
+    );
+    check(
+        |w| w.evidence.cpus = Ok(Bound::At(1_000_000_000)),
+        expect![[r#"
+            Broken processor: promised 0.5, seen 1
+        "#]],
+    );
+    check(
+        |w| w.evidence.limits = Ok("Max open files  9 9\n".to_owned()),
+        expect![[r#"
+            Unread ulimit core: promised 0:0, seen could not be read: the kernel lists no `core`
+            Broken ulimit nofile: promised 1024:2048, seen 9:9
+            Unread ulimit nproc: promised 2048:4096, seen could not be read: the kernel lists no `nproc`
+        "#]],
+    );
+    check(
+        |w| w.evidence.oom_score_adj = Ok(-500),
+        expect![[r#"
+            Broken oom score: promised 0, seen -500
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_engine_says_otherwise_is_seen() {
+    check(
+        |w| drop(w.engine.labels.remove(labels::HASH)),
+        expect![[r#"
+            Broken made from: promised this file, seen somebody by hand: it has no hash label
+        "#]],
+    );
+    check(
+        |w| drop(w.engine.labels.insert(labels::HASH.to_owned(), "00".to_owned())),
+        expect![[r#"
+            Broken made from: promised this file, seen another state of the file; `supervisor up` recreates it
+        "#]],
+    );
+    check(
+        |w| w.engine.image_id = "sha256:2222222222222222".to_owned(),
+        expect![[r#"
+            Broken image: promised 111111111111, seen 222222222222
+        "#]],
+    );
+    check(
+        |w| drop(w.engine.networks.insert("bridge".to_owned(), Joined::default())),
+        expect![[r#"
+            Broken networks: promised shop_back at 10.9.9.2, shop_edge, seen bridge, shop_back at 10.9.9.2, shop_edge
+        "#]],
+    );
+    check(
+        |w| {
+            let port = w.engine.ports.pop_first().unwrap();
+            w.engine.ports.insert(PortSpec { host_ip: [0, 0, 0, 0].into(), ..port });
+        },
+        expect![[r#"
+            Broken ports: promised 127.0.0.1:8443/tcp, seen 0.0.0.0:8443/tcp
+        "#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_not_kept() {
+    check(
+        |w| {
+            let why = || Unread("permission denied; run as root".to_owned());
+            w.evidence.main.namespaces = Err(why());
+            w.evidence.mounts = Err(why());
+            w.evidence.others = Err(why());
+            w.evidence.main.status = Err(why());
+            w.evidence.executable = Err(why());
+        },
+        expect![[r#"
+            Unread user: promised 1000:1000, seen could not be read: permission denied; run as root
+            Unread groups: promised at most 1000, seen could not be read: permission denied; run as root
+            Unread capabilities: promised none, seen could not be read: permission denied; run as root
+            Unread no new privileges: promised on, seen could not be read: permission denied; run as root
+            Unread seccomp: promised filtering, seen could not be read: permission denied; run as root
+            Unread process 1: promised the engine's init, seen could not be read: permission denied; run as root
+            Unread other processes: promised no more rights than process 1, seen could not be read: permission denied; run as root
+            Unread namespaces: promised its own cgroup, ipc, mnt, net, pid, uts, seen could not be read: permission denied; run as root
+            Unread user ids: promised the host's, or remapped without its root, seen could not be read: permission denied; run as root
+            Unread root: promised read-only, seen could not be read: permission denied; run as root
+            Unread mount /conf: promised /srv/shop/conf, read-only, seen could not be read: permission denied; run as root
+            Unread mount /data: promised volume shop_data, writable, seen could not be read: permission denied; run as root
+            Unread mount /tmp: promised tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable, seen could not be read: permission denied; run as root
+            Unread mount /etc/site: promised config/site, same content, read-only, seen could not be read: permission denied; run as root
+            Unread other mounts: promised none, seen could not be read: permission denied; run as root
+            Unread system paths: promised hidden or read-only, seen could not be read: permission denied; run as root
+            Unread engine sockets: promised none, seen could not be read: permission denied; run as root
+        "#]],
+    );
+}
