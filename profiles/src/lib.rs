@@ -10,6 +10,8 @@ pub mod bases;
 pub mod capability;
 mod confine;
 pub mod confinement;
+#[cfg(test)]
+mod documentation;
 pub mod groups;
 pub mod seccomp;
 pub mod syscalls;

@@ -11,13 +11,14 @@ use crate::product::{self, cargo, workspace};
 use crate::shell::{command, has, loud, require_root, say};
 
 /// What tests need of the machine: program or file, and Debian package.
-const NEEDS: [(&str, &str); 6] = [
+const NEEDS: [(&str, &str); 7] = [
     ("/bin/busybox", "busybox-static"),
     ("curl", "curl"),
     ("openssl", "openssl"),
     ("nsenter", "util-linux"),
     ("kill", "procps"),
     ("cc", "gcc"),
+    ("apparmor_parser", "apparmor"),
 ];
 /// The runner, where the machine has none.
 const NEXTEST: &str = "0.9.143";

@@ -1,6 +1,11 @@
 //! From a Compose file to the promise, and the promise's AppArmor profile under AppArmor's own parser.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop at what they did not expect"
+)]
 
 mod apparmor;
 mod promise;

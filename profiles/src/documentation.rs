@@ -1,0 +1,168 @@
+//! `docs/profiles.md`, made from the tables and compared with what is kept; `cargo xtask docs` writes it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use expect_test::expect_file;
+
+use crate::arguments;
+use crate::capability::{CAPABILITIES, Danger};
+use crate::groups::{Denied, GROUPS, Group};
+use crate::seccomp::profile;
+use crate::syscalls::SYSCALLS;
+use crate::{Arch, Base, Kernel};
+
+/// What the document says before its tables.
+const HEAD: &str = "# Profiles
+
+Generated from the tables in `profiles/src`; `cargo xtask docs` writes it anew.
+
+Each service gets a seccomp profile and, where the kernel has AppArmor, an AppArmor profile. Both are made from the Compose
+file; `supervisor profile show SERVICE` prints them. Neither can be switched off or replaced by the file.
+
+## Seccomp
+
+`x-supervisor.runtime` of a service names the base: `go`, `node` or `generic`. Without it the base is `generic`: the
+image's name is never asked, for it is no promise about what is inside. A profile is a subset of the engine's default,
+shown by running the compiled filter over every system call and every class of arguments. A call that is not granted
+answers as its group says:
+
+- `ENOSYS`, as an older kernel would, so that a program takes the way that it has for one. Every call that is in no
+  table answers so too.
+- `EPERM`: known, dangerous, and not for this service.
+- `SIGSYS`: the process ends. No service calls these; an intruder does.
+
+A call by way of the 32-bit entry ends the thread that makes it.
+
+";
+
+#[test]
+fn is_as_kept() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/profiles.md");
+    let text =
+        [HEAD.to_owned(), counts(), groups(), calls(), filters(), capabilities(), TAIL.to_owned()].concat();
+    expect_file![path].assert_eq(&text);
+}
+
+/// A kernel newer than every row of the table.
+const fn newest(arch: Arch) -> Kernel {
+    Kernel { arch, version: (7, 0), apparmor: true }
+}
+
+fn counts() -> String {
+    let mut text = "| base | allowed on x86_64 | on aarch64 |\n|---|---|---|\n".to_owned();
+    for base in Base::ALL {
+        let count = |arch| profile(base, &BTreeSet::new(), &newest(arch)).allowed().len();
+        writeln!(text, "| `{}` | {} | {} |", base.name(), count(Arch::X86_64), count(Arch::Aarch64)).unwrap();
+    }
+    text + "\nThe engine's default allows 304 of the same names on x86_64 and 262 on aarch64 (361 with every architecture's own).\n\n"
+}
+
+fn groups() -> String {
+    let mut text =
+        "### Groups\n\n| group | calls | granted to | else | why |\n|---|---|---|---|---|\n".to_owned();
+    for row in GROUPS {
+        let bases =
+            Base::ALL.iter().filter(|base| base.groups().contains(&row.group)).map(|base| base.name());
+        let bases: Vec<_> = bases.collect();
+        let granted = if bases.is_empty() { "none".to_owned() } else { bases.join(", ") };
+        let count = SYSCALLS.iter().filter(|call| call.group == row.group).count();
+        let denied = denied(row.denied);
+        writeln!(text, "| {} | {count} | {granted} | {denied} | {} |", row.name, row.why).unwrap();
+    }
+    text + "\n"
+}
+
+const fn denied(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Absent => "`ENOSYS`",
+        Denied::Refused => "`EPERM`",
+        Denied::Killed => "`SIGSYS`",
+    }
+}
+
+fn calls() -> String {
+    let mut text = "### Calls\n\n`*`: x86_64 alone. A call that a kernel is too old for is left out.\n\n\
+                    | group | call | since | why |\n|---|---|---|---|\n"
+        .to_owned();
+    for row in GROUPS {
+        for call in SYSCALLS.iter().filter(|call| call.group == row.group) {
+            let mark = if call.x86_64_only { "*" } else { "" };
+            let (major, minor) = call.since;
+            writeln!(text, "| {} | `{}`{mark} | {major}.{minor} | {} |", row.name, call.name, call.why)
+                .unwrap();
+        }
+    }
+    text + "\n"
+}
+
+fn filters() -> String {
+    let names = SYSCALLS.iter().map(|call| call.name);
+    let filtered: Vec<_> = names.filter(|name| arguments::filter(name, &BTreeSet::new()).is_some()).collect();
+    let mut text = "### Arguments\n\nThese are granted for some arguments alone:\n\n".to_owned();
+    for (name, what) in FILTERS {
+        writeln!(text, "- `{name}`: {what}").unwrap();
+    }
+    let told: Vec<_> = FILTERS.iter().flat_map(|(names, _)| names.split("`, `")).collect();
+    assert!(filtered.iter().all(|name| told.contains(name)), "{filtered:?} are filtered, {told:?} are told");
+    text + "\n"
+}
+
+/// What each filter lets through, in words.
+const FILTERS: &[(&str, &str)] = &[
+    ("clone", "no flag that makes a namespace; with one, `EPERM`"),
+    (
+        "socket",
+        "unix; TCP and UDP over IPv4 and IPv6; ping without rights; netlink for addresses and routes. `EPERM` for raw sockets and for \
+         every other family that Linux has, `AF_ALG`, `AF_VSOCK` and `AF_PACKET` among them; `ENOSYS` for other protocols, which \
+         would load kernel modules (SCTP, MPTCP, DCCP, L2TP)",
+    ),
+    (
+        "ioctl",
+        "everything but `TIOCSTI` and `TIOCLINUX`, which type into a terminal, whatever the bits above the lower 32 say",
+    ),
+    ("prctl", "a list of options; not `PR_SET_MM`, `PR_SET_PTRACER`, `PR_SCHED_CORE`"),
+    ("mknod`, `mknodat", "FIFOs, sockets and plain files; `EPERM` for devices"),
+    ("personality", "in no base; with it, only the ordinary one and the question which it is"),
+];
+
+fn capabilities() -> String {
+    let mut text = "### Capabilities\n\nAll are dropped but those that the file adds and the policy lets in. Some open calls:\n\n\
+                    | capability | reach | lets a process | opens |\n|---|---|---|---|\n"
+        .to_owned();
+    for row in CAPABILITIES {
+        let reach = match row.danger {
+            Danger::Contained => "container",
+            Danger::Weakens => "neighbours",
+            Danger::Host => "host",
+        };
+        let opens = row.opens.iter().map(|call| format!("`{call}`")).collect::<Vec<_>>().join(" ");
+        writeln!(text, "| `{}` | {reach} | {} | {opens} |", row.name, row.why).unwrap();
+    }
+    text + "\n"
+}
+
+/// What the document says after its tables.
+const TAIL: &str = "## AppArmor
+
+- What the container sees may be read, less the parts of `/proc` and `/sys` that tell of the host.
+- The writable mounts may be written, with locks. Nothing in them can be executed or mapped as code: nothing that was
+  downloaded can be run. Code in memory files (`memfd`) cannot be executed either.
+- Everything else may be executed where the root is read-only, for nobody can have changed it.
+- Unix, TCP and UDP sockets; raw, packet, alg, vsock and xdp sockets are denied.
+- No mount, no unmount, no taking over of processes. Signals come from the host, from the OCI runtime's own profile
+  (`runc`, `crun`) and from the container's own processes.
+
+The profile's name is `supervisor-PROJECT-SERVICE-HASH`. The hash is of its text, so that a container that runs keeps the
+profile that it was given. Profiles are loaded through `apparmor_parser` (package `apparmor`); where the kernel has
+AppArmor and a profile does not load, the container is not started. Where the kernel has none, `attest` says so.
+";
+
+#[test]
+fn every_group_has_one_row_and_a_call() {
+    let groups: BTreeSet<Group> = SYSCALLS.iter().map(|call| call.group).collect();
+    let rows: Vec<Group> = GROUPS.iter().map(|row| row.group).collect();
+    assert_eq!(rows.len(), rows.iter().collect::<BTreeSet<_>>().len(), "a group has two rows");
+    assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), groups);
+}
