@@ -10,6 +10,7 @@ pub mod exec;
 pub mod init;
 pub mod logs;
 pub mod plan;
+pub mod profile;
 pub mod ps;
 pub mod pull;
 pub mod restart;
@@ -64,6 +65,8 @@ pub enum Command {
     Top(top::Args),
     /// Show what services use
     Stats(stats::Args),
+    /// Show how the kernel confines a service: seccomp and AppArmor
+    Profile(profile::Args),
     /// List the rules, or explain one
     Rules(rules::Args),
     /// Write a hardened stack to start from
@@ -86,6 +89,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(global, &args),
         Command::Config(args) => config::run(global, &args),
+        Command::Profile(args) => profile::run(global, &args),
         Command::Rules(args) => rules::run(global, &args),
         Command::Init(args) => init::run(global, &args),
         Command::Plan(args) => block_on(plan::run(global, &args)),

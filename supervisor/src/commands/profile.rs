@@ -1,0 +1,128 @@
+//! `profile`: how the kernel confines a service.
+//!
+//! Deliberately absent: loading anything; `show` needs no engine and no root.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use clap::{Subcommand, ValueEnum};
+use profiles::{AppArmor, Base, Confinement, Kernel, seccomp};
+
+use crate::args::GlobalArgs;
+use crate::exit::{Exit, Failure};
+use crate::{host, input};
+
+/// Options of `profile`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What `profile` does.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Print a service's profiles
+    #[command(after_help = "Examples:
+  supervisor profile show web                       base, number of calls, capabilities, AppArmor
+  supervisor profile show web --format flat         seccomp as a file for Kubernetes or containerd
+  supervisor profile show web --format apparmor     what `apparmor_parser` is given")]
+    Show {
+        /// The service
+        service: String,
+        /// Which profile, and in whose words
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: Format,
+    },
+}
+
+/// What `profile show` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// In short, for people
+    #[default]
+    Human,
+    /// Seccomp as the engine is given it, inline
+    Engine,
+    /// The same over several lines, as a file for Kubernetes or containerd
+    Flat,
+    /// The AppArmor profile
+    Apparmor,
+}
+
+pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    let Action::Show { service, format } = &args.action;
+    let stack = input::admitted(global)?;
+    let kernel = host::kernel::read();
+    // Shown on a kernel without AppArmor too; what is true of this one, the short form says.
+    let shown = Kernel { apparmor: true, ..kernel };
+    let confinement = profiles::confine(&stack, service, &shown).ok_or_else(|| {
+        let services = stack.project().services.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        Failure::new(Exit::Unreadable, format!("there is no service `{service}`"))
+            .help(format!("the file has {}", services.join(", ")))
+    })?;
+    let runtime = stack.project().services.get(service).and_then(|s| s.supervisor.runtime.as_ref());
+    let text = match format {
+        Format::Human => human(Base::of(runtime.map(|runtime| runtime.value)), &confinement, kernel),
+        Format::Engine => format!("{}\n", confinement.seccomp()),
+        Format::Flat => profile(&confinement).map_or_else(String::new, |profile| profile.to_pretty_json()),
+        Format::Apparmor => apparmor(&confinement).1.to_owned(),
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// The profile, read back from what the engine is given.
+fn profile(confinement: &Confinement) -> Option<seccomp::Profile> {
+    serde_json::from_str(confinement.seccomp()).ok()
+}
+
+/// Name and text.
+fn apparmor(confinement: &Confinement) -> (&str, &str) {
+    match confinement.apparmor() {
+        AppArmor::Profile { name, text } => (name, text),
+        AppArmor::Absent => ("", ""),
+    }
+}
+
+/// A few lines for people.
+fn human(base: Base, confinement: &Confinement, kernel: Kernel) -> String {
+    let mut text = String::new();
+    let allowed = profile(confinement).map_or(0, |profile| profile.allowed().len());
+    let capabilities = confinement.capabilities().iter().map(String::as_str).collect::<Vec<_>>();
+    let capabilities = if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(", ") };
+    let (major, minor) = kernel.version;
+    let rows = [
+        ("seccomp", format!("base `{}`, {allowed} calls allowed, of Linux {major}.{minor}", base.name())),
+        ("capabilities", capabilities),
+        ("AppArmor", apparmor(confinement).0.to_owned()),
+    ];
+    for (what, value) in rows {
+        let _ = writeln!(text, "{what:<13} {value}");
+    }
+    if !kernel.apparmor {
+        let _ = writeln!(text, "{:<13} this kernel has no AppArmor: here, the profile is not in force", "");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Cli;
+    use crate::commands::Command;
+
+    #[test]
+    fn a_service_and_a_format_are_read() {
+        let cli = Cli::try_parse_from(["supervisor", "profile", "show", "web", "--format", "flat"]).unwrap();
+        let Command::Profile(Args { action: Action::Show { service, format } }) = cli.command else {
+            panic!("another command was read");
+        };
+        assert_eq!((service.as_str(), format), ("web", Format::Flat));
+    }
+}
