@@ -72,6 +72,8 @@ pub(crate) enum Place {
     OwnNetwork,
     /// In the machine's namespaces: its published ports answer in a browser.
     Machine,
+    /// There too, and it outlives this process.
+    Detached,
 }
 
 /// A private engine that was started here. Dropping it stops it.
@@ -91,7 +93,6 @@ impl Private {
         let lock = cache::lock(&format!("engine-{name}"))?;
         let log = cache::root()?.join(format!("engine-{name}.log"));
         let (mut command, api) = dockerd(name, place)?;
-        // It ends with this process, however that ends.
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let child = command.spawn().context("could not start `dockerd`")?;
         let mut engine = Self { api, child, _lock: lock };
@@ -120,7 +121,7 @@ impl Drop for Private {
 pub(crate) fn start_detached(name: &str) -> Result<(Api, u32)> {
     require_root("to start a container engine")?;
     let log = cache::root()?.join(format!("engine-{name}.log"));
-    let (mut command, api) = dockerd(name, Place::Machine)?;
+    let (mut command, api) = dockerd(name, Place::Detached)?;
     command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?).process_group(0);
     let mut child = command.spawn().context("could not start `dockerd`")?;
     wait_for(&api, &log, || child.try_wait().is_ok_and(|ended| ended.is_none()))?;
@@ -135,21 +136,13 @@ fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
     fs::create_dir_all(&run)?;
     let api = Api::new(run.join("docker.sock"));
     let mut arguments: Vec<String> = Vec::new();
+    if place != Place::Detached {
+        // It ends with this process, however that ends.
+        arguments.extend(["setpriv", "--pdeathsig", "TERM"].map(String::from));
+    }
     if place == Place::OwnNetwork {
-        let enter = [
-            "unshare",
-            "--net",
-            "--mount",
-            "--propagation",
-            "private",
-            "setpriv",
-            "--pdeathsig",
-            "TERM",
-            "sh",
-            "-c",
-        ];
-        arguments.extend(enter.map(String::from));
-        arguments.extend(["ip link set lo up; exec \"$@\"".to_owned(), "sh".to_owned()]);
+        arguments.extend(["unshare", "--net", "--mount", "--propagation", "private"].map(String::from));
+        arguments.extend(["sh", "-c", "ip link set lo up; exec \"$@\"", "sh"].map(String::from));
     }
     arguments.push(root.join("usr/sbin/dockerd").display().to_string());
     let option = |name: &str, value: String| [format!("--{name}"), value];
@@ -162,7 +155,7 @@ fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
     arguments.extend(option("cgroup-parent", format!("/supervisor-{name}")));
     arguments.extend(option("default-address-pool", "base=10.77.0.0/16,size=24".to_owned()));
     arguments.extend(option("default-address-pool", "base=10.78.0.0/16,size=24".to_owned()));
-    if place == Place::Machine {
+    if place != Place::OwnNetwork {
         // No default bridge: a stack has networks of its own, and the machine is to look as before when the engine ends.
         arguments.extend(option("bridge", "none".to_owned()));
     }

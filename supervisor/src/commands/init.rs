@@ -173,4 +173,24 @@ mod tests {
         assert!(failure.contains("already has another Caddyfile"), "{failure}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
+
+    #[test]
+    fn what_is_written_is_admitted_without_a_warning_once_images_are_pinned() {
+        let folder = tempfile::tempdir().unwrap();
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let image = |name: &str| (name.to_owned(), digest.clone());
+        let args = Args {
+            folder: folder.path().to_owned(),
+            site: "a.test".to_owned(),
+            tls: "internal".to_owned(),
+            set: vec![image("CADDY_IMAGE"), image("OPENCLAW_IMAGE")],
+        };
+        run(&GlobalArgs::default(), &args).unwrap();
+        let global = GlobalArgs { file: vec![folder.path().join("compose.yaml")], ..GlobalArgs::default() };
+        let judged = crate::input::load_and_admit(&global, true);
+        let said: Vec<_> =
+            judged.report.findings.iter().filter(|f| f.severity != compose::Severity::Note).collect();
+        assert!(said.is_empty(), "{said:#?}");
+        assert!(judged.admitted.is_some());
+    }
 }
