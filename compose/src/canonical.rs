@@ -29,6 +29,11 @@ pub(crate) fn canonical(file: &mut Node, problems: &mut Problems) {
     }
 }
 
+/// Whether a mapping was made from a short form: its entries stand where it stands.
+pub(crate) fn is_short(node: &Node) -> bool {
+    node.as_map().and_then(|m| m.entries.first()).is_some_and(|e| e.key_span == node.span)
+}
+
 /// Every entry of a mapping that is not an extension.
 fn each(node: &mut Node, mut change: impl FnMut(&str, &mut Node)) {
     if let Value::Map(map) = &mut node.value {
@@ -70,16 +75,33 @@ pub(crate) fn service(node: &mut Node, problems: &mut Problems) {
                     pairs(node);
                 }
             }),
-            "post_start" | "pre_stop" | "pre_start" => items(value, |item| {
-                each(item, |key, node| match key {
-                    "command" => command(node, problems),
-                    "environment" => pairs(node),
-                    _ => {}
+            "post_start" | "pre_stop" | "pre_start" => items(value, |item| hook(item, problems)),
+            "develop" => each(value, |_, watch| {
+                items(watch, |row| {
+                    each(row, |key, node| match key {
+                        "exec" => hook(node, problems),
+                        "ignore" | "include" => listed(node),
+                        _ => {}
+                    });
                 });
+            }),
+            "provider" => each(value, |key, node| {
+                if key == "options" {
+                    each(node, |_, option| listed(option));
+                }
             }),
             _ => {}
         }
     }
+}
+
+/// A command that runs before or after something.
+fn hook(node: &mut Node, problems: &mut Problems) {
+    each(node, |key, node| match key {
+        "command" => command(node, problems),
+        "environment" => pairs(node),
+        _ => {}
+    });
 }
 
 /// A network, volume, secret or config: labels, and `external` with a name in it.
@@ -117,6 +139,12 @@ fn includes(node: &mut Node) {
 
 fn build(node: &mut Node) {
     wrap(node, "context");
+    let span = node.span;
+    if let Value::Map(map) = &mut node.value
+        && map.get("context").is_none()
+    {
+        map.entries.push(Entry::made("context", span, Node::text(".", span)));
+    }
     each(node, |key, node| match key {
         "args" | "labels" | "additional_contexts" | "ssh" => pairs(node),
         "secrets" => items(node, |item| wrap(item, "source")),

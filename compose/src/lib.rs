@@ -29,6 +29,7 @@ pub mod source;
 mod spell;
 pub mod units;
 mod variables;
+mod written;
 mod yaml;
 
 pub use finding::{Finding, Report, Severity};
@@ -36,6 +37,7 @@ pub use host::Host;
 pub use model::{Project, Service};
 pub use source::{At, Origin, Source, SourceId, Sources, Span};
 pub use variables::environment;
+pub use written::as_written;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,6 +62,8 @@ pub struct Loaded {
     pub project: Option<Project>,
     /// All problems of reading, in file order.
     pub report: Report,
+    /// The merged tree, for what is printed as written.
+    pub(crate) tree: Option<written::Tree>,
 }
 
 /// What the policy is told besides the model.
@@ -91,7 +95,7 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
 ///
 /// Nothing is admitted that has an error, be it of loading or of the policy.
 pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitted>, Report) {
-    let Loaded { project, mut report } = loaded;
+    let Loaded { project, mut report, .. } = loaded;
     let Some(mut project) = project else { return (None, report) };
     let mut found = policy::judge(&policy::Stack::new(&project, host));
     found.extend(harden::harden(&mut project));

@@ -21,6 +21,7 @@ use crate::paths;
 use crate::problem::{self, Problems};
 use crate::shape;
 use crate::source::{At, MOST_BYTES, Source, SourceId, Sources, Span};
+use crate::written::Tree;
 use crate::yaml;
 use crate::{Loaded, Request};
 
@@ -56,22 +57,25 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         loader.prepare(&mut tree, &environment);
         merged = Some(loader.over(merged, tree, &request.directory, &environment, &mut Vec::new()));
     }
-    let project = merged.map(|mut file| {
-        merge::settle(&mut file);
-        let mut context = lower::Context {
-            directory: &request.directory,
-            environment: &environment,
-            host,
-            sources: &mut loader.sources,
-            problems: &mut loader.problems,
-        };
-        let mut project = lower::lower(&file, name, &mut context);
-        project.included = loader.included;
-        project
-    });
-    let Loader { sources, problems, .. } = loader;
-    let unreadable = problems.has_errors() || project.is_none();
-    Loaded { project, report: Report { findings: problems.finish(), sources, unreadable } }
+    let Some(mut root) = merged else {
+        let report = Report { findings: loader.problems.finish(), sources: loader.sources, unreadable: true };
+        return Loaded { project: None, report, tree: None };
+    };
+    merge::settle(&mut root);
+    let mut context = lower::Context {
+        directory: &request.directory,
+        environment: &environment,
+        host,
+        sources: &mut loader.sources,
+        problems: &mut loader.problems,
+    };
+    let mut project = lower::lower(&root, name, &mut context);
+    let Loader { sources, problems, included, .. } = loader;
+    project.included = included;
+    let unreadable = problems.has_errors();
+    let report = Report { findings: problems.finish(), sources, unreadable };
+    let tree = Some(Tree { root, directory: request.directory, environment });
+    Loaded { project: Some(project), report, tree }
 }
 
 /// What a load has read so far.

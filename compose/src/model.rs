@@ -550,6 +550,8 @@ pub enum ContentSource {
     File(PathBuf),
     /// `content:`, or the variable's value for `environment:`. Never printed.
     Inline(String),
+    /// The variable that `environment:` names is not set: nothing that is given it can be launched.
+    Unset(String),
     /// Made outside; refused.
     External,
 }
@@ -559,6 +561,7 @@ impl std::fmt::Debug for ContentSource {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Inline(text) => write!(f, "Inline({} bytes)", text.len()),
+            Self::Unset(name) => f.debug_tuple("Unset").field(name).finish(),
             Self::External => f.write_str("External"),
         }
     }

@@ -37,6 +37,15 @@ fn normal(path: &Path) -> PathBuf {
     out
 }
 
+/// A path in the form in which Compose prints it: what is absolute stays as it is written.
+pub(crate) fn as_written(folder: &Path, written: &str, environment: &BTreeMap<String, String>) -> String {
+    let is_windows = matches!(written.as_bytes(), [_, b':', b'\\' | b'/', ..]);
+    if written.is_empty() || written.starts_with('/') || is_windows || is_remote(written) {
+        return written.to_owned();
+    }
+    absolute(folder, written, environment).display().to_string()
+}
+
 /// Whether a word names something that Compose would fetch: a URL, a git repository, an image.
 pub(crate) fn is_remote(written: &str) -> bool {
     written.contains("://") || written.starts_with("git@") || written.starts_with("github.com/")
@@ -45,8 +54,8 @@ pub(crate) fn is_remote(written: &str) -> bool {
 /// Makes every host path of a canonical file absolute.
 pub(crate) fn make_absolute(file: &mut Node, folder: &Path, environment: &BTreeMap<String, String>) {
     let change = |node: &mut Node| {
-        if let Some(written) = node.as_text().filter(|t| !t.is_empty() && !is_remote(t)) {
-            *node = Node::text(absolute(folder, &written, environment).display().to_string(), node.span);
+        if let Some(written) = node.as_text() {
+            *node = Node::text(as_written(folder, &written, environment), node.span);
         }
     };
     entries(field(file, "services"), |service| {

@@ -112,6 +112,9 @@ problems! {
     /// Top-level `version`.
     OBSOLETE = "SV027" Warning "an obsolete key":
         "Compose ignores it; it suggests an older format than the one that holds";
+    /// A secret or config of a variable that is not set.
+    NO_CONTENT = "SV028" Warning "a secret or config whose variable is not set":
+        "nothing can be launched that is given it, though the file can be judged";
 }
 
 /// The problem of a file that could not be read, for callers that read files themselves.

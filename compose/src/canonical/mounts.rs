@@ -7,7 +7,16 @@ use crate::problem::{self, Problems};
 use crate::source::Span;
 
 pub(super) fn canonical(node: &mut Node, problems: &mut Problems) {
-    let Some(text) = node.as_text() else { return };
+    let Some(text) = node.as_text() else {
+        if let Value::Map(map) = &mut node.value {
+            for entry in map.entries.iter_mut().filter(|e| e.key == "target") {
+                if let Some(target) = entry.value.as_text() {
+                    entry.value = Node::text(clean(&target), entry.value.span);
+                }
+            }
+        }
+        return;
+    };
     match short(&text, node.span) {
         Ok(long) => *node = Node { mark: node.mark, ..long },
         Err(what) => {
@@ -19,11 +28,38 @@ pub(super) fn canonical(node: &mut Node, problems: &mut Problems) {
 
 /// Whether a source is a path of the host and not the name of a volume.
 pub(crate) fn is_path(source: &str) -> bool {
-    source.starts_with(['.', '/', '~'])
+    source.starts_with(['.', '/', '~']) || is_drive(source)
+}
+
+/// `C:\\` or `C:/`.
+fn is_drive(text: &str) -> bool {
+    matches!(text.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic())
+}
+
+/// A path of a container without `.`, `..` and needless slashes, as Compose cleans it.
+fn clean(target: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if target.starts_with('/') || parts.last().is_some_and(|p| *p != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let root = if target.starts_with('/') { "/" } else { "" };
+    let path = format!("{root}{}", parts.join("/"));
+    if path.is_empty() { ".".to_owned() } else { path }
 }
 
 fn short(text: &str, span: Span) -> Result<Node, &'static str> {
-    let parts: Vec<&str> = text.split(':').collect();
+    // A drive of Windows has a colon of its own.
+    let drive = if is_drive(text) { 2 } else { 0 };
+    let mut parts: Vec<&str> = text.get(drive..).unwrap_or_default().split(':').collect();
+    if let Some(first) = parts.first_mut() {
+        *first = text.get(..drive + first.len()).unwrap_or_default();
+    }
     let (source, target, options) = match parts.as_slice() {
         [target] => (None, *target, ""),
         [source, target] => (Some(*source), *target, ""),
@@ -40,7 +76,7 @@ fn short(text: &str, span: Span) -> Result<Node, &'static str> {
     if let Some(source) = source {
         put("source", Node::text(source, span));
     }
-    put("target", Node::text(target, span));
+    put("target", Node::text(clean(target), span));
     let mut bind = Map::default();
     let mut volume = Map::default();
     for option in options.split(',').filter(|o| !o.is_empty()) {

@@ -285,7 +285,7 @@ networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.0.0.1}]}}}
                   },
                   ports: [PublishedPort {published: Some(2), target: 2, protocol: "tcp"},
                   ],
-                  mounts: [Mount {source: Volume {name: Some("c"), nocopy: false}, target: "/data", read_only: false}, Mount {source: Volume {name: Some("b"), nocopy: false}, target: "/b", read_only: false},
+                  mounts: [Mount {source: Volume {nocopy: false}, target: "a:/data", read_only: false}, Mount {source: Volume {nocopy: false}, target: "b:/b", read_only: false}, Mount {source: Volume {nocopy: false}, target: "c:/data", read_only: false},
                   ],
                   networks: {"n": Attachment {},
                   },

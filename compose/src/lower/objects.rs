@@ -70,15 +70,11 @@ fn content(kind: &str, node: &Node, context: &mut Context<'_>) -> Option<Content
         "environment" => {
             let value = context.environment.get(&text).cloned();
             if value.is_none() {
-                let message = format!("the variable `{text}` is not set");
-                context.problems.add(
-                    &problem::REQUIRED_VARIABLE,
-                    node.span,
-                    message,
-                    "set it, or use `file`",
-                );
+                let message =
+                    format!("the variable `{text}`, whose value is given to containers, is not set");
+                context.problems.add(&problem::NO_CONTENT, node.span, message, "set it, or use `file`");
             }
-            value.map(ContentSource::Inline)
+            Some(value.map_or(ContentSource::Unset(text), ContentSource::Inline))
         }
         _ => Some(ContentSource::Inline(text)),
     }

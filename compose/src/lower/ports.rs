@@ -25,10 +25,8 @@ fn port(item: &Node, problems: &mut Problems) -> Option<At<PublishedPort>> {
         Some(node) if node.as_text().is_some_and(|t| t.is_empty()) => None,
         Some(node) => match node.as_text().and_then(|t| spell::range(&t)) {
             Some((first, last)) if first == last => Some(first),
-            Some(_) => {
-                read::bad(node, "published", "one port: a range lets the engine choose", problems);
-                return None;
-            }
+            // Of a range the engine takes one that is free.
+            Some(_) => None,
             None => {
                 read::bad(node, "published", "a port from 1 to 65535", problems);
                 return None;

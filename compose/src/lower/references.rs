@@ -101,22 +101,21 @@ fn declares(file: &Node, section: &str, name: &str) -> bool {
     file.get(section).is_some_and(|s| s.get(name).is_some())
 }
 
-/// A service that names no network is on `default`.
+/// A service that names no network is on `default`, which is declared for whoever is on it.
 fn add_default_network(project: &mut Project) {
-    let mut first = None;
+    let mut first: Option<Span> = None;
     for service in project.services.values_mut() {
         if service.networks.is_empty() && service.network_mode.is_none() {
-            service
-                .networks
-                .insert("default".to_owned(), At::file(crate::model::Attachment::default(), service.span));
-            first = Some(first.map_or(service.span, |s: Span| s.min(service.span)));
+            let nothing = At::file(crate::model::Attachment::default(), service.span);
+            service.networks.insert("default".to_owned(), nothing);
+        }
+        if let Some(span) = service.networks.get("default").and_then(At::span) {
+            first = Some(first.map_or(span, |s| s.min(span)));
         }
     }
     if let Some(span) = first {
-        project
-            .networks
-            .entry("default".to_owned())
-            .or_insert_with(|| Network::new("default".to_owned(), span));
+        let network = || Network::new("default".to_owned(), span);
+        project.networks.entry("default".to_owned()).or_insert_with(network);
     }
 }
 

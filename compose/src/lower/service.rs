@@ -27,7 +27,8 @@ pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
     if let Some(node) = map.get("x-supervisor") {
         service.supervisor = supervisor::options(node, context.problems);
     }
-    if map.get("image").is_none() && map.get("build").is_none() && map.get("provider").is_none() {
+    let says = |key| map.get(key).is_some_and(|n| n.as_text().is_none_or(|t| !t.is_empty()) && !n.is_null());
+    if !says("image") && !says("build") && !says("provider") {
         let message = format!("the service `{}` has no `image`", service.name);
         context.problems.add(&problem::MISSING_KEY, service.span, message, "add `image: NAME@sha256:DIGEST`");
     }

@@ -254,8 +254,11 @@ fn objects<'a>(stack: &Stack<'a>) -> impl Iterator<Item = &'a FileObject> {
 }
 
 fn secret_from_environment(stack: &Stack<'_>) -> Vec<Hit> {
-    let inline =
-        stack.project.secrets.values().filter(|s| matches!(s.content.value, ContentSource::Inline(_)));
+    let inline = stack
+        .project
+        .secrets
+        .values()
+        .filter(|s| matches!(s.content.value, ContentSource::Inline(_) | ContentSource::Unset(_)));
     inline.map(|s| Hit::at(&s.content, format!("secret `{}` comes from the environment", s.key))).collect()
 }
 

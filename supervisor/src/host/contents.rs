@@ -46,6 +46,14 @@ pub enum ContentsError {
         /// Why.
         reason: String,
     },
+    /// The variable that it comes from is not set.
+    #[error("the variable `{variable}` of {name} is not set")]
+    Unset {
+        /// Kind and key.
+        name: String,
+        /// The variable.
+        variable: String,
+    },
     /// Its file is not there any more.
     #[error("the {name} was not read")]
     Unread {
@@ -72,6 +80,7 @@ impl ContentsError {
     pub fn help(&self) -> String {
         match self {
             Self::Read { .. } => "write the file, or correct its path and permissions".into(),
+            Self::Unset { .. } => "set it in the environment, in `.env` or with `--env-file`".into(),
             Self::Unread { .. } => "run the command again".into(),
             Self::Stage { .. } => {
                 "run as root: files are given to the user of the service that reads them".into()
@@ -126,6 +135,12 @@ impl Contents {
                 path: path.clone(),
                 reason: reason(&error),
             })?,
+            ContentSource::Unset(variable) => {
+                return Err(ContentsError::Unset {
+                    name: format!("{kind} `{key}`"),
+                    variable: variable.clone(),
+                });
+            }
             ContentSource::External => return Ok(()),
         };
         let hash =

@@ -1,0 +1,89 @@
+//! The resolved model as the file says it, without hardening: the JSON of `docker compose config --format json`.
+//!
+//! Made from the merged tree, so that keys which the policy refuses are in it too. Deliberately absent: what
+//! hardening fills in.
+
+mod json;
+mod objects;
+mod service;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::Loaded;
+use crate::node::Node;
+use json::Json;
+
+/// The merged tree of a load, and what resolving it takes. It may hold secrets, so that `Debug` shows nothing of it.
+#[derive(Clone)]
+pub(crate) struct Tree {
+    pub(crate) root: Node,
+    pub(crate) directory: PathBuf,
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tree(..)")
+    }
+}
+
+/// The resolved model as JSON, its services those without profiles and those of the given ones; `*` is all.
+/// `None` where the text could not be understood.
+pub fn as_written(loaded: &Loaded, profiles: &BTreeSet<String>) -> Option<String> {
+    let tree = loaded.tree.as_ref()?;
+    let project = loaded.project.as_ref()?;
+    let mut out = BTreeMap::from([("name".to_owned(), Json::Text(project.name.clone()))]);
+    let mut used = Used::default();
+    let mut services = BTreeMap::new();
+    for entry in entries(tree.root.get("services")) {
+        let Some(service) = project.services.get(&entry.key) else { continue };
+        let is_active = service.profiles.is_empty()
+            || profiles.contains("*")
+            || service.profiles.iter().any(|p| profiles.contains(&p.value));
+        if is_active {
+            services.insert(entry.key.clone(), service::service(&entry.value, service, tree, &mut used));
+        }
+    }
+    out.insert("services".to_owned(), Json::Map(services));
+    for (section, names) in [
+        ("networks", &used.networks),
+        ("volumes", &used.volumes),
+        ("secrets", &used.secrets),
+        ("configs", &used.configs),
+    ] {
+        let written = tree.root.get(section);
+        let objects: BTreeMap<String, Json> = names
+            .iter()
+            .map(|name| {
+                let node = written.and_then(|s| s.get(name));
+                (name.clone(), objects::object(section, name, node, &project.name, tree))
+            })
+            .collect();
+        if !objects.is_empty() {
+            out.insert(section.to_owned(), Json::Map(objects));
+        }
+    }
+    for entry in tree.root.as_map().into_iter().flat_map(|m| &m.entries) {
+        if entry.key.starts_with("x-") {
+            out.insert(entry.key.clone(), values::as_is(&entry.value));
+        }
+    }
+    let mut text = String::new();
+    Json::Map(out).write(&mut text, 0);
+    Some(text)
+}
+
+/// The declared objects that services of the output use; others are left out, as Compose leaves them out.
+#[derive(Default)]
+struct Used {
+    networks: BTreeSet<String>,
+    volumes: BTreeSet<String>,
+    secrets: BTreeSet<String>,
+    configs: BTreeSet<String>,
+}
+
+fn entries(node: Option<&Node>) -> impl Iterator<Item = &crate::node::Entry> {
+    node.and_then(Node::as_map).into_iter().flat_map(|m| &m.entries).filter(|e| !e.key.starts_with("x-"))
+}
