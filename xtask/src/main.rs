@@ -39,13 +39,10 @@ enum Task {
     /// Run one program and print what it used
     #[command(hide = true)]
     Measure(bench::measure::Args),
-<<<<<<< HEAD
     /// Write the documents that are generated
     Docs(docs::Args),
-=======
     /// Load Compose files beside Docker Compose, and print how many come out the same
     Compat(compat::Args),
->>>>>>> 204580c (Print a stack as written, and compare it with Docker Compose)
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build the real images of Caddy and OpenClaw into the engine in use
@@ -58,11 +55,8 @@ fn main() -> Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
-<<<<<<< HEAD
         Task::Docs(args) => docs::run(&args),
-=======
         Task::Compat(args) => compat::run(&args),
->>>>>>> 204580c (Print a stack as written, and compare it with Docker Compose)
         Task::Engine(args) => engine::run(&args),
         Task::Images => images::run(),
     }

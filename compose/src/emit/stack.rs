@@ -102,6 +102,7 @@ fn object(object: &FileObject) -> Tree {
         (_, Some(variable)) => tree.put("environment", text(variable)),
         (ContentSource::File(path), None) => tree.put("file", Tree::text(path.to_string_lossy())),
         (ContentSource::Inline(content), None) => tree.put("content", Tree::text(content)),
+        (ContentSource::Unset(variable), None) => tree.put("environment", Tree::text(variable)),
         (ContentSource::External, None) => tree.put("external", Tree::word(true)),
     }
     tree
