@@ -16,6 +16,7 @@ pub mod observe;
 pub mod pipeline;
 pub mod progress;
 pub mod render;
+pub mod run;
 pub mod serve;
 pub mod session;
 pub mod stack;

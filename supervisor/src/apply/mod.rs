@@ -82,6 +82,8 @@ pub(crate) struct Context<'a, E, M> {
     pub(crate) failed: watch::Receiver<bool>,
     /// Ids of images that were pulled in this plan, by the name in the file.
     pub(crate) pulled: RefCell<BTreeMap<String, String>>,
+    /// Containers whose profile is loaded and whose contents are staged.
+    pub(crate) prepared: RefCell<BTreeSet<String>>,
 }
 
 /// Executes a plan. An empty one makes no request.
@@ -104,6 +106,7 @@ pub async fn apply<E: Engine, M: Machine>(
         began: Timestamp::now(),
         progress,
         failed,
+        prepared: RefCell::default(),
         pulled: RefCell::default(),
     };
     let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
@@ -180,7 +183,7 @@ pub(crate) fn progress_of(step: usize, of: &Step, phase: Phase) -> Progress {
     Progress { step, subject: subject(of), phase }
 }
 
-fn subject(step: &Step) -> Subject {
+pub(crate) fn subject(step: &Step) -> Subject {
     let (kind, name) = match step {
         Step::Pull { image } => ("image", image),
         Step::CreateNetwork(spec) => ("network", &spec.name),

@@ -3,7 +3,8 @@
 //! Deliberately absent: the order of steps (`apply`), and waiting for a service (`wait`).
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -75,23 +76,38 @@ async fn create<E: Engine, M: Machine>(
     spec: &ContainerSpec,
 ) -> Result<(), StepError> {
     let spec = resolved(context, spec);
-    let prepare = |source: PrepareError| StepError::Prepare { container: spec.name.clone(), source };
-    let contents = context.machine.prepare(&spec).map_err(prepare)?;
+    let contents = prepare(context, &spec)?;
     let id = context.engine.create_container(&spec, &contents).await?;
     tracing::info!(container = spec.name, id, "created");
     Ok(())
 }
 
-/// Starts a container and compares the kernel's word with its promise before anything else goes on.
+/// Loads the container's profile and stages what it is given.
+fn prepare<E, M: Machine>(
+    context: &Context<'_, E, M>,
+    spec: &ContainerSpec,
+) -> Result<BTreeMap<String, PathBuf>, StepError> {
+    let failed = |source: PrepareError| StepError::Prepare { container: spec.name.clone(), source };
+    let contents = context.machine.prepare(spec).map_err(failed)?;
+    context.prepared.borrow_mut().insert(spec.name.clone());
+    Ok(contents)
+}
+
+/// Starts a container and compares the kernel's word with its promise before anything else goes on. One that was
+/// created by an earlier plan is prepared anew: after a boot the kernel has no profile of ours.
 async fn start<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     name: &str,
     service: &str,
 ) -> Result<Ended, StepError> {
+    let specs = context.wanted.services.get(service).map(|service| &service.containers);
+    let spec = specs.into_iter().flatten().find(|spec| spec.name == name);
+    if let Some(spec) = spec.filter(|spec| !context.prepared.borrow().contains(&spec.name)) {
+        prepare(context, spec)?;
+    }
     context.engine.start(name).await?;
     tracing::info!(container = name, "started");
-    let specs = context.wanted.services.get(service).map(|service| &service.containers);
-    let Some(spec) = specs.into_iter().flatten().find(|spec| spec.name == name) else {
+    let Some(spec) = spec else {
         return Ok(Ended::Well);
     };
     let spec = resolved(context, spec);

@@ -1,13 +1,143 @@
 //! `run`: the daemon: converge, watch, heal, serve.
+//!
+//! Options, what is said before the loop begins, and how it ends. Deliberately absent: the loop (`run`).
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
+use crate::host::kernel;
+use crate::input;
+use crate::run::log::{self, LogFormat, LogLevel};
+use crate::run::{Options, RunError, notify};
+use crate::serve::access::{Token, TokenError};
+use crate::serve::listen::{Listen, ListenError};
+use crate::serve::snapshot::{Pulse, Snapshot};
+use crate::serve::{ServeError, Serving};
+
+/// The credential that holds the endpoint's token, unless a file is named (`LoadCredential=` of systemd.exec(5)).
+const CREDENTIAL: &str = "endpoint-token";
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Ends with 0 on SIGTERM or SIGINT; the containers stay, and the next `run` takes them up without a restart. SIGHUP reads
+the file again; one that is refused leaves everything as it is.
+
+On a command line, a file that is refused ends it at once with the code of `check`. Under systemd (NOTIFY_SOCKET is
+set) it stays up, answers 503 with the reason, and goes on as soon as the file is put right. An engine that is away
+is waited for in both.
+
+The endpoint answers GET /livez /readyz /healthz /status /metrics.")]
+pub struct Args {
+    /// Where the endpoint listens: `ADDRESS:PORT` or `unix:/PATH`; repeatable
+    ///
+    /// Anything but loopback and unix sockets needs a token. On loopback without a token, the request's `Host` has to
+    /// name this machine.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<String>,
+    /// File with the endpoint's bearer token, 24 characters or more
+    ///
+    /// It is asked for on every TCP address; unix sockets are guarded by their permissions. Without this option, a
+    /// systemd credential named `endpoint-token` is taken.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    log_format: LogFormat,
+    /// How much is logged
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    log_level: LogLevel,
+}
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    std::future::ready((global, args)).await;
-    Err(Failure::new(Exit::Failed, "not built yet"))
+    let socket = engine_socket(global)?;
+    if !notify::is_supervised() {
+        // Somebody waits at a command line: what is wrong with the file is better said now than served later.
+        input::admitted(global)?;
+    }
+    log::start(args.log_format, args.log_level, global.colours(std::io::stderr().is_terminal()));
+    let pulse = Pulse::new(Instant::now());
+    let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::starting(Timestamp::now())));
+    let _serving = serve(args, &receiver, &pulse)?;
+    let options = Options {
+        global,
+        socket,
+        state_dir: global.state_dir.clone(),
+        kernel: kernel::read(),
+        snapshots,
+        pulse,
+    };
+    crate::run::run(options).await?;
+    tracing::info!("ended; the containers stay as they are");
+    Ok(Exit::Done)
+}
+
+fn engine_socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+    let variable = std::env::var("DOCKER_HOST").ok();
+    Ok(crate::engine::address::socket(global.host.as_deref(), variable.as_deref())?)
+}
+
+fn serve(
+    args: &Args,
+    snapshots: &watch::Receiver<Arc<Snapshot>>,
+    pulse: &Pulse,
+) -> Result<Option<Serving>, Failure> {
+    let addresses: Vec<Listen> = args.listen.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    let token = token_file(args).map(|path| Token::read(&path)).transpose()?;
+    let endpoint = crate::serve::bind(&addresses, token.as_ref())?;
+    for address in &addresses {
+        tracing::info!(%address, "answering");
+    }
+    Ok(Some(crate::serve::serve(endpoint, snapshots, pulse)?))
+}
+
+fn token_file(args: &Args) -> Option<PathBuf> {
+    args.token_file.clone().or_else(|| {
+        let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+        Some(PathBuf::from(folder).join(CREDENTIAL)).filter(|path| path.exists())
+    })
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        let help = error.help();
+        let exit = match &error {
+            ListenError::Syntax(_) | ListenError::Open(_) => Exit::Unreadable,
+            ListenError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                Exit::PortTaken
+            }
+            ListenError::Bind { .. } => Exit::Failed,
+        };
+        Self::new(exit, error).help(help)
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        let help = error.help();
+        Self::new(Exit::Unreadable, error).help(help)
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let help = error.help();
+        Self::new(Exit::Failed, error).help(help)
+    }
 }

@@ -183,6 +183,15 @@ pub fn evidence(
     if still { Ok(evidence) } else { Err(gone()) }
 }
 
+/// Whether any process of the container with this process 1 is stopped by a signal (state `T`). `false` where that
+/// cannot be read.
+pub fn is_frozen(pid: u32) -> bool {
+    let cgroups = read(&format!("/proc/{pid}/cgroup"));
+    let mounts = mounts("/proc/self/mountinfo");
+    let bounds = Bounds { cgroups: &cgroups, mounts: &mounts };
+    bounds.members().is_ok_and(|pids| pids.into_iter().any(processes::is_stopped))
+}
+
 /// What listens in the network namespace of the reader, beyond loopback and on it.
 pub fn listening() -> Read<BTreeSet<sockets::Listening>> {
     let mut all = BTreeSet::new();

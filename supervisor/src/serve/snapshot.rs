@@ -235,8 +235,8 @@ pub enum Attestation {
 /// A plan that was carried out.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanStatus {
-    /// When it ended.
-    pub at: Timestamp,
+    /// When it ended; `None` while it is carried out.
+    pub at: Option<Timestamp>,
     /// Its steps, as people read them.
     pub steps: Vec<String>,
     /// Why it stopped before its end.

@@ -45,6 +45,12 @@ pub(super) fn started(pid: u32) -> Option<u64> {
     started_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// Whether a process is stopped by a signal: it neither works nor hears anything but SIGKILL and SIGCONT.
+pub(super) fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('T')))
+}
+
 /// Fields 3 and 22 of `/proc/PID/stat`, behind the name, which may hold any character.
 fn started_in(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;

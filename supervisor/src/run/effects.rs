@@ -1,0 +1,275 @@
+//! Effects on the engine and on containers, each ending in one event.
+//!
+//! Deliberately absent: decisions, and repeating what failed; the next turn decides about that.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use compose::model::Probe;
+use futures_util::future::{OptionFuture, join_all};
+use jiff::Timestamp;
+
+use super::clock;
+use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
+use crate::apply::{self, Machine, PrepareError, ThisMachine};
+use crate::attest::Check;
+use crate::decide::heal::Silence;
+use crate::decide::plan::Plan;
+use crate::decide::seen::State;
+use crate::decide::spec::{ContainerSpec, Wanted};
+use crate::engine::{Engine, EngineError, Inspected, Scope};
+use crate::host::contents::Contents;
+use crate::observe::attested::{Attested, attest_running};
+use crate::observe::kernel::is_frozen;
+use crate::observe::probe::{Ask, Failure, probe};
+use crate::progress::{Phase, Progress};
+use crate::serve::snapshot::Attestation;
+
+/// What effects use besides the engine.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The engine's socket, which no container may see.
+    pub(super) socket: Rc<PathBuf>,
+    /// The project's state folder.
+    pub(super) folder: Rc<PathBuf>,
+    /// What secrets and configs hold.
+    pub(super) contents: Rc<Contents>,
+}
+
+impl Place {
+    fn machine(&self) -> ThisMachine<'_> {
+        ThisMachine { contents: &self.contents, folder: &self.folder, socket: &self.socket }
+    }
+}
+
+/// One full look: two requests at the same time, and one for each running container that is not known yet.
+pub(super) async fn look<E: Engine>(
+    engine: &E,
+    scope: &Scope,
+    images: &BTreeSet<String>,
+    known: &BTreeSet<String>,
+) -> Event {
+    let began = clock::boot();
+    let from = Instant::now();
+    let outcome = look_at(engine, scope, images, known).await;
+    let outcome = outcome.map(|look| Box::new(Look { took: from.elapsed(), ..look })).map_err(|e| fault(&e));
+    Event::Looked { began, outcome }
+}
+
+async fn look_at<E: Engine>(
+    engine: &E,
+    scope: &Scope,
+    images: &BTreeSet<String>,
+    known: &BTreeSet<String>,
+) -> Result<Look, EngineError> {
+    let asked = OptionFuture::from((!images.is_empty()).then(|| engine.images(images)));
+    let (seen, images) = tokio::join!(engine.observe(scope), asked);
+    let (mut seen, images) = (seen?, images.unwrap_or_else(|| Ok(Images::new()))?);
+    seen.images = images;
+    let mut met = BTreeMap::new();
+    let new = seen.containers.iter_mut().filter(|container| {
+        let ours = container.project.as_ref() == Some(&scope.project);
+        ours && container.state == State::Running && !known.contains(&container.id)
+    });
+    let new = join_all(new.map(async |container| (engine.inspect(&container.id).await, container))).await;
+    for (inspected, container) in new {
+        // One that is gone by now is met by the next look, if at all.
+        if let Ok(inspected) = inspected {
+            container.restart = Some(inspected.restart);
+            met.insert(container.id.clone(), up(&inspected, Attestation::Unknown));
+        }
+    }
+    Ok(Look { seen, met, took: Duration::ZERO })
+}
+
+/// Carries out a plan.
+pub(super) async fn apply<E: Engine>(engine: &E, place: Place, plan: &Plan, wanted: &Wanted) -> Event {
+    let machine = Recorder { machine: place.machine(), attested: RefCell::default() };
+    let outcome = apply::apply(engine, &machine, wanted, plan, &mut tell).await;
+    let outcome = match outcome {
+        Ok(applied) => {
+            for warning in applied.warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(())
+        }
+        Err(error) => Err(fault_of_plan(&error)),
+    };
+    Event::Applied { attested: machine.attested.into_inner(), outcome }
+}
+
+/// Starts a container and attests it.
+pub(super) async fn start<E: Engine>(
+    engine: &E,
+    place: Place,
+    name: String,
+    id: &str,
+    spec: &ContainerSpec,
+) -> Event {
+    let outcome = start_and_attest(engine, &place, id, spec).await;
+    Event::Started { name, outcome: outcome.map(Box::new) }
+}
+
+async fn start_and_attest<E: Engine>(
+    engine: &E,
+    place: &Place,
+    id: &str,
+    spec: &ContainerSpec,
+) -> Result<Up, Fault> {
+    place
+        .contents
+        .stage(&place.folder, spec)
+        .map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
+    engine.start(id).await.map_err(|error| fault(&error))?;
+    let inspected = engine.inspect(id).await.map_err(|error| fault(&error))?;
+    match attest_running(spec, &inspected, Some(&place.socket)).await {
+        Attested::Running(checks) => Ok(up(&inspected, word(&checks))),
+        Attested::Gone => Err(Fault { message: "it ended at once".to_owned(), kind: FaultKind::Ended }),
+    }
+}
+
+/// Stops a container.
+pub(super) async fn stop<E: Engine>(engine: &E, name: String, id: &str, grace: Duration) -> Event {
+    let outcome = engine.stop(id, grace).await.map_err(|error| fault(&error));
+    Event::Stopped { name, outcome }
+}
+
+/// Compares a running container with its promise.
+pub(super) async fn attest<E: Engine>(
+    engine: &E,
+    place: Place,
+    name: String,
+    id: String,
+    spec: &ContainerSpec,
+) -> Event {
+    let attestation = match engine.inspect(&id).await {
+        Ok(inspected) => match attest_running(spec, &inspected, Some(&place.socket)).await {
+            Attested::Running(checks) => word(&checks),
+            Attested::Gone => Attestation::Unknown,
+        },
+        Err(_) => Attestation::Unknown,
+    };
+    Event::Attested { name, id, attestation }
+}
+
+/// Asks a container how it is.
+pub(super) async fn ask(effect: ProbeEffect) -> Event {
+    let from = Instant::now();
+    let ask = Ask {
+        address: effect.address,
+        path: &effect.path,
+        body: effect.body.as_deref(),
+        timeout: effect.timeout,
+    };
+    let failure = probe(&ask).await.err().map(|failure| {
+        let silence = match &failure {
+            Failure::TimedOut(_) if effect.pid.is_some_and(is_frozen) => Silence::Frozen,
+            Failure::TimedOut(_) => Silence::Silent,
+            _ => Silence::Answered,
+        };
+        (failure.to_string(), silence)
+    });
+    let ProbeEffect { name, id, startup, .. } = effect;
+    Event::Probed { name, id, startup, failure, took: from.elapsed() }
+}
+
+/// What the engine did not do, for the loop.
+pub(super) fn fault(error: &EngineError) -> Fault {
+    let kind = match error {
+        EngineError::Unreachable { .. }
+        | EngineError::Slow { .. }
+        | EngineError::Broken { .. }
+        | EngineError::TooOld { .. } => FaultKind::EngineAway,
+        EngineError::NotFound { .. } => FaultKind::Gone,
+        _ => FaultKind::Other,
+    };
+    Fault { message: chain(error), kind }
+}
+
+fn fault_of_plan(error: &apply::ApplyError) -> Fault {
+    let away = error.failures.iter().any(|failed| match &failed.error {
+        apply::StepError::Engine(error) => fault(error).kind == FaultKind::EngineAway,
+        _ => false,
+    });
+    let kind = if away { FaultKind::EngineAway } else { FaultKind::Other };
+    let failures: Vec<String> = error.failures.iter().map(|failed| chain(&failed.error)).collect();
+    Fault { message: failures.join("; "), kind }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
+}
+
+fn up(inspected: &Inspected, attestation: Attestation) -> Up {
+    Up {
+        id: inspected.id.clone(),
+        started_at: inspected.started_at.unwrap_or_else(Timestamp::now),
+        pid: inspected.pid,
+        address: inspected.networks.values().find_map(|joined| joined.ipv4.or(joined.ipv6)),
+        attestation,
+    }
+}
+
+fn word(checks: &[Check]) -> Attestation {
+    let at = Timestamp::now();
+    let broken = checks.iter().filter(|check| !check.holds());
+    let differences: Vec<String> = broken.map(Check::sentence).collect();
+    if differences.is_empty() {
+        Attestation::Passed { at, checks: checks.len() }
+    } else {
+        Attestation::Failed { at, differences }
+    }
+}
+
+fn tell(progress: Progress) {
+    let Progress { subject, phase, .. } = progress;
+    match phase {
+        Phase::Working(word) => tracing::debug!("{word} {} `{}`", subject.kind, subject.name),
+        Phase::Note(note) => tracing::debug!("{} `{}`: {note}", subject.kind, subject.name),
+        Phase::Done(word) => tracing::info!("{word} {} `{}`", subject.kind, subject.name),
+        Phase::Passed(why) => tracing::warn!("{} `{}`: {why}", subject.kind, subject.name),
+        Phase::Failed(why) => tracing::error!("{} `{}`: {why}", subject.kind, subject.name),
+        Phase::Left => tracing::info!("{} `{}` is left as it is", subject.kind, subject.name),
+    }
+}
+
+/// This machine, and a record of the kernel's word.
+struct Recorder<'a> {
+    machine: ThisMachine<'a>,
+    attested: RefCell<BTreeMap<String, (String, Attestation)>>,
+}
+
+impl Machine for Recorder<'_> {
+    fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+        self.machine.prepare(spec)
+    }
+
+    async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
+        let Attested::Running(checks) = attest_running(spec, inspected, Some(self.machine.socket)).await
+        else {
+            return Ok(());
+        };
+        let word = word(&checks);
+        self.attested.borrow_mut().insert(spec.name.clone(), (inspected.id.clone(), word.clone()));
+        match word {
+            Attestation::Failed { differences, .. } => Err(differences),
+            _ => Ok(()),
+        }
+    }
+
+    async fn probe(&self, asked: &Probe, path: &str, address: IpAddr) -> Result<(), String> {
+        self.machine.probe(asked, path, address).await
+    }
+}

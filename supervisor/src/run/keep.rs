@@ -1,0 +1,367 @@
+//! One container as the loop keeps it: its rules, its state, its probe, and what is under way with it.
+//!
+//! A thin owner of `decide::heal`'s state machine. Deliberately absent: everything that concerns several containers.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use compose::model::Probe;
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::{Effect, Level, Now, ProbeEffect, Say, Up};
+use crate::decide::heal::{self, Action, Alert, Phase, Policy, State};
+use crate::decide::spec::{ContainerSpec, ServiceSpec};
+use crate::serve::snapshot::{Attestation, ProbeStatus};
+
+/// A container without an address is asked about again after this long.
+const NO_ADDRESS: Duration = Duration::from_secs(1);
+
+/// One container.
+#[derive(Debug)]
+pub(super) struct Keep {
+    pub(super) spec: Rc<ContainerSpec>,
+    pub(super) policy: Policy,
+    pub(super) heal: State,
+    pub(super) attestation: Attestation,
+    pub(super) exit_code: Option<i64>,
+    pub(super) restarts: u64,
+    pub(super) probe: ProbeStatus,
+    /// When an event or an action last said something newer than any look that began before.
+    pub(super) touched: Duration,
+    /// It is being compared with its promise.
+    pub(super) attesting: bool,
+    check: Option<Asked>,
+    /// When the process that was met began; `None` where the running one was not met yet.
+    met: Option<Timestamp>,
+    address: Option<IpAddr>,
+    pid: Option<u32>,
+    look_again: Option<Duration>,
+    out_of_memory: bool,
+    acting: bool,
+    /// It ended while an action of ours was under way: the action's own word on it is older.
+    ended: bool,
+    waiting: VecDeque<Action>,
+}
+
+/// Our own probe of it.
+#[derive(Debug)]
+struct Asked {
+    probe: Probe,
+    path: Rc<str>,
+    startup: Option<Rc<str>>,
+    body: Option<Rc<str>>,
+    started: bool,
+    under_way: bool,
+    last_answer: Option<Duration>,
+}
+
+impl Keep {
+    /// A container that nothing is known of but what an earlier process remembered.
+    pub(super) fn new(service: &ServiceSpec, spec: &ContainerSpec, remembered: Option<State>) -> Self {
+        let mut keep = Self {
+            spec: Rc::new(spec.clone()),
+            policy: Policy::of(service),
+            heal: remembered.unwrap_or_default(),
+            attestation: Attestation::Unknown,
+            exit_code: None,
+            restarts: 0,
+            probe: ProbeStatus::default(),
+            touched: Duration::ZERO,
+            attesting: false,
+            check: None,
+            met: None,
+            address: None,
+            pid: None,
+            look_again: None,
+            out_of_memory: false,
+            acting: false,
+            ended: false,
+            waiting: VecDeque::new(),
+        };
+        keep.adopt(service, spec);
+        keep
+    }
+
+    /// Takes on the rules of the file that is in force now.
+    pub(super) fn adopt(&mut self, service: &ServiceSpec, spec: &ContainerSpec) {
+        if *self.spec != *spec {
+            self.spec = Rc::new(spec.clone());
+        }
+        self.policy = Policy::of(service);
+        if self.check.as_ref().map(|asked| &asked.probe) != service.probe.as_ref() {
+            self.check = service.probe.as_ref().map(Asked::new);
+        }
+    }
+
+    /// The engine id that its state is about.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.heal.container.as_deref()
+    }
+
+    /// Whether it runs, as far as is known.
+    pub(super) fn runs(&self) -> bool {
+        matches!(
+            self.heal.phase,
+            Phase::Starting { .. } | Phase::Unproven { .. } | Phase::Up { .. } | Phase::Unhealthy { .. }
+        )
+    }
+
+    /// Whether our own probe checks it.
+    pub(super) const fn is_probed(&self) -> bool {
+        self.check.is_some()
+    }
+
+    /// Whether one of our own actions on it is under way.
+    pub(super) const fn is_acting(&self) -> bool {
+        self.acting
+    }
+
+    /// Lets an event through the state machine.
+    pub(super) fn feed(&mut self, event: heal::Event, now: Now, out: &mut Vec<Effect>) {
+        let before = self.heal.phase.clone();
+        let turn = heal::heal(&self.policy, std::mem::take(&mut self.heal), event, now.boot, now.jitter);
+        self.heal = turn.state;
+        self.look_again = turn.look_again;
+        for action in turn.actions {
+            match action {
+                Action::Alert(alert) => out.push(self.say(alert)),
+                action => self.waiting.push_back(action),
+            }
+        }
+        self.act(out);
+        self.tell(&before, out);
+    }
+
+    /// It runs: closer facts than a look or an event has.
+    pub(super) fn meet(&mut self, up: &Up) {
+        self.met = Some(up.started_at);
+        self.address = up.address.or(self.address);
+        self.pid = up.pid;
+    }
+
+    /// Takes the kernel's word on it; a difference stops it.
+    pub(super) fn judge(&mut self, id: String, word: Attestation, now: Now, out: &mut Vec<Effect>) {
+        if let Attestation::Failed { differences, .. } = &word {
+            let reason = differences.join("; ");
+            self.feed(heal::Event::AttestationFailed { id, reason }, now, out);
+        }
+        if word != Attestation::Unknown {
+            self.attestation = word;
+        }
+    }
+
+    /// Whether it runs, and the kernel was not asked about it yet.
+    pub(super) fn is_to_be_attested(&self) -> bool {
+        let free = !self.acting && !self.attesting;
+        free && self.runs() && self.is_met() && self.attestation == Attestation::Unknown
+    }
+
+    /// Whether the process that runs was met.
+    pub(super) const fn is_met(&self) -> bool {
+        self.met.is_some()
+    }
+
+    /// Whether the engine's word of a start then is about the process that was met already.
+    pub(super) fn has_met(&self, id: &str, at: Timestamp) -> bool {
+        let slack = SignedDuration::from_secs(2);
+        self.id() == Some(id) && self.met.is_some_and(|met| at.duration_since(met) < slack)
+    }
+
+    /// Its process 1 began anew, or another container took its place: nothing that was known of the old one holds.
+    pub(super) fn begin(&mut self, now: Now) {
+        self.met = None;
+        self.attestation = Attestation::Unknown;
+        self.touched = now.boot;
+        if let Some(asked) = &mut self.check {
+            asked.started = false;
+            asked.last_answer = None;
+        }
+    }
+
+    /// Where probes reach it.
+    pub(super) fn found_at(&mut self, address: Option<IpAddr>) {
+        self.address = address.or(self.address);
+    }
+
+    /// The kernel killed one of its processes for its memory; its end comes next.
+    pub(super) fn ran_out_of_memory(&mut self) {
+        self.out_of_memory = true;
+    }
+
+    /// Whether its end is the kernel's doing.
+    pub(super) fn take_out_of_memory(&mut self) -> bool {
+        std::mem::take(&mut self.out_of_memory)
+    }
+
+    /// It ended, by the engine's events.
+    pub(super) fn end(&mut self, code: i64) {
+        self.exit_code = Some(code);
+        self.ended = true;
+    }
+
+    /// Whether it ended since the last action of ours began.
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// An action of ours on it has ended; the next one may begin.
+    pub(super) fn acted(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.acting = false;
+        self.touched = now.boot;
+        self.act(out);
+    }
+
+    /// A probe has ended.
+    pub(super) fn answered(&mut self, startup: bool, failure: Option<&str>, took: Duration, now: Now) {
+        let Some(asked) = &mut self.check else { return };
+        asked.under_way = false;
+        asked.last_answer = Some(now.boot);
+        if startup && failure.is_none() {
+            asked.started = true;
+            // Its health is asked at once: the start is over, and only the answer is missing.
+            asked.last_answer = None;
+        }
+        self.probe.at = Some(now.wall);
+        self.probe.failure = failure.map(str::to_owned);
+        self.probe.seconds = took.as_secs_f64();
+        self.probe.total += 1;
+        self.probe.failed += u64::from(failure.is_some());
+    }
+
+    /// A probe of an earlier container has ended.
+    pub(super) fn answered_by_another(&mut self) {
+        if let Some(asked) = &mut self.check {
+            asked.under_way = false;
+        }
+    }
+
+    /// What is due now: the state machine's tick, and the next probe.
+    pub(super) fn due(&mut self, name: &str, now: Now, out: &mut Vec<Effect>) {
+        if self.look_again.is_some_and(|at| now.boot >= at) {
+            self.feed(heal::Event::Tick, now, out);
+        }
+        if self.next_probe().is_some_and(|at| now.boot >= at) {
+            self.ask(name, now, out);
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        [self.look_again, self.next_probe()].into_iter().flatten().min()
+    }
+
+    /// When the next start is due, if one waits for its back-off.
+    pub(super) const fn next_start(&self) -> Option<Duration> {
+        match self.heal.phase {
+            Phase::BackingOff { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+
+    fn next_probe(&self) -> Option<Duration> {
+        // Until it was met, nobody knows where it is to be asked.
+        let asked = self.check.as_ref().filter(|asked| !asked.under_way && self.is_met())?;
+        let probing = self.heal.probing(&self.policy)?;
+        let pause = if self.address.is_some() { probing.interval } else { probing.interval.max(NO_ADDRESS) };
+        Some(asked.last_answer.map_or(Duration::ZERO, |at| at + pause))
+    }
+
+    fn ask(&mut self, name: &str, now: Now, out: &mut Vec<Effect>) {
+        let (Some(probing), Some(id)) = (self.heal.probing(&self.policy), self.heal.container.clone()) else {
+            return;
+        };
+        let Some(address) = self.address else {
+            self.answered(false, Some("it has no address that the host can reach"), Duration::ZERO, now);
+            let reason = "it has no address that the host can reach".to_owned();
+            let silence = heal::Silence::Answered;
+            return self.feed(heal::Event::ProbeFailed { id, reason, silence }, now, out);
+        };
+        let Some(asked) = &mut self.check else { return };
+        let startup = asked.startup.clone().filter(|_| probing.starting && !asked.started);
+        asked.under_way = true;
+        out.push(Effect::Probe(Box::new(ProbeEffect {
+            name: name.to_owned(),
+            id,
+            pid: self.pid,
+            address: SocketAddr::new(address, asked.probe.port.get()),
+            startup: startup.is_some(),
+            body: asked.body.clone().filter(|_| startup.is_none()),
+            path: startup.unwrap_or_else(|| Rc::clone(&asked.path)),
+            timeout: asked.probe.timeout,
+        })));
+    }
+
+    /// One action at a time: a stop that overtakes a start would be lost.
+    fn act(&mut self, out: &mut Vec<Effect>) {
+        if self.acting {
+            return;
+        }
+        let Some(id) = self.heal.container.clone() else { return self.waiting.clear() };
+        let name = self.spec.name.clone();
+        match self.waiting.pop_front() {
+            Some(Action::Start) => {
+                self.restarts += 1;
+                out.push(Effect::Start { name, id, spec: Rc::clone(&self.spec) });
+            }
+            Some(Action::Stop { grace }) => out.push(Effect::Stop { name, id, grace }),
+            Some(Action::Alert(_)) | None => return,
+        }
+        self.acting = true;
+        self.ended = false;
+    }
+
+    fn say(&self, alert: Alert) -> Effect {
+        let (level, message) = match alert {
+            Alert::Restarting { reason, delay } if delay.is_zero() => {
+                (Level::Warn, format!("restarting now: {reason}"))
+            }
+            Alert::Restarting { reason, delay } => {
+                (Level::Warn, format!("restarting in {:.1} s: {reason}", delay.as_secs_f64()))
+            }
+            Alert::CrashLoop { restarts, reason } => {
+                (Level::Error, format!("crash loop, {restarts} restarts in a row: {reason}"))
+            }
+            Alert::GivenUp { reason } => (Level::Error, reason),
+            Alert::Stuck { reason } => {
+                (Level::Error, format!("does not end, although it was killed: {reason}"))
+            }
+            Alert::Refused { reason } => {
+                (Level::Error, format!("stopped, not confined as promised: {reason}"))
+            }
+            Alert::Recovered => (Level::Info, "ten minutes of health: the crash loop is over".to_owned()),
+        };
+        Effect::Say(Say { level, service: self.spec.service.clone(), message })
+    }
+
+    /// A change of phase that no alert tells of, but people want to know.
+    fn tell(&self, before: &Phase, out: &mut Vec<Effect>) {
+        let message = match (before, &self.heal.phase) {
+            (Phase::Up { .. }, Phase::Up { .. })
+            | (Phase::Stopped, Phase::Stopped)
+            | (Phase::Paused, Phase::Paused) => return,
+            (_, Phase::Up { .. }) if self.policy.check == heal::Check::None => "running",
+            (_, Phase::Up { .. }) => "healthy",
+            (_, Phase::Stopped) => "somebody stopped it: it stays so until somebody starts it",
+            (_, Phase::Paused) => "somebody paused it: it stays so until somebody lets it go on",
+            _ => return,
+        };
+        let say = Say { level: Level::Info, service: self.spec.service.clone(), message: message.to_owned() };
+        out.push(Effect::Say(say));
+    }
+}
+
+impl Asked {
+    fn new(probe: &Probe) -> Self {
+        Self {
+            path: probe.http.as_str().into(),
+            startup: probe.startup.as_deref().map(Into::into),
+            body: probe.body.as_deref().map(Into::into),
+            probe: probe.clone(),
+            started: false,
+            under_way: false,
+            last_answer: None,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! `run`: converge first, then watch, heal and tell.
+//!
+//! One loop: an [`event`] goes into `watch`, which decides and gives effects; the `shell` carries them out, and what
+//! comes of each is an event again. Deliberately absent: decisions about containers; those are `decide`'s.
+
+mod clock;
+mod effects;
+pub mod event;
+mod journal;
+mod keep;
+pub mod log;
+pub mod notify;
+mod shell;
+mod stack;
+mod view;
+mod watch;
+
+pub use shell::{Options, RunError, run};
+pub use stack::Stack;

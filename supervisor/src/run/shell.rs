@@ -1,0 +1,341 @@
+//! The loop itself: brings events to `watch`, carries out its effects, and tells everyone how it is.
+//!
+//! One owner of everything under way: dropping the loop ends it all, and leaves the containers as they are.
+//! Deliberately absent: decisions.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use profiles::Kernel;
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
+use tokio::sync::watch as channel;
+
+use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
+use super::journal::Journal;
+use super::notify::Notify;
+use super::stack::{self, Stack};
+use super::watch::Watch;
+use super::{clock, effects, view};
+use crate::args::GlobalArgs;
+use crate::engine::{Docker, EngineEvent, EngineStream, EngineVersion};
+use crate::host::contents::{self, Contents};
+use crate::host::lock::{self, Lock, LockError};
+use crate::host::state::{self, StateError};
+use crate::serve::snapshot::{Pulse, Snapshot};
+
+/// What the loop is started with.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Which stack.
+    pub global: &'a GlobalArgs,
+    /// The engine's socket.
+    pub socket: PathBuf,
+    /// `--state-dir`.
+    pub state_dir: Option<PathBuf>,
+    /// What this machine's kernel offers.
+    pub kernel: Kernel,
+    /// To the endpoint.
+    pub snapshots: channel::Sender<Arc<Snapshot>>,
+    /// Beaten by every turn.
+    pub pulse: Pulse,
+}
+
+/// Why the loop cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The project's state folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Another process keeps the project.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Signals cannot be heard.
+    #[error("cannot hear signals")]
+    Signals(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// What to do next.
+    pub fn help(&self) -> String {
+        match self {
+            Self::State(error) => error.help(),
+            Self::Lock(error) => error.help(),
+            Self::Signals(_) => "the machine is out of file descriptors or memory".into(),
+        }
+    }
+}
+
+/// Keeps a stack until SIGTERM or SIGINT. The containers stay.
+///
+/// # Errors
+/// Another process keeps the project, or its state folder cannot be used.
+pub async fn run(options: Options<'_>) -> Result<(), RunError> {
+    let mut signals = Signals::new().map_err(RunError::Signals)?;
+    let now = clock::now();
+    let mut shell = Shell {
+        watch: Watch::new(now),
+        under_way: FuturesUnordered::new(),
+        events: None,
+        engine: None,
+        home: None,
+        contents: Rc::default(),
+        notify: Notify::from_env(),
+        started_at: now.wall,
+        options,
+    };
+    shell.turn(Event::Tick)?;
+    loop {
+        let pause = shell.pause();
+        let event = tokio::select! {
+            biased;
+            signal = signals.next() => Event::Signal(signal),
+            outcome = shell.under_way.next(), if !shell.under_way.is_empty() => match outcome {
+                Some(outcome) => shell.receive(outcome),
+                None => Event::Tick,
+            },
+            heard = hear(&mut shell.events) => match heard {
+                Ok(event) => Event::Heard(event),
+                Err(fault) => {
+                    shell.events = None;
+                    Event::Deaf(fault)
+                }
+            },
+            () = tokio::time::sleep(pause) => Event::Tick,
+        };
+        if shell.turn(event)? {
+            return Ok(());
+        }
+    }
+}
+
+struct Shell<'a> {
+    options: Options<'a>,
+    watch: Watch,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, Outcome>>,
+    events: Option<EngineStream<EngineEvent>>,
+    engine: Option<Rc<Docker>>,
+    home: Option<Home>,
+    contents: Rc<Contents>,
+    notify: Notify,
+    started_at: Timestamp,
+}
+
+/// The project's folder, held while this process keeps the project.
+struct Home {
+    folder: Rc<PathBuf>,
+    journal: Journal,
+    _lock: Lock,
+}
+
+/// What came of an effect.
+enum Outcome {
+    Event(Event),
+    Connected(Rc<Docker>, EngineVersion),
+}
+
+impl Shell<'_> {
+    /// One turn, to its end. `true` is the last one.
+    fn turn(&mut self, event: Event) -> Result<bool, RunError> {
+        if let Event::Loaded(Ok(stack)) = &event {
+            self.settle(stack)?;
+        }
+        if let Event::Signal(Signal::Reload) = event {
+            self.notify.reloading();
+        }
+        let loaded = matches!(event, Event::Loaded(_));
+        let now = clock::now();
+        let mut last = false;
+        for effect in self.watch.take(event, now) {
+            last |= matches!(effect, Effect::End);
+            self.carry_out(effect);
+        }
+        if loaded {
+            self.loaded();
+        }
+        self.publish(now, last);
+        Ok(last)
+    }
+
+    /// The first stack that is read names the project: its folder is taken, and what was remembered is recalled.
+    fn settle(&mut self, stack: &Stack) -> Result<(), RunError> {
+        if self.home.is_some() {
+            return Ok(());
+        }
+        let folder = state::project(self.options.state_dir.as_deref(), stack.project())?;
+        let lock = lock::take(&folder, stack.project(), "run")?;
+        let (journal, remembered, error) = Journal::open(&folder, clock::boot_id());
+        if let Some(error) = error {
+            tracing::warn!(%error, "the journal cannot be read, and is begun anew");
+        }
+        self.watch.remember(remembered);
+        self.home = Some(Home { folder: Rc::new(folder), journal, _lock: lock });
+        Ok(())
+    }
+
+    /// The file was read, taken or not.
+    fn loaded(&mut self) {
+        self.notify.reloaded();
+        if let Some(stack) = &self.watch.stack {
+            self.contents = Rc::new(stack.contents().clone());
+        }
+    }
+
+    fn publish(&mut self, now: Now, last: bool) {
+        if let Some(home) = &mut self.home
+            && let Err(error) = home.journal.write(self.watch.to_remember())
+        {
+            tracing::warn!(%error, "the journal cannot be written");
+        }
+        let snapshot = view::snapshot(&self.watch, self.started_at, now);
+        self.notify.status(view::status_line(&snapshot));
+        self.options.snapshots.send_replace(Arc::new(snapshot));
+        if last {
+            return Notify::stopping();
+        }
+        let instant = Instant::now();
+        self.options.pulse.beat(instant);
+        self.notify.turned(instant);
+    }
+
+    /// How long to wait if nothing happens. Never nothing at all: a mistake in a deadline must not burn a core.
+    fn pause(&self) -> Duration {
+        let now = clock::now();
+        let due = self.watch.deadline(now).saturating_sub(now.boot).max(Duration::from_millis(1));
+        self.notify.pause().map_or(due, |pause| due.min(pause))
+    }
+
+    fn receive(&mut self, outcome: Outcome) -> Event {
+        match outcome {
+            Outcome::Event(event) => event,
+            Outcome::Connected(engine, version) => {
+                self.engine = Some(engine);
+                Event::Connected(Ok(version))
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Say(line) => return say(&line),
+            Effect::Ready => return self.ready(),
+            Effect::End => return,
+            Effect::Load => {
+                let loaded = Event::Loaded(stack::load(self.options.global, self.options.kernel));
+                return self.start(std::future::ready(loaded));
+            }
+            Effect::Connect => return self.connect(),
+            Effect::Probe(probe) => return self.start(effects::ask(*probe)),
+            _ => {}
+        }
+        let (Some(engine), Some(home)) = (self.engine.clone(), &self.home) else { return };
+        let place = effects::Place {
+            socket: Rc::new(self.options.socket.clone()),
+            folder: Rc::clone(&home.folder),
+            contents: Rc::clone(&self.contents),
+        };
+        match effect {
+            Effect::Listen { project, since } => {
+                use crate::engine::Engine as _;
+                self.events = Some(engine.events(&project, since));
+            }
+            Effect::Look { scope, images, known } => {
+                self.start(async move { effects::look(&*engine, &scope, &images, &known).await });
+            }
+            Effect::Apply { plan, wanted } => {
+                self.start(async move { effects::apply(&*engine, place, &plan, &wanted).await });
+            }
+            Effect::Start { name, id, spec } => {
+                self.start(async move { effects::start(&*engine, place, name, &id, &spec).await });
+            }
+            Effect::Stop { name, id, grace } => {
+                self.start(async move { effects::stop(&*engine, name, &id, grace).await });
+            }
+            Effect::Attest { name, id, spec } => {
+                self.start(async move { effects::attest(&*engine, place, name, id, &spec).await });
+            }
+            Effect::Say(_)
+            | Effect::Ready
+            | Effect::End
+            | Effect::Load
+            | Effect::Connect
+            | Effect::Probe(_) => {}
+        }
+    }
+
+    fn start(&mut self, effect: impl Future<Output = Event> + 'static) {
+        self.under_way.push(Box::pin(async move { Outcome::Event(effect.await) }));
+    }
+
+    fn connect(&mut self) {
+        self.events = None;
+        let socket = self.options.socket.clone();
+        self.under_way.push(Box::pin(async move {
+            match Docker::connect(&socket).await {
+                Ok((engine, version)) => Outcome::Connected(Rc::new(engine), version),
+                Err(error) => Outcome::Event(Event::Connected(Err(effects::fault(&error)))),
+            }
+        }));
+    }
+
+    fn ready(&mut self) {
+        self.notify.ready();
+        let (Some(home), Some(wanted)) = (&self.home, &self.watch.wanted) else { return };
+        let specs = wanted.services.values().flat_map(|service| &service.containers);
+        contents::sweep(&home.folder, &self.contents, specs);
+    }
+}
+
+/// The next word of the engine; never, while nobody listens.
+async fn hear(events: &mut Option<EngineStream<EngineEvent>>) -> Result<EngineEvent, Fault> {
+    let Some(events) = events else { return std::future::pending().await };
+    match Pin::new(events).next().await {
+        Some(Ok(event)) => Ok(event),
+        Some(Err(error)) => Err(effects::fault(&error)),
+        None => Err(Fault { message: "the engine hung up".to_owned(), kind: FaultKind::EngineAway }),
+    }
+}
+
+fn say(line: &Say) {
+    let Say { level, service, message } = line;
+    match (level, service.is_empty()) {
+        (Level::Info, true) => tracing::info!("{message}"),
+        (Level::Info, false) => tracing::info!(service, "{message}"),
+        (Level::Warn, true) => tracing::warn!("{message}"),
+        (Level::Warn, false) => tracing::warn!(service, "{message}"),
+        (Level::Error, true) => tracing::error!("{message}"),
+        (Level::Error, false) => tracing::error!(service, "{message}"),
+    }
+}
+
+/// The signals that mean something.
+struct Signals {
+    hangup: SignalStream,
+    terminate: SignalStream,
+    interrupt: SignalStream,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => Signal::End,
+            Some(()) = self.interrupt.recv() => Signal::End,
+            Some(()) = self.hangup.recv() => Signal::Reload,
+            else => std::future::pending().await,
+        }
+    }
+}

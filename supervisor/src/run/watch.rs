@@ -1,0 +1,683 @@
+//! The loop's decisions: an event and the time go in, effects come out.
+//!
+//! Converge first, then watch. Deliberately absent: clocks, sockets, files, and waiting of any kind; the shell brings
+//! events and carries out effects, so that a test can do both on simulated time.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
+use super::keep::Keep;
+use super::stack::Stack;
+use crate::apply::{subject, words};
+use crate::decide::backoff;
+use crate::decide::heal::{self, Phase as HealPhase, Why};
+use crate::decide::plan::{Choice, Orphans, Plan, Planned, plan_with};
+use crate::decide::seen::{SeenContainer, State};
+use crate::decide::spec::Wanted;
+use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
+use crate::serve::snapshot::{Attestation, EngineStatus, PlanStatus, Refusal, Totals};
+
+/// The engine is looked at in full at least so often, whatever its events say.
+const FULL_LOOK: Duration = Duration::from_secs(30);
+/// From an event that only a look can explain to that look: what comes together is looked at together.
+const LOOK_SOON: Duration = Duration::from_millis(100);
+/// A failed look is repeated after this long.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// An engine that is away is called again after this long.
+const CALL_AGAIN: Duration = Duration::from_secs(1);
+/// Without a stack in force, the file is read again after this long: whatever was wrong may be put right.
+const READ_AGAIN: Duration = Duration::from_secs(5);
+/// The loop turns at least so often, so that everyone can see that it does.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Everything that the loop knows.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) stack: Option<Box<Stack>>,
+    pub(super) wanted: Option<Rc<Wanted>>,
+    pub(super) loaded_at: Option<Timestamp>,
+    pub(super) refused: Option<Refusal>,
+    pub(super) engine: EngineStatus,
+    pub(super) keeps: BTreeMap<String, Keep>,
+    pub(super) converged: bool,
+    pub(super) applying: bool,
+    pub(super) stopping: bool,
+    /// Why the last attempt to converge failed.
+    pub(super) failure: Option<String>,
+    /// What the last plan said besides its steps.
+    pub(super) notes: Vec<String>,
+    pub(super) last_plan: Option<PlanStatus>,
+    pub(super) totals: Totals,
+    was_ready: bool,
+    failures: u32,
+    images: Images,
+    remembered: BTreeMap<String, heal::State>,
+    heard: Heard,
+    under_way: UnderWay,
+    due: Due,
+}
+
+/// How far the engine's events were heard.
+#[derive(Debug, Default)]
+struct Heard {
+    at: Option<Timestamp>,
+    /// All that was heard of that instant: a stream that is opened again begins with it.
+    then: Vec<EngineEvent>,
+    times: u64,
+}
+
+#[derive(Debug, Default)]
+struct UnderWay {
+    loading: bool,
+    connecting: bool,
+    looking: bool,
+    /// The look that is under way began under another file.
+    stale: bool,
+}
+
+/// When something is due. `None`: not before something else happens.
+#[derive(Debug, Default)]
+struct Due {
+    load: Option<Duration>,
+    connect: Option<Duration>,
+    listen: Option<Duration>,
+    look: Option<Duration>,
+    /// Not a time to do it, but a time before which it is not done.
+    converge: Duration,
+}
+
+impl Watch {
+    /// Knows nothing yet.
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            stack: None,
+            wanted: None,
+            loaded_at: None,
+            refused: None,
+            engine: EngineStatus::default(),
+            keeps: BTreeMap::new(),
+            converged: false,
+            applying: false,
+            stopping: false,
+            failure: None,
+            notes: Vec::new(),
+            last_plan: None,
+            totals: Totals::default(),
+            was_ready: false,
+            failures: 0,
+            images: Images::new(),
+            remembered: BTreeMap::new(),
+            heard: Heard::default(),
+            under_way: UnderWay::default(),
+            due: Due { load: Some(now.boot), ..Due::default() },
+        }
+    }
+
+    /// What an earlier process knew of its containers.
+    pub(super) fn remember(&mut self, states: BTreeMap<String, heal::State>) {
+        self.remembered = states;
+    }
+
+    /// One turn.
+    pub(super) fn take(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match event {
+            Event::Loaded(Ok(stack)) => self.loaded(stack, now, &mut out),
+            Event::Loaded(Err(refusal)) => self.refuse(refusal, now, &mut out),
+            Event::Connected(outcome) => self.connected(outcome, now, &mut out),
+            Event::Looked { began, outcome: Ok(look) } => self.looked(began, *look, now, &mut out),
+            Event::Looked { outcome: Err(fault), .. } => {
+                self.under_way.looking = false;
+                self.due.look = Some(now.boot + LOOK_AGAIN);
+                self.fault(&fault, now, &mut out);
+            }
+            Event::Heard(event) => self.hear(event, now, &mut out),
+            Event::Deaf(fault) => self.deaf(&fault, now, &mut out),
+            Event::Applied { attested, outcome } => self.applied(attested, outcome, now, &mut out),
+            Event::Started { name, outcome } => self.started(&name, outcome, now, &mut out),
+            Event::Stopped { name, outcome } => self.stopped(&name, outcome, now, &mut out),
+            Event::Attested { name, id, attestation } => {
+                self.attested(&name, &id, attestation, now, &mut out);
+            }
+            Event::Probed { name, id, startup, failure, took } => {
+                if let Some(keep) = self.keeps.get_mut(&name) {
+                    probed(keep, id, startup, failure, took, now, &mut out);
+                }
+            }
+            Event::Signal(Signal::Reload) => self.due.load = Some(now.boot),
+            Event::Signal(Signal::End) => {
+                self.stopping = true;
+                out.push(Effect::End);
+            }
+            Event::Tick => {}
+        }
+        self.due(now, &mut out);
+        out
+    }
+
+    /// When the next turn has to be, if nothing happens before.
+    pub(super) fn deadline(&self, now: Now) -> Duration {
+        let due = [
+            self.due.load.filter(|_| !self.under_way.loading),
+            self.due.connect.filter(|_| !self.under_way.connecting),
+            self.due.listen.filter(|_| self.engine.reachable),
+            self.due.look.filter(|_| self.may_look()),
+        ];
+        let keeps = self.keeps.values().filter_map(|keep| keep.deadline().filter(|_| self.engine.reachable));
+        due.into_iter()
+            .flatten()
+            .chain(keeps)
+            .min()
+            .map_or(now.boot + HEARTBEAT, |at| at.min(now.boot + HEARTBEAT))
+    }
+
+    /// What the next process has to know of each container.
+    pub(super) fn to_remember(&self) -> BTreeMap<String, heal::State> {
+        let mut states = self.remembered.clone();
+        states.extend(self.keeps.iter().map(|(name, keep)| (name.clone(), keep.heal.clone())));
+        states
+    }
+
+    fn may_look(&self) -> bool {
+        self.stack.is_some() && self.engine.reachable && !self.under_way.looking
+    }
+
+    fn due(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| now.boot >= at);
+        if is_due(self.due.load) && !self.under_way.loading {
+            self.due.load = None;
+            self.under_way.loading = true;
+            out.push(Effect::Load);
+        }
+        if is_due(self.due.connect) && !self.under_way.connecting {
+            self.due.connect = None;
+            self.under_way.connecting = true;
+            out.push(Effect::Connect);
+        }
+        if let Some(stack) = &self.stack {
+            if is_due(self.due.listen) && self.engine.reachable {
+                self.due.listen = None;
+                self.engine.listening = true;
+                self.totals.reconnects += u64::from(self.heard.times > 0);
+                self.heard.times += 1;
+                out.push(Effect::Listen { project: stack.project().to_owned(), since: self.heard.at });
+            }
+            if is_due(self.due.look) && self.may_look() {
+                self.due.look = None;
+                self.under_way.looking = true;
+                out.push(self.look(stack));
+            }
+        }
+        if self.engine.reachable {
+            for (name, keep) in &mut self.keeps {
+                keep.due(name, now, out);
+            }
+        }
+    }
+
+    fn look(&self, stack: &Stack) -> Effect {
+        let wanted = stack.wanted(&self.images);
+        let scope = wanted.map_or_else(|_| Scope::project(stack.project()), |wanted| Scope::wanted(&wanted));
+        let missing = |image: &String| !self.images.contains_key(image);
+        let known = self.keeps.values().filter(|keep| keep.is_met() && keep.runs());
+        Effect::Look {
+            scope,
+            images: stack.images().into_iter().filter(missing).collect(),
+            known: known.filter_map(|keep| keep.id().map(str::to_owned)).collect(),
+        }
+    }
+
+    fn look_soon(&mut self, now: Now) {
+        let soon = now.boot + LOOK_SOON;
+        self.due.look = Some(self.due.look.map_or(soon, |at| at.min(soon)));
+    }
+
+    fn loaded(&mut self, stack: Box<Stack>, now: Now, out: &mut Vec<Effect>) {
+        self.under_way.loading = false;
+        if let Some(old) = &self.stack
+            && old.project() != stack.project()
+        {
+            let (old, new) = (old.project(), stack.project());
+            let error = format!(
+                "the project's name changed from `{old}` to `{new}`: end this supervisor, run `down`, and start anew"
+            );
+            return self.refuse(Refusal { at: now.wall, unreadable: false, errors: vec![error] }, now, out);
+        }
+        say(out, Level::Info, "", format!("read the stack `{}`", stack.project()));
+        let first = self.stack.replace(stack).is_none();
+        self.refused = None;
+        self.loaded_at = Some(now.wall);
+        self.images.clear();
+        self.under_way.stale = self.under_way.looking;
+        self.failures = 0;
+        self.due.converge = now.boot;
+        self.converged = false;
+        if first {
+            self.due.connect = Some(now.boot);
+            return;
+        }
+        // A new file is a new chance for what gave up under the old one. What somebody stopped stays stopped.
+        for keep in self.keeps.values_mut() {
+            if matches!(keep.heal.phase, HealPhase::Ended { why: Why::Contract | Why::GaveUp, .. }) {
+                keep.feed(heal::Event::PlannedStop, now, out);
+            }
+        }
+        self.due.look = Some(now.boot);
+    }
+
+    fn refuse(&mut self, refusal: Refusal, now: Now, out: &mut Vec<Effect>) {
+        self.under_way.loading = false;
+        if self.stack.is_none() {
+            self.due.load = Some(now.boot + READ_AGAIN);
+        }
+        let again = self.refused.as_ref().is_some_and(|before| before.errors == refusal.errors);
+        if !again || self.stack.is_some() {
+            self.totals.refusals += 1;
+            let stays = if self.stack.is_some() { "; the stack stays as it is" } else { "" };
+            for error in &refusal.errors {
+                say(out, Level::Error, "", format!("the file is not taken{stays}: {error}"));
+            }
+        }
+        self.refused = Some(refusal);
+    }
+
+    fn connected(&mut self, outcome: Result<EngineVersion, Fault>, now: Now, out: &mut Vec<Effect>) {
+        self.under_way.connecting = false;
+        match outcome {
+            Ok(version) => {
+                say(out, Level::Info, "", format!("engine {} answers", version.engine));
+                self.engine.reachable = true;
+                self.engine.version = Some(version.engine);
+                self.engine.error = None;
+                self.due.listen = Some(now.boot);
+                self.due.look = Some(now.boot);
+                self.due.converge = now.boot;
+            }
+            Err(fault) => {
+                self.away(&fault, out);
+                self.due.connect = Some(now.boot + CALL_AGAIN);
+            }
+        }
+    }
+
+    /// What the engine did not do; where it is out of reach, everything waits until it is back.
+    fn fault(&mut self, fault: &Fault, now: Now, out: &mut Vec<Effect>) {
+        if fault.kind == FaultKind::EngineAway {
+            self.away(fault, out);
+            if !self.under_way.connecting {
+                self.due.connect = Some(now.boot + CALL_AGAIN);
+            }
+            // What it was asked to start it may have forgotten. Once it is back, a plan starts it in order.
+            for keep in self.keeps.values_mut().filter(|keep| launching(keep)) {
+                keep.feed(heal::Event::PlannedStop, now, out);
+            }
+        } else {
+            self.engine.error = Some(fault.message.clone());
+            say(out, Level::Warn, "", fault.message.clone());
+        }
+    }
+
+    fn away(&mut self, fault: &Fault, out: &mut Vec<Effect>) {
+        let told = !self.engine.reachable && self.engine.error.as_ref() == Some(&fault.message);
+        self.engine.reachable = false;
+        self.engine.listening = false;
+        self.engine.error = Some(fault.message.clone());
+        if !told {
+            say(out, Level::Error, "", format!("the engine is away: {}", fault.message));
+        }
+    }
+
+    fn deaf(&mut self, fault: &Fault, now: Now, out: &mut Vec<Effect>) {
+        self.engine.listening = false;
+        if !self.engine.reachable {
+            return;
+        }
+        say(out, Level::Warn, "", format!("the engine's events ended: {}", fault.message));
+        // Whether it is away, or only hung up, the next call tells; it opens the events where they ended.
+        self.engine.reachable = false;
+        self.engine.error = Some(fault.message.clone());
+        self.due.connect = Some(now.boot + Duration::from_millis(100));
+    }
+
+    fn hear(&mut self, event: EngineEvent, now: Now, out: &mut Vec<Effect>) {
+        match self.heard.at {
+            Some(at) if event.at < at => return,
+            Some(at) if event.at == at && self.heard.then.contains(&event) => return,
+            Some(at) if event.at == at => {}
+            _ => self.heard.then.clear(),
+        }
+        self.heard.at = Some(event.at);
+        self.heard.then.push(event.clone());
+        match event.kind {
+            EventKind::Create
+            | EventKind::Destroy
+            | EventKind::Rename
+            | EventKind::Update
+            | EventKind::Start => {
+                self.look_soon(now);
+            }
+            _ => {}
+        }
+        let Some(keep) = self.keeps.get_mut(&event.name) else { return };
+        keep.touched = now.boot;
+        let id = event.id;
+        let event = match event.kind {
+            EventKind::Start => {
+                if !keep.is_acting() && !keep.has_met(&id, event.at) {
+                    keep.begin(now);
+                }
+                heal::Event::Started { id }
+            }
+            EventKind::Kill(signal) => heal::Event::Signalled { id, signal },
+            EventKind::Die(code) => {
+                keep.end(code);
+                let out_of_memory = keep.take_out_of_memory();
+                heal::Event::Exited { id, code, out_of_memory }
+            }
+            EventKind::Stop => heal::Event::StopNotice { id },
+            EventKind::OutOfMemory => return keep.ran_out_of_memory(),
+            EventKind::Health(health) => heal::Event::EngineHealth { id, health },
+            EventKind::Pause => heal::Event::Paused { id },
+            EventKind::Unpause => heal::Event::Unpaused { id },
+            EventKind::Destroy => heal::Event::Gone { id },
+            EventKind::Create | EventKind::Update | EventKind::Rename => return,
+        };
+        keep.feed(event, now, out);
+    }
+
+    fn looked(&mut self, began: Duration, look: Look, now: Now, out: &mut Vec<Effect>) {
+        self.under_way.looking = false;
+        if std::mem::take(&mut self.under_way.stale) {
+            self.due.look = Some(now.boot);
+            return;
+        }
+        self.due.look = Some(self.due.look.map_or(now.boot + FULL_LOOK, |at| at.min(now.boot + FULL_LOOK)));
+        self.engine.looked_at = Some(now.wall);
+        self.engine.look_seconds = look.took.as_secs_f64();
+        self.engine.error = None;
+        self.totals.looks += 1;
+        self.images.extend(look.seen.images.clone());
+        let Some(stack) = &self.stack else { return };
+        let wanted = match stack.wanted(&self.images) {
+            Ok(wanted) => Rc::new(wanted),
+            Err(error) => return self.failure = Some(error.to_string()),
+        };
+        self.keep(&wanted);
+        self.wanted = Some(Rc::clone(&wanted));
+        for (name, keep) in &mut self.keeps {
+            let seen = look.seen.containers.iter().find(|c| c.name == *name && is_ours(c, &wanted.project));
+            compare(keep, seen, &look.met, (began, self.applying), now, out);
+        }
+        if !self.applying {
+            self.converge(&wanted, &look, now, out);
+        }
+    }
+
+    /// Every wanted container is kept, and no other.
+    fn keep(&mut self, wanted: &Wanted) {
+        let mut keeps = std::mem::take(&mut self.keeps);
+        for service in wanted.services.values() {
+            for spec in &service.containers {
+                let keep = match keeps.remove(&spec.name) {
+                    Some(mut keep) => {
+                        keep.adopt(service, spec);
+                        keep
+                    }
+                    None => Keep::new(service, spec, self.remembered.remove(&spec.name)),
+                };
+                self.keeps.insert(spec.name.clone(), keep);
+            }
+        }
+    }
+
+    fn converge(&mut self, wanted: &Rc<Wanted>, look: &Look, now: Now, out: &mut Vec<Effect>) {
+        let held = self.keeps.iter().filter_map(|(name, keep)| Some((name.clone(), keep.heal.held()?)));
+        let choice = Choice { held: held.collect(), orphans: Orphans::Remove, ..Choice::default() };
+        let plan = plan_with(wanted, &look.seen, &choice);
+        self.notes.clone_from(&plan.warnings);
+        if !plan.blocked.is_empty() {
+            let failure = plan.blocked.join("; ");
+            if self.failure.as_ref() != Some(&failure) {
+                say(out, Level::Error, "", failure.clone());
+            }
+            self.failure = Some(failure);
+            self.converged = false;
+            return;
+        }
+        if plan.steps.is_empty() {
+            return self.is_converged(out);
+        }
+        self.converged = false;
+        if now.boot < self.due.converge {
+            self.due.look = Some(self.due.look.map_or(self.due.converge, |at| at.min(self.due.converge)));
+            return;
+        }
+        for name in plan.steps.iter().filter_map(container_of) {
+            if let Some(keep) = self.keeps.get_mut(name) {
+                keep.feed(heal::Event::PlannedStop, now, out);
+            }
+        }
+        self.begin(plan, Rc::clone(wanted), out);
+    }
+
+    fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, out: &mut Vec<Effect>) {
+        self.applying = true;
+        self.totals.plans += 1;
+        for planned in &plan.steps {
+            say(out, Level::Info, "", describe(planned));
+        }
+        self.last_plan =
+            Some(PlanStatus { at: None, steps: plan.steps.iter().map(describe).collect(), failure: None });
+        out.push(Effect::Apply { plan: Rc::new(plan), wanted });
+    }
+
+    fn is_converged(&mut self, out: &mut Vec<Effect>) {
+        self.failure = None;
+        self.failures = 0;
+        self.converged = true;
+        // What is remembered of containers that nobody wants any more is of no use from now on.
+        self.remembered.clear();
+        if !std::mem::replace(&mut self.was_ready, true) {
+            say(out, Level::Info, "", "the stack is as wanted, and is watched".to_owned());
+            out.push(Effect::Ready);
+        }
+        for (name, keep) in &mut self.keeps {
+            if let (true, Some(id)) = (keep.is_to_be_attested(), keep.id().map(str::to_owned)) {
+                keep.attesting = true;
+                out.push(Effect::Attest { name: name.clone(), id, spec: Rc::clone(&keep.spec) });
+            }
+        }
+    }
+
+    fn applied(
+        &mut self,
+        attested: BTreeMap<String, (String, Attestation)>,
+        outcome: Result<(), Fault>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        self.applying = false;
+        self.due.look = Some(now.boot);
+        for (name, (id, attestation)) in attested {
+            if let Some(keep) = self.keeps.get_mut(&name) {
+                if keep.id() != Some(&id) {
+                    keep.begin(now);
+                    keep.feed(heal::Event::Started { id: id.clone() }, now, out);
+                }
+                keep.judge(id, attestation, now, out);
+            }
+        }
+        if let Some(plan) = &mut self.last_plan {
+            plan.at = Some(now.wall);
+        }
+        let Err(fault) = outcome else { return };
+        self.totals.plan_failures += 1;
+        self.failures = self.failures.saturating_add(1);
+        self.due.converge = now.boot + backoff::delay(self.failures, now.jitter);
+        if let Some(plan) = &mut self.last_plan {
+            plan.failure = Some(fault.message.clone());
+        }
+        say(out, Level::Error, "", fault.message.clone());
+        if fault.kind == FaultKind::EngineAway {
+            self.fault(&fault, now, out);
+        }
+        self.failure = Some(fault.message);
+    }
+
+    fn started(&mut self, name: &str, outcome: Result<Box<Up>, Fault>, now: Now, out: &mut Vec<Effect>) {
+        let Some(keep) = self.keeps.get_mut(name) else { return };
+        match outcome {
+            Ok(_) if keep.has_ended() => keep.acted(now, out),
+            Ok(up) => {
+                keep.begin(now);
+                keep.meet(&up);
+                let Up { id, attestation, .. } = *up;
+                keep.feed(
+                    heal::Event::SeenRunning { id: id.clone(), age: Duration::ZERO, health: None },
+                    now,
+                    out,
+                );
+                keep.judge(id, attestation, now, out);
+                keep.acted(now, out);
+            }
+            Err(fault) => {
+                match fault.kind {
+                    FaultKind::EngineAway => keep.feed(heal::Event::PlannedStop, now, out),
+                    FaultKind::Gone => {
+                        let id = keep.id().unwrap_or_default().to_owned();
+                        keep.feed(heal::Event::Gone { id }, now, out);
+                    }
+                    FaultKind::Ended => {}
+                    FaultKind::Other => {
+                        keep.feed(heal::Event::StartFailed { reason: fault.message.clone() }, now, out);
+                    }
+                }
+                keep.acted(now, out);
+                self.fault_of_action(&fault, now, out);
+            }
+        }
+    }
+
+    fn stopped(&mut self, name: &str, outcome: Result<(), Fault>, now: Now, out: &mut Vec<Effect>) {
+        if let Some(keep) = self.keeps.get_mut(name) {
+            keep.acted(now, out);
+        }
+        if let Err(fault) = outcome {
+            self.fault_of_action(&fault, now, out);
+        }
+    }
+
+    fn fault_of_action(&mut self, fault: &Fault, now: Now, out: &mut Vec<Effect>) {
+        match fault.kind {
+            FaultKind::EngineAway => self.fault(fault, now, out),
+            FaultKind::Gone | FaultKind::Ended => self.look_soon(now),
+            FaultKind::Other => say(out, Level::Warn, "", fault.message.clone()),
+        }
+    }
+
+    fn attested(&mut self, name: &str, id: &str, attestation: Attestation, now: Now, out: &mut Vec<Effect>) {
+        let Some(keep) = self.keeps.get_mut(name) else { return };
+        keep.attesting = false;
+        if keep.id() == Some(id) {
+            keep.judge(id.to_owned(), attestation, now, out);
+        }
+    }
+}
+
+/// A container as a look saw it, beside what is known of it. Whatever is newer than the look stands, and what a plan
+/// is changing is the plan's.
+fn compare(
+    keep: &mut Keep,
+    seen: Option<&SeenContainer>,
+    met: &BTreeMap<String, Up>,
+    (began, applying): (Duration, bool),
+    now: Now,
+    out: &mut Vec<Effect>,
+) {
+    let planned = applying && keep.heal.phase == HealPhase::Planned;
+    let fresh = !keep.is_acting() && !planned && keep.touched < began;
+    let Some(seen) = seen else {
+        if let (true, Some(id)) = (fresh, keep.id().map(str::to_owned)) {
+            keep.feed(heal::Event::Gone { id }, now, out);
+        }
+        return;
+    };
+    let id = seen.id.clone();
+    match seen.state {
+        State::Running | State::Restarting => {
+            keep.found_at(seen.networks.values().copied().flatten().next());
+            let up = met.get(&id);
+            if let Some(up) = up {
+                keep.meet(up);
+            }
+            if fresh || (up.is_some() && !planned && keep.id() != Some(&id)) {
+                let age = up.map_or(Duration::ZERO, |up| since(up.started_at, now.wall));
+                keep.feed(heal::Event::SeenRunning { id, age, health: seen.health }, now, out);
+            }
+        }
+        State::Paused if fresh => keep.feed(heal::Event::Paused { id }, now, out),
+        State::Exited(code) if fresh && keep.id() == Some(&id) => {
+            if keep.runs() {
+                keep.exit_code = Some(code);
+            }
+            let out_of_memory = keep.take_out_of_memory();
+            keep.feed(heal::Event::Exited { id, code, out_of_memory }, now, out);
+        }
+        _ => {}
+    }
+}
+
+fn probed(
+    keep: &mut Keep,
+    id: String,
+    startup: bool,
+    failure: Option<(String, heal::Silence)>,
+    took: Duration,
+    now: Now,
+    out: &mut Vec<Effect>,
+) {
+    if keep.id() != Some(&id) {
+        return keep.answered_by_another();
+    }
+    keep.answered(startup, failure.as_ref().map(|(reason, _)| reason.as_str()), took, now);
+    match failure {
+        Some((reason, silence)) => keep.feed(heal::Event::ProbeFailed { id, reason, silence }, now, out),
+        None if startup => {}
+        None => keep.feed(heal::Event::ProbeOk { id }, now, out),
+    }
+}
+
+fn is_ours(container: &SeenContainer, project: &str) -> bool {
+    container.project.as_deref() == Some(project)
+}
+
+fn launching(keep: &Keep) -> bool {
+    matches!(keep.heal.phase, HealPhase::Launching { .. })
+}
+
+fn since(then: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(then).try_into().unwrap_or_default()
+}
+
+/// The container that a step begins, changes or ends.
+fn container_of(planned: &Planned) -> Option<&str> {
+    use crate::decide::plan::Step;
+    match &planned.step {
+        Step::Create(spec) => Some(&spec.name),
+        Step::Start { name, .. } | Step::Stop { name, .. } | Step::Remove { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+fn describe(planned: &Planned) -> String {
+    let (step, subject) = (words(&planned.step).0, subject(&planned.step));
+    format!("{step} {} `{}`: {}", subject.kind, subject.name, planned.reason)
+}
+
+fn say(out: &mut Vec<Effect>, level: Level, service: &str, message: String) {
+    out.push(Effect::Say(Say { level, service: service.to_owned(), message }));
+}
