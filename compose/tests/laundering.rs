@@ -287,7 +287,7 @@ const DISGUISES: &[Disguise] = &[
         (row.3 == "%").then(|| vec![document(row, "", &line, "")])
     }),
     ("with escapes in quotes", |row| {
-        let escaped: String = row.4.chars().map(|c| format!("\\x{:02x}", u32::from(c))).collect();
+        let escaped = row.4.bytes().fold(String::new(), |out, byte| format!("{out}\\x{byte:02x}"));
         let line = format!("{}: \"{escaped}\" # HERE", row.2);
         (row.3 == "%").then(|| vec![document(row, "", &line, "")])
     }),

@@ -373,6 +373,9 @@ pub(crate) fn socket_by_name(path: &Path) -> Option<String> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let known = SOCKETS.iter().map(Path::new).collect::<Vec<_>>();
     let plain = under_run(path);
+    if !path.is_absolute() {
+        return None;
+    }
     if SOCKET_NAMES.contains(&name) || known.contains(&plain.as_path()) {
         return Some("is an engine's or the system's socket".into());
     }

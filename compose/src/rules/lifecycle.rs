@@ -236,7 +236,7 @@ fn terminal(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 }
 
 fn container_name(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let odd = service.container_name.as_ref().filter(|name| {
+    let odd = service.container_name.as_ref().filter(|name| !name.value.is_empty()).filter(|name| {
         let mut chars = name.value.chars();
         let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
         let rest = chars.as_str();

@@ -523,7 +523,10 @@ fn dropped_ports(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
             network.external.is_none() && network.internal.as_ref().is_none_or(|i| i.value)
         })
     });
-    let hits = service.ports.iter().filter(|_| inside).map(|port| {
+    // What is published beyond loopback is refused for that already.
+    let own =
+        service.ports.iter().filter(|port| port.value.address.is_some_and(|address| loopback(&address)));
+    let hits = own.filter(|_| inside).map(|port| {
         let number = port.value.published.unwrap_or(port.value.target);
         Hit::at(port, format!("port {number} of `{}`, which has internal networks alone", service.name))
     });

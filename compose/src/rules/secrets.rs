@@ -205,6 +205,12 @@ fn arguments(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     hits
 }
 
+/// Whether a value is written out, and not read by the shell from a variable or a file.
+fn is_literal(value: &str) -> bool {
+    let value = value.trim_matches(['"', '\'']);
+    could_be_credential(value) && !value.starts_with(['$', '`', '<'])
+}
+
 /// The name of the first option whose value is a credential.
 fn credential_in(arguments: &[String]) -> Option<String> {
     let mut words = arguments.iter().peekable();
@@ -216,10 +222,7 @@ fn credential_in(arguments: &[String]) -> Option<String> {
             }
         };
         let option = name.starts_with('-') || word.contains('=');
-        if option
-            && names_credential(name)
-            && value.is_some_and(|v| could_be_credential(v) && !v.starts_with('$'))
-        {
+        if option && names_credential(name) && value.is_some_and(is_literal) {
             return Some(name.to_owned());
         }
         if is_credential(word) {
