@@ -2,16 +2,21 @@
 //!
 //! Deliberately absent: which plan.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
 
-use crate::apply::{Applied, Machine, apply};
+use crate::apply::{Applied, Machine, ThisMachine, apply};
 use crate::args::GlobalArgs;
 use crate::decide::plan::{Plan, Planned, Step};
+use crate::decide::seen::{Seen, SeenContainer, State};
 use crate::decide::spec::Wanted;
-use crate::engine::Docker;
+use crate::decide::wanted::Restarts;
+use crate::engine::{Docker, Engine as _, Scope};
 use crate::exit::{Exit, Failure};
+use crate::pipeline::{self, Prepared};
 use crate::progress::{Printer, Style};
 use crate::render::plain;
+use crate::{host, input, session};
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -90,6 +95,44 @@ pub(crate) async fn carry_out<M: Machine>(
         }
     }
     outcome
+}
+
+/// Plans over the containers that are there, and carries it out; each start is attested.
+pub(crate) async fn existing(
+    global: &GlobalArgs,
+    output: OutputArgs,
+    services: &[String],
+    timeout: Option<u64>,
+    plan: fn(&Wanted, &Seen, &BTreeSet<String>) -> Plan,
+) -> Result<Exit, Failure> {
+    let stack = input::admitted(global)?;
+    let session = session::open(global).await?;
+    let folder = host::state::project(global.state_dir.as_deref(), &stack.project().name)?;
+    let wish = session::wish(global, Restarts::Engine);
+    let Prepared { wanted, seen, contents } = pipeline::prepare(&session.engine, &stack, &wish).await?;
+    let machine = ThisMachine { contents: &contents, folder: &folder, socket: &session.socket };
+    let mut plan = plan(&wanted, &seen, &services.iter().cloned().collect());
+    announce(&plan)?;
+    with_grace(&mut plan, timeout);
+    carry_out(global, output, &session.engine, &machine, &wanted, &plan).await?;
+    Ok(Exit::Done)
+}
+
+/// The running containers of a project, or of some of its services.
+pub(crate) async fn running(
+    engine: &Docker,
+    project: &str,
+    services: &[String],
+) -> Result<Vec<SeenContainer>, Failure> {
+    let mut containers = engine.observe(&Scope::project(project)).await?.containers;
+    containers.retain(|container| {
+        let named = container.service.as_ref().is_some_and(|service| services.contains(service));
+        container.state == State::Running && (services.is_empty() || named)
+    });
+    if containers.is_empty() {
+        return Err(super::logs::nothing(project, services));
+    }
+    Ok(containers)
 }
 
 /// A machine for plans that create and start nothing.
