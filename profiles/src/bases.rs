@@ -96,7 +96,7 @@ const NODE: &[Group] = &[
     Group::Ids,
 ];
 
-/// Node's, and what databases share memory with.
+/// Node's, and what databases and older programs use.
 const GENERIC: &[Group] = &[
     Group::Memory,
     Group::Process,
@@ -121,4 +121,5 @@ const GENERIC: &[Group] = &[
     Group::Nodes,
     Group::Ids,
     Group::Database,
+    Group::Older,
 ];

@@ -51,12 +51,14 @@ pub enum Group {
     Anonymous,
     /// What databases use besides.
     Database,
+    /// What older programs use.
+    Older,
     /// Calls whose arguments no filter can read.
     Unfilterable,
     /// Confining oneself further.
     Landlock,
-    /// Semaphores and queues.
-    SysvIpc,
+    /// System V and POSIX queues.
+    Queues,
     /// Old asynchronous reading.
     Aio,
     /// New asynchronous everything.
@@ -162,10 +164,11 @@ pub const GROUPS: &[GroupRow] = &[
     absent(Group::Nodes, "nodes", "`mkfifo`; devices are filtered out"),
     absent(Group::Ids, "ids", "images that start as root and drop to a user; without the capability it does nothing"),
     absent(Group::Anonymous, "anonymous", "runs code from memory, past read-only and noexec mounts"),
-    absent(Group::Database, "database", "PostgreSQL and its kind; shared memory of the container's own namespace"),
+    absent(Group::Database, "database", "PostgreSQL and its kind; shared memory and semaphores of the container's own namespace"),
+    absent(Group::Older, "older", "spellings and ways that newer programs have left"),
     absent(Group::Unfilterable, "unfilterable", "would open what the filter on `clone` closes"),
     absent(Group::Landlock, "landlock", "can only take rights away"),
-    refused(Group::SysvIpc, "System V IPC", "few services use it, many exploits do"),
+    refused(Group::Queues, "queues", "few services use them, many exploits do"),
     absent(Group::Aio, "aio", "programs use threads where it is missing; a line of bugs"),
     absent(Group::IoUring, "io_uring", "does opens, connects and writes that no filter sees; a line of escapes"),
     absent(Group::Rare, "rare", "hardly any service calls them, and those that ask do without"),

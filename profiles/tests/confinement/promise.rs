@@ -7,15 +7,12 @@ use profiles::{AppArmor, Base, Confinement, Kernel, seccomp};
 
 use crate::{KERNEL, web};
 
-/// Everything but the profiles, one line a thing.
+/// Everything but the profiles and the bounds, one line a thing.
 fn text(promise: &Confinement) -> String {
-    let limits = promise.limits();
     let mut text = String::new();
     writeln!(text, "user {:?}, groups {:?}", promise.user(), promise.group_add()).unwrap();
     writeln!(text, "capabilities {:?}, sysctls {:?}", promise.capabilities(), promise.sysctls()).unwrap();
     writeln!(text, "read-only root {}, init {}", promise.read_only_root(), promise.init()).unwrap();
-    writeln!(text, "pids {}, memory {}, nano cpus {}", limits.pids, limits.memory, limits.nano_cpus).unwrap();
-    writeln!(text, "shm {}, ulimits {:?}", limits.shm_size, limits.ulimits).unwrap();
     for mount in promise.mounts() {
         let way = if mount.read_only { "ro" } else { "rw" };
         writeln!(text, "{way} {} {:?}", mount.target, mount.source).unwrap();
@@ -33,13 +30,11 @@ fn what_is_silent_is_promised_strictly() {
     check(
         "services: {web: {image: a}}",
         &expect![[r#"
-        user None, groups []
-        capabilities {}, sysctls {}
-        read-only root true, init true
-        pids 256, memory 1073741824, nano cpus 1000000000
-        shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
-        rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
-    "#]],
+            user None, groups []
+            capabilities {}, sysctls {}
+            read-only root true, init true
+            rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+        "#]],
     );
 }
 
@@ -51,8 +46,6 @@ fn memory_belongs_to_the_services_user() {
             user Some("1000:1001"), groups []
             capabilities {}, sysctls {}
             read-only root true, init true
-            pids 256, memory 1073741824, nano cpus 1000000000
-            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
             rw /home/web/.cache Tmpfs { size: 8388608, mode: 448, uid: 1000, gid: 1001 }
             rw /run Tmpfs { size: 67108864, mode: 1023, uid: 5, gid: 1001 }
             rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 1000, gid: 1001 }
@@ -69,8 +62,6 @@ fn a_secret_is_for_the_services_user_alone() {
             user Some("1000:1001"), groups []
             capabilities {}, sysctls {}
             read-only root true, init true
-            pids 256, memory 1073741824, nano cpus 1000000000
-            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
             rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 1000, gid: 1001 }
             ro /run/secrets/key Content { kind: "secret", key: "key", uid: 1000, gid: 1001, mode: 256 }
             ro /run/secrets/other Content { kind: "secret", key: "key", uid: 7, gid: 1001, mode: 288 }
@@ -87,8 +78,6 @@ fn a_secret_is_for_everyone_where_the_user_is_the_images() {
             user None, groups []
             capabilities {}, sysctls {}
             read-only root true, init true
-            pids 256, memory 1073741824, nano cpus 1000000000
-            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
             rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
             ro /run/secrets/key Content { kind: "secret", key: "key", uid: 0, gid: 0, mode: 292 }
             ro /page Content { kind: "config", key: "page", uid: 0, gid: 0, mode: 292 }
@@ -106,7 +95,7 @@ fn mounts_are_named_as_the_engine_names_them() {
             capabilities {}, sysctls {}
             read-only root true, init true
             pids 256, memory 1073741824, nano cpus 1000000000
-            shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
+            shm 67108864, ulimits {"core": (0, 0), "nofile": (8192, 16384)}
             rw /db Volume { name: Some("shop_db"), nocopy: false, subpath: None }
             ro /data Bind("/srv/stack/data")
             rw /n Volume { name: Some("elsewhere"), nocopy: false, subpath: None }
@@ -120,13 +109,11 @@ fn a_capability_is_named_as_linux_names_it() {
     check(
         "services: {web: {image: a, cap_add: [cap_net_bind_service]}}",
         &expect![[r#"
-        user None, groups []
-        capabilities {"NET_BIND_SERVICE"}, sysctls {}
-        read-only root true, init true
-        pids 256, memory 1073741824, nano cpus 1000000000
-        shm 67108864, ulimits {"core": (0, 0), "nofile": (32768, 65536), "nproc": (2048, 4096)}
-        rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
-    "#]],
+            user None, groups []
+            capabilities {"NET_BIND_SERVICE"}, sysctls {}
+            read-only root true, init true
+            rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+        "#]],
     );
 }
 
@@ -150,4 +137,14 @@ fn the_runtime_chooses_the_base() {
 fn a_kernel_without_apparmor_gets_no_profile() {
     let promise = web("services: {web: {image: a}}", Kernel { apparmor: false, ..KERNEL });
     assert_eq!(promise.apparmor(), &AppArmor::Absent);
+}
+
+#[test]
+fn bounds_are_those_of_the_file() {
+    let promise = web(
+        "services: {web: {image: a, pids_limit: 7, mem_limit: 64m, mem_reservation: 32m, cpus: 0.25, shm_size: 8m, oom_score_adj: 500, \
+         ulimits: {nofile: {soft: 64, hard: 128}, core: 0}}}",
+        KERNEL,
+    );
+    expect![[""]].assert_debug_eq(promise.limits());
 }

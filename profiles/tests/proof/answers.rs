@@ -197,37 +197,37 @@ fn doors_into_the_kernel_are_closed() {
     check(
         &known,
         &expect![[r#"
-        bpf: go Eperm, node Eperm, generic Eperm
-        perf_event_open: go Eperm, node Eperm, generic Eperm
-        userfaultfd: go Eperm, node Eperm, generic Eperm
-        io_uring_setup: go Enosys, node Enosys, generic Enosys
-        io_uring_enter: go Enosys, node Enosys, generic Enosys
-        keyctl: go Eperm, node Eperm, generic Eperm
-        add_key: go Eperm, node Eperm, generic Eperm
-        ptrace: go Eperm, node Eperm, generic Eperm
-        process_vm_readv: go Eperm, node Eperm, generic Eperm
-        pidfd_getfd: go Eperm, node Eperm, generic Eperm
-        mount: go Eperm, node Eperm, generic Eperm
-        umount2: go Eperm, node Eperm, generic Eperm
-        pivot_root: go Eperm, node Eperm, generic Eperm
-        fsopen: go Eperm, node Eperm, generic Eperm
-        open_by_handle_at: go Eperm, node Eperm, generic Eperm
-        chroot: go Eperm, node Eperm, generic Eperm
-        init_module: go Kill, node Kill, generic Kill
-        finit_module: go Kill, node Kill, generic Kill
-        kexec_load: go Kill, node Kill, generic Kill
-        iopl: go Kill, node Kill, generic Kill
-        reboot: go Eperm, node Eperm, generic Eperm
-        swapon: go Kill, node Kill, generic Kill
-        syslog: go Eperm, node Eperm, generic Eperm
-        settimeofday: go Eperm, node Eperm, generic Eperm
-        memfd_create: go Enosys, node Enosys, generic Enosys
-        execveat: go Enosys, node Enosys, generic Enosys
-        msgget: go Eperm, node Eperm, generic Eperm
-        semget: go Eperm, node Eperm, generic Eperm
-        shmget: go Enosys, node Enosys, generic Allow
-        vmsplice: go Enosys, node Enosys, generic Enosys
-        modify_ldt: go Eperm, node Eperm, generic Eperm
-    "#]],
+            bpf: go Eperm, node Eperm, generic Eperm
+            perf_event_open: go Eperm, node Eperm, generic Eperm
+            userfaultfd: go Eperm, node Eperm, generic Eperm
+            io_uring_setup: go Enosys, node Enosys, generic Enosys
+            io_uring_enter: go Enosys, node Enosys, generic Enosys
+            keyctl: go Eperm, node Eperm, generic Eperm
+            add_key: go Eperm, node Eperm, generic Eperm
+            ptrace: go Eperm, node Eperm, generic Eperm
+            process_vm_readv: go Eperm, node Eperm, generic Eperm
+            pidfd_getfd: go Eperm, node Eperm, generic Eperm
+            mount: go Eperm, node Eperm, generic Eperm
+            umount2: go Eperm, node Eperm, generic Eperm
+            pivot_root: go Eperm, node Eperm, generic Eperm
+            fsopen: go Eperm, node Eperm, generic Eperm
+            open_by_handle_at: go Eperm, node Eperm, generic Eperm
+            chroot: go Eperm, node Eperm, generic Eperm
+            init_module: go Kill, node Kill, generic Kill
+            finit_module: go Kill, node Kill, generic Kill
+            kexec_load: go Kill, node Kill, generic Kill
+            iopl: go Kill, node Kill, generic Kill
+            reboot: go Eperm, node Eperm, generic Eperm
+            swapon: go Kill, node Kill, generic Kill
+            syslog: go Eperm, node Eperm, generic Eperm
+            settimeofday: go Eperm, node Eperm, generic Eperm
+            memfd_create: go Enosys, node Enosys, generic Enosys
+            execveat: go Enosys, node Enosys, generic Enosys
+            msgget: go Eperm, node Eperm, generic Eperm
+            semget: go Enosys, node Enosys, generic Allow
+            shmget: go Enosys, node Enosys, generic Allow
+            vmsplice: go Enosys, node Enosys, generic Enosys
+            modify_ldt: go Eperm, node Eperm, generic Eperm
+        "#]],
     );
 }
