@@ -329,6 +329,7 @@ fn edge_network(project: &mut Project) -> Vec<Finding> {
         ipam: Vec::new(),
         ipam_driver: None,
         labels: BTreeMap::new(),
+        refused: Vec::new(),
     };
     project.networks.insert(key, network);
     found.into_iter().collect()

@@ -494,6 +494,8 @@ pub struct Network {
     pub ipam_driver: Option<At<String>>,
     /// Labels, ours not among them.
     pub labels: BTreeMap<String, At<String>>,
+    /// Keys that no field takes and that would change the network: `ipam.options`, `enable_ipv4: false`.
+    pub refused: Vec<(&'static str, Span)>,
 }
 
 /// One `ipam.config` row, as text that is a valid address or prefix.
@@ -651,6 +653,7 @@ impl Network {
             ipam: Vec::new(),
             ipam_driver: None,
             labels: BTreeMap::new(),
+            refused: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::model::{Attachment, Network, Pool};
 use crate::node::{Entry, Node};
 use crate::problem::Problems;
-use crate::source::At;
+use crate::source::{At, Span};
 
 use super::{Context, entries, read, whole};
 
@@ -23,9 +23,16 @@ pub(super) fn network(entry: &Entry, context: &mut Context<'_>) -> Network {
     network.enable_ipv6 = node.get("enable_ipv6").and_then(read::flag);
     network.attachable = node.get("attachable").and_then(read::flag);
     network.labels = node.get("labels").map(read::pairs).unwrap_or_default();
+    let ipv4 = node.as_map().and_then(|m| m.entry("enable_ipv4"));
+    let without = ipv4.filter(|e| read::flag(&e.value).is_some_and(|f| !f.value));
+    network.refused.extend(without.map(|e| ("enable_ipv4: false", whole(e))));
     if let Some(ipam) = node.get("ipam") {
         network.ipam_driver = ipam.get("driver").and_then(read::text);
         let rows = ipam.get("config").and_then(Node::as_list).unwrap_or_default();
+        let rest = rows.iter().filter_map(Node::as_map).filter_map(|m| m.entry("aux_addresses"));
+        network.refused.extend(rest.map(|e| ("ipam.config.aux_addresses", whole(e))));
+        let options = ipam.as_map().and_then(|m| m.entry("options"));
+        network.refused.extend(options.map(|e| ("ipam.options", whole(e))));
         network.ipam = rows.iter().map(|row| At::file(pool(row, problems), row.span)).collect();
     }
     network
@@ -52,6 +59,18 @@ fn is_cidr(text: &str) -> bool {
     let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
     let most = if address.is_ipv4() { 32 } else { 128 };
     length.parse::<u8>().is_ok_and(|n| n <= most)
+}
+
+/// Keys of a place on a network that no field takes.
+pub(super) fn refused(node: &Node) -> Vec<(&'static str, Span)> {
+    let keys = [
+        ("interface_name", "networks.interface_name"),
+        ("link_local_ips", "networks.link_local_ips"),
+        ("mac_address", "networks.mac_address"),
+        ("driver_opts", "networks.driver_opts"),
+    ];
+    let rows = entries(Some(node)).filter_map(|e| e.value.as_map());
+    rows.flat_map(|row| keys.iter().filter_map(|(key, name)| Some((*name, whole(row.entry(key)?))))).collect()
 }
 
 pub(super) fn attachments(node: &Node, problems: &mut Problems) -> BTreeMap<String, At<Attachment>> {

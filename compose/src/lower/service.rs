@@ -52,7 +52,10 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "expose" => service.expose = read::texts(node),
         "volumes" => service.mounts.extend(mounts::volumes(node, context)),
         "tmpfs" => service.mounts.extend(mounts::tmpfs(node, problems)),
-        "networks" => service.networks = network::attachments(node, problems),
+        "networks" => {
+            service.refused.extend(network::refused(node));
+            service.networks = network::attachments(node, problems);
+        }
         "network_mode" => service.network_mode = read::text(node),
         "depends_on" => service.depends_on = super::references::depends_on(node, problems),
         "healthcheck" => service.healthcheck = healthcheck::healthcheck(node, problems),

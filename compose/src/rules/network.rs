@@ -195,6 +195,18 @@ pub(crate) const RULES: &[Rule] = &[
         exempt: Exempt::Possible,
         check: Check::Service(dropped_ports),
     },
+    Rule {
+        id: "SV195",
+        title: "nothing that a network says is left out",
+        reason: "a key that is passed over protects nobody",
+        severity: Severity::Error,
+        fix: "remove the key",
+        bad: "services:\n  web:\n    image: caddy:2\n    networks: [lan]\nnetworks:\n  lan:\n    ipam:\n      options: {a: b} # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    networks: [lan]\nnetworks:\n  lan:\n    ipam:\n      config: [{subnet: 10.20.0.0/24}]\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Stack(unsupported),
+    },
 ];
 
 /// What the edge may publish beyond loopback.
@@ -511,6 +523,11 @@ fn external(stack: &Stack<'_>) -> Vec<Hit> {
         Some(Hit::at(external, format!("network `{}` is made elsewhere", network.key)))
     });
     hits.collect()
+}
+
+fn unsupported(stack: &Stack<'_>) -> Vec<Hit> {
+    let keys = networks(stack).flat_map(|network| &network.refused);
+    keys.map(|(key, span)| Hit::on(*span, format!("`{key}` of a network is not supported"))).collect()
 }
 
 fn dropped_ports(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
