@@ -49,7 +49,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .env("SUPERVISOR_BIN", binary)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
         .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
-    loud(&mut nextest)
+    let status = nextest.status()?;
+    drop(engine);
+    // Nothing comes after the runner's summary.
+    std::process::exit(status.code().unwrap_or(1))
 }
 
 /// A `PATH` on which `cargo nextest` is.
