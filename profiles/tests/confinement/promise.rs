@@ -94,8 +94,6 @@ fn mounts_are_named_as_the_engine_names_them() {
             user None, groups []
             capabilities {}, sysctls {}
             read-only root true, init true
-            pids 256, memory 1073741824, nano cpus 1000000000
-            shm 67108864, ulimits {"core": (0, 0), "nofile": (8192, 16384)}
             rw /db Volume { name: Some("shop_db"), nocopy: false, subpath: None }
             ro /data Bind("/srv/stack/data")
             rw /n Volume { name: Some("elsewhere"), nocopy: false, subpath: None }
@@ -146,5 +144,27 @@ fn bounds_are_those_of_the_file() {
          ulimits: {nofile: {soft: 64, hard: 128}, core: 0}}}",
         KERNEL,
     );
-    expect![[""]].assert_debug_eq(promise.limits());
+    expect![[r#"
+        Limits {
+            pids: 7,
+            memory: 67108864,
+            memory_reservation: Some(
+                33554432,
+            ),
+            nano_cpus: 250000000,
+            ulimits: {
+                "core": (
+                    0,
+                    0,
+                ),
+                "nofile": (
+                    64,
+                    128,
+                ),
+            },
+            shm_size: 8388608,
+            oom_score_adj: 500,
+        }
+    "#]]
+    .assert_debug_eq(promise.limits());
 }
