@@ -79,7 +79,7 @@ impl Bed {
     }
 
     /// The binary under test in this project's folder, ready for its arguments. It sees no environment but
-    /// `PATH`, the engine's address and the project's name.
+    /// `PATH`, the engine's address, the project's name and a state folder in the bed.
     #[track_caller]
     pub fn command(&self) -> Command {
         let binary = std::env::var_os("SUPERVISOR_BIN")
@@ -91,6 +91,7 @@ impl Bed {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("DOCKER_HOST", format!("unix://{}", self.engine.socket().display()))
             .env("COMPOSE_PROJECT_NAME", &self.project)
+            .env("SUPERVISOR_STATE_DIR", self.folder().join("state"))
             .stdin(Stdio::null());
         command
     }

@@ -90,8 +90,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
 
     let mut plan = plan_with(&wanted, &seen, &choice(args));
+    images_are_to_be_had(&wanted, &plan, args.pull)?;
     shared::announce(&plan)?;
-    images_are_to_be_had(&plan, args.pull)?;
     if args.no_start {
         keep_creations(&mut plan);
     } else {
@@ -157,16 +157,21 @@ fn choice(args: &Args) -> Choice {
     }
 }
 
-/// An image that is named by its id is nowhere but on an engine: trying to fetch it would end in a riddle.
-fn images_are_to_be_had(plan: &Plan, pull: Pull) -> Result<(), EngineError> {
+/// A missing image that is not to be fetched is a failure of its own: one that is named by its id is nowhere but on
+/// an engine.
+fn images_are_to_be_had(wanted: &Wanted, plan: &Plan, pull: Pull) -> Result<(), EngineError> {
+    let missing = |image: &String| Err(EngineError::ImageMissing { image: image.clone() });
     for planned in &plan.steps {
-        if let Step::Pull { image } = &planned.step
-            && (pull == Pull::Never || image.starts_with("sha256:"))
-        {
-            return Err(EngineError::ImageMissing { image: image.clone() });
+        if let (Step::Pull { image }, Pull::Never) = (&planned.step, pull) {
+            return missing(image);
         }
     }
-    Ok(())
+    let specs = wanted.services.values().flat_map(|service| &service.containers);
+    let mut nowhere = specs.filter(|spec| spec.image_id.is_empty() && spec.image.starts_with("sha256:"));
+    match nowhere.next() {
+        Some(spec) if !plan.blocked.is_empty() => missing(&spec.image),
+        _ => Ok(()),
+    }
 }
 
 /// Without the steps that start, or wait for what is not started; what follows from them goes, too.

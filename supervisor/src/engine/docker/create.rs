@@ -307,3 +307,6 @@ fn signed(number: u64) -> i64 {
 fn hashed(map: &BTreeMap<String, String>) -> HashMap<String, String> {
     map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests;
