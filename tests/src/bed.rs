@@ -105,21 +105,7 @@ impl Bed {
     /// Starts the binary and leaves it running, output and errors in `NAME.out` and `NAME.err` of the folder.
     #[track_caller]
     pub fn spawn(&self, name: &str, arguments: &[&str]) -> Running {
-        let file = |kind: &str| {
-            std::fs::File::create(self.folder().join(format!("{name}.{kind}"))).expect("a log file")
-        };
-        let child = self
-            .command()
-            .args(arguments)
-            .stdout(file("out"))
-            .stderr(file("err"))
-            .spawn()
-            .expect("the binary");
-        Running {
-            child,
-            out: self.folder().join(format!("{name}.out")),
-            err: self.folder().join(format!("{name}.err")),
-        }
+        Running::start(self, name, self.command().args(arguments))
     }
 
     /// The name that a service's first container gets.
@@ -157,6 +143,15 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a command of this bed, output and errors in `NAME.out` and `NAME.err` of its folder.
+    #[track_caller]
+    pub fn start(bed: &Bed, name: &str, command: &mut Command) -> Self {
+        let [out, err] = ["out", "err"].map(|kind| bed.folder().join(format!("{name}.{kind}")));
+        let file = |path: &Path| std::fs::File::create(path).expect("a log file");
+        let child = command.stdout(file(&out)).stderr(file(&err)).spawn().expect("the binary");
+        Self { child, out, err }
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -5,6 +5,7 @@
 
 pub mod attack;
 pub mod bed;
+pub mod daemon;
 pub mod engine;
 pub mod http;
 pub mod image;
@@ -15,4 +16,5 @@ pub mod tar;
 pub mod wait;
 
 pub use bed::{Bed, Ran};
+pub use daemon::Daemon;
 pub use engine::Engine;

@@ -1,7 +1,7 @@
 //! A recording proxy before the engine's socket: what a program asked, request by request.
 //!
-//! Connections are passed on byte for byte, kept-alive and upgraded ones too. Deliberately absent: changing or
-//! failing anything on the way.
+//! Connections are passed on byte for byte, kept-alive and upgraded ones too, until they are all cut at once.
+//! Deliberately absent: changing anything on the way.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -30,6 +30,8 @@ impl Recorded {
 pub struct Proxy {
     socket: PathBuf,
     seen: Arc<Mutex<Vec<Recorded>>>,
+    /// The clients that are being served; `None` while nobody is.
+    clients: Arc<Mutex<Option<Vec<UnixStream>>>>,
     _folder: tempfile::TempDir,
 }
 
@@ -41,14 +43,33 @@ impl Proxy {
         let socket = folder.path().join("proxy.sock");
         let listener = UnixListener::bind(&socket).expect("a socket to listen on");
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (upstream, log) = (engine.to_path_buf(), Arc::clone(&seen));
+        let clients = Arc::new(Mutex::new(Some(Vec::new())));
+        let (upstream, log, open) = (engine.to_path_buf(), Arc::clone(&seen), Arc::clone(&clients));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                match &mut *open.lock().expect("no thread panicked") {
+                    Some(clients) => clients.push(client.try_clone().expect("a file descriptor")),
+                    None => continue,
+                }
                 let (upstream, log) = (upstream.clone(), Arc::clone(&log));
                 std::thread::spawn(move || carry(&client, &upstream, &log));
             }
         });
-        Self { socket, seen, _folder: folder }
+        Self { socket, seen, clients, _folder: folder }
+    }
+
+    /// As an engine that goes away: every connection ends, and new ones are hung up on.
+    #[track_caller]
+    pub fn cut(&self) {
+        for client in self.clients.lock().expect("no thread panicked").take().into_iter().flatten() {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// As an engine that is back.
+    #[track_caller]
+    pub fn mend(&self) {
+        *self.clients.lock().expect("no thread panicked") = Some(Vec::new());
     }
 
     /// Where to connect instead of the engine, as `DOCKER_HOST` wants it.

@@ -72,7 +72,7 @@ async fn look_at<E: Engine>(
     let (mut seen, images) = (seen?, images.unwrap_or_else(|| Ok(Images::new()))?);
     seen.images = images;
     let mut met = BTreeMap::new();
-    let new = seen.containers.iter_mut().filter(|container| {
+    let new = seen.containers.iter().filter(|container| {
         let ours = container.project.as_ref() == Some(&scope.project);
         ours && container.state == State::Running && !known.contains(&container.id)
     });
@@ -80,7 +80,6 @@ async fn look_at<E: Engine>(
     for (inspected, container) in new {
         // One that is gone by now is met by the next look, if at all.
         if let Ok(inspected) = inspected {
-            container.restart = Some(inspected.restart);
             met.insert(container.id.clone(), up(&inspected, Attestation::Unknown));
         }
     }
@@ -217,6 +216,7 @@ fn up(inspected: &Inspected, attestation: Attestation) -> Up {
         id: inspected.id.clone(),
         started_at: inspected.started_at.unwrap_or_else(Timestamp::now),
         pid: inspected.pid,
+        restart: inspected.restart,
         address: inspected.networks.values().find_map(|joined| joined.ipv4.or(joined.ipv6)),
         attestation,
     }

@@ -13,7 +13,7 @@ use super::stack::Stack;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, SeenImage};
-use crate::decide::spec::{ContainerSpec, Wanted};
+use crate::decide::spec::{ContainerSpec, Restart, Wanted};
 use crate::engine::{EngineEvent, EngineVersion, Scope};
 use crate::serve::snapshot::{Attestation, Refusal};
 
@@ -148,6 +148,8 @@ pub struct Up {
     pub pid: Option<u32>,
     /// Where a probe reaches it.
     pub address: Option<std::net::IpAddr>,
+    /// The engine's restart policy, which its list does not tell.
+    pub restart: Restart,
     /// The kernel's word, where it was asked.
     pub attestation: Attestation,
 }

@@ -11,8 +11,8 @@ use compose::model::Probe;
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Effect, Level, Now, ProbeEffect, Say, Up};
-use crate::decide::heal::{self, Action, Alert, Phase, Policy, State};
-use crate::decide::spec::{ContainerSpec, ServiceSpec};
+use crate::decide::heal::{self, Action, Alert, Phase, Policy, State, Why};
+use crate::decide::spec::{ContainerSpec, Restart, ServiceSpec};
 use crate::serve::snapshot::{Attestation, ProbeStatus};
 
 /// A container without an address is asked about again after this long.
@@ -37,11 +37,15 @@ pub(super) struct Keep {
     met: Option<Timestamp>,
     address: Option<IpAddr>,
     pid: Option<u32>,
+    /// The engine's restart policy, where it is known.
+    pub(super) restart: Option<Restart>,
     look_again: Option<Duration>,
     out_of_memory: bool,
     acting: bool,
     /// It ended while an action of ours was under way: the action's own word on it is older.
     ended: bool,
+    /// Its rules have changed since it was last decided whether it may run again.
+    eased: bool,
     waiting: VecDeque<Action>,
 }
 
@@ -74,10 +78,12 @@ impl Keep {
             met: None,
             address: None,
             pid: None,
+            restart: None,
             look_again: None,
             out_of_memory: false,
             acting: false,
             ended: false,
+            eased: false,
             waiting: VecDeque::new(),
         };
         keep.adopt(service, spec);
@@ -89,9 +95,25 @@ impl Keep {
         if *self.spec != *spec {
             self.spec = Rc::new(spec.clone());
         }
-        self.policy = Policy::of(service);
+        let policy = Policy::of(service);
+        self.eased |= policy != self.policy;
+        self.policy = policy;
         if self.check.as_ref().map(|asked| &asked.probe) != service.probe.as_ref() {
             self.check = service.probe.as_ref().map(Asked::new);
+        }
+    }
+
+    /// A file was taken: what gave up under the one before has a new chance. What somebody stopped stays stopped, and
+    /// what ended well is not repeated, unless its rules are others now.
+    pub(super) fn try_again(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let eased = std::mem::take(&mut self.eased);
+        let again = match &self.heal.phase {
+            Phase::Unhealthy { .. } | Phase::Ended { why: Why::Contract | Why::GaveUp, .. } => true,
+            Phase::Ended { why: Why::Policy, .. } => eased,
+            _ => false,
+        };
+        if again {
+            self.feed(heal::Event::PlannedStop, now, out);
         }
     }
 
@@ -139,6 +161,7 @@ impl Keep {
         self.met = Some(up.started_at);
         self.address = up.address.or(self.address);
         self.pid = up.pid;
+        self.restart = Some(up.restart);
     }
 
     /// Takes the kernel's word on it; a difference stops it.
@@ -156,6 +179,11 @@ impl Keep {
     pub(super) fn is_to_be_attested(&self) -> bool {
         let free = !self.acting && !self.attesting;
         free && self.runs() && self.is_met() && self.attestation == Attestation::Unknown
+    }
+
+    /// The engine changed something about it: it is met anew.
+    pub(super) fn forget(&mut self) {
+        self.met = None;
     }
 
     /// Whether the process that runs was met.

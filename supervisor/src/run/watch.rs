@@ -14,8 +14,8 @@ use super::keep::Keep;
 use super::stack::Stack;
 use crate::apply::{subject, words};
 use crate::decide::backoff;
-use crate::decide::heal::{self, Phase as HealPhase, Why};
-use crate::decide::plan::{Choice, Orphans, Plan, Planned, plan_with};
+use crate::decide::heal::{self, Phase as HealPhase};
+use crate::decide::plan::{Choice, Orphans, Plan, Planned, Step, plan_with};
 use crate::decide::seen::{SeenContainer, State};
 use crate::decide::spec::Wanted;
 use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
@@ -53,7 +53,11 @@ pub(super) struct Watch {
     pub(super) last_plan: Option<PlanStatus>,
     pub(super) totals: Totals,
     was_ready: bool,
+    /// A file was taken, and no look has followed yet.
+    try_again: bool,
     failures: u32,
+    /// Containers whose restart policy the plan under way changes.
+    restarts_changed: Vec<String>,
     images: Images,
     remembered: BTreeMap<String, heal::State>,
     heard: Heard,
@@ -108,7 +112,9 @@ impl Watch {
             last_plan: None,
             totals: Totals::default(),
             was_ready: false,
+            try_again: false,
             failures: 0,
+            restarts_changed: Vec::new(),
             images: Images::new(),
             remembered: BTreeMap::new(),
             heard: Heard::default(),
@@ -256,15 +262,10 @@ impl Watch {
         self.failures = 0;
         self.due.converge = now.boot;
         self.converged = false;
+        self.try_again = true;
         if first {
             self.due.connect = Some(now.boot);
             return;
-        }
-        // A new file is a new chance for what gave up under the old one. What somebody stopped stays stopped.
-        for keep in self.keeps.values_mut() {
-            if matches!(keep.heal.phase, HealPhase::Ended { why: Why::Contract | Why::GaveUp, .. }) {
-                keep.feed(heal::Event::PlannedStop, now, out);
-            }
         }
         self.due.look = Some(now.boot);
     }
@@ -292,6 +293,8 @@ impl Watch {
                 say(out, Level::Info, "", format!("engine {} answers", version.engine));
                 self.engine.reachable = true;
                 self.engine.version = Some(version.engine);
+                // What was known is from before it was away: a look comes first.
+                self.converged = false;
                 self.engine.error = None;
                 self.due.listen = Some(now.boot);
                 self.due.look = Some(now.boot);
@@ -384,12 +387,13 @@ impl Watch {
             EventKind::Pause => heal::Event::Paused { id },
             EventKind::Unpause => heal::Event::Unpaused { id },
             EventKind::Destroy => heal::Event::Gone { id },
-            EventKind::Create | EventKind::Update | EventKind::Rename => return,
+            EventKind::Update => return keep.forget(),
+            EventKind::Create | EventKind::Rename => return,
         };
         keep.feed(event, now, out);
     }
 
-    fn looked(&mut self, began: Duration, look: Look, now: Now, out: &mut Vec<Effect>) {
+    fn looked(&mut self, began: Duration, mut look: Look, now: Now, out: &mut Vec<Effect>) {
         self.under_way.looking = false;
         if std::mem::take(&mut self.under_way.stale) {
             self.due.look = Some(now.boot);
@@ -408,9 +412,19 @@ impl Watch {
         };
         self.keep(&wanted);
         self.wanted = Some(Rc::clone(&wanted));
+        if std::mem::take(&mut self.try_again) {
+            for keep in self.keeps.values_mut() {
+                keep.try_again(now, out);
+            }
+        }
         for (name, keep) in &mut self.keeps {
             let seen = look.seen.containers.iter().find(|c| c.name == *name && is_ours(c, &wanted.project));
             compare(keep, seen, &look.met, (began, self.applying), now, out);
+        }
+        for seen in &mut look.seen.containers {
+            // The engine's list has a label that says what the policy was once.
+            let keep = self.keeps.get(&seen.name).filter(|keep| keep.id() == Some(&seen.id));
+            seen.restart = keep.and_then(|keep| keep.restart);
         }
         if !self.applying {
             self.converge(&wanted, &look, now, out);
@@ -461,6 +475,7 @@ impl Watch {
                 keep.feed(heal::Event::PlannedStop, now, out);
             }
         }
+        self.restarts_changed = plan.steps.iter().filter_map(restart_of).map(str::to_owned).collect();
         self.begin(plan, Rc::clone(wanted), out);
     }
 
@@ -513,6 +528,13 @@ impl Watch {
         }
         if let Some(plan) = &mut self.last_plan {
             plan.at = Some(now.wall);
+        }
+        if outcome.is_ok() {
+            for name in std::mem::take(&mut self.restarts_changed) {
+                if let Some(keep) = self.keeps.get_mut(&name) {
+                    keep.restart = Some(keep.spec.restart);
+                }
+            }
         }
         let Err(fault) = outcome else { return };
         self.totals.plan_failures += 1;
@@ -665,10 +687,17 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 
 /// The container that a step begins, changes or ends.
 fn container_of(planned: &Planned) -> Option<&str> {
-    use crate::decide::plan::Step;
     match &planned.step {
         Step::Create(spec) => Some(&spec.name),
         Step::Start { name, .. } | Step::Stop { name, .. } | Step::Remove { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// The container whose restart policy a step changes.
+fn restart_of(planned: &Planned) -> Option<&str> {
+    match &planned.step {
+        Step::SetRestart { name, .. } => Some(name),
         _ => None,
     }
 }

@@ -1,0 +1,76 @@
+//! A `supervisor run` on a bed: started, asked by its own socket, and ended.
+//!
+//! Deliberately absent: what its stack is, and everything that is asserted about it.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::bed::{Bed, Running};
+use crate::http::{self, Response};
+use crate::wait;
+
+/// A running daemon; dropping it kills it and leaves its containers to the bed.
+#[derive(Debug)]
+pub struct Daemon {
+    running: Running,
+    socket: PathBuf,
+}
+
+impl Daemon {
+    /// Starts it, with further variables in its environment. It may not answer yet.
+    #[track_caller]
+    pub fn start(bed: &Bed, variables: &[(&str, &str)]) -> Self {
+        let socket = bed.folder().join("endpoint.sock");
+        let listen = format!("unix:{}", socket.display());
+        let state = bed.folder().join("state");
+        let mut command = bed.command();
+        command.args(["run", "--listen", &listen, "--state-dir"]).arg(state).envs(variables.iter().copied());
+        Self { running: Running::start(bed, "run", command.stdin(Stdio::null())), socket }
+    }
+
+    /// Its answer; `None` while it does not listen.
+    pub fn get(&self, path: &str) -> Option<Response> {
+        http::get_unix(&self.socket, path).ok()
+    }
+
+    /// `/status`, once it listens.
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        let answer = wait::until("the endpoint's answer", || self.get("/status"));
+        serde_json::from_slice(&answer.body).expect("JSON of /status")
+    }
+
+    /// Waits until `/status` is as it should be; it, then.
+    #[track_caller]
+    pub fn until(&self, what: &str, good: impl Fn(&Value) -> bool) -> Value {
+        wait::until(&format!("{what}\n{}", self.running.output()), || {
+            let answer = self.get("/status")?;
+            serde_json::from_slice(&answer.body).ok().filter(|status| good(status))
+        })
+    }
+
+    /// Waits until `/healthz` says 200.
+    #[track_caller]
+    pub fn until_healthy(&self) {
+        wait::until("a healthy stack", || self.get("/healthz").filter(|answer| answer.status == 200));
+    }
+
+    /// Sends it a signal by name.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.running.output()
+    }
+
+    /// Ends it by SIGTERM; its exit code.
+    #[track_caller]
+    pub fn stop(self) -> i32 {
+        self.running.stop()
+    }
+}
