@@ -5,7 +5,9 @@
 use crate::interpolate::{self, Lookup};
 use crate::problem::{self, Problems};
 use crate::source::{Source, SourceId, Span};
-use crate::yaml::shown;
+
+/// What is wrong with a line. Its words are not repeated: it may be a key that lost its first line.
+const NOT_AN_ASSIGNMENT: &str = "a line that is not an assignment";
 
 /// One assignment.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl<'a> Reader<'a, '_> {
                     None => (trimmed.trim_end(), (self.lookup)(trimmed.trim_end()).map(str::to_owned)),
                 };
                 if name.is_empty() || name.contains(char::is_whitespace) {
-                    self.bad(start, format!("`{}` is not the name of a variable", shown(name)));
+                    self.bad(start, NOT_AN_ASSIGNMENT.to_owned());
                     continue;
                 }
                 self.out.extend(value.map(|value| Variable { name: name.to_owned(), value, span }));
@@ -129,7 +131,7 @@ impl<'a> Reader<'a, '_> {
         let name = rest.get(..end).unwrap_or_default().trim_end();
         let ok = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']');
         if name.is_empty() || !name.chars().all(ok) {
-            self.bad(start, format!("`{}` is not the name of a variable", shown(name)));
+            self.bad(start, NOT_AN_ASSIGNMENT.to_owned());
             return;
         }
         if !matches!(rest.as_bytes().get(end), Some(b'=' | b':')) {
@@ -140,6 +142,7 @@ impl<'a> Reader<'a, '_> {
             self.skip_line();
             return;
         }
+        let name_end = self.at + name.len();
         let value_at = self.at + end + 1;
         let value = self.text.get(value_at..).unwrap_or_default();
         let blanks = value.len()
@@ -162,13 +165,14 @@ impl<'a> Reader<'a, '_> {
         let span = self.span(start, end);
         let value = match text {
             Text::Literal(text) => text,
-            Text::Expanded(text) => self.expand(&text, span),
+            Text::Expanded(text) => self.expand(&text, self.span(start, name_end)),
         };
         self.out.push(Variable { name: name.to_owned(), value, span });
         self.at = end;
     }
 
-    /// Variables are the caller's, then those of the lines above.
+    /// Variables are the caller's, then those of the lines above. What is wrong is told at the name: a value may be
+    /// secret.
     fn expand(&mut self, text: &str, span: Span) -> String {
         if !text.contains('$') {
             return text.to_owned();
@@ -304,10 +308,10 @@ mod tests {
             Format::Compose,
             "A B=1\n=2\nC=\"open\nD=1\n",
             expect![[r#"
-            SV023 line 1: `A B` is not the name of a variable
-            SV023 line 2: `` is not the name of a variable
-            SV023 line 3: the value of `C` has a quote that is not closed
-        "#]],
+                SV023 line 1: a line that is not an assignment
+                SV023 line 2: a line that is not an assignment
+                SV023 line 3: the value of `C` has a quote that is not closed
+            "#]],
         );
         check(
             Format::Compose,
@@ -327,11 +331,11 @@ mod tests {
             Format::Raw,
             "# c\nA=\"$B\" # x\n  C = d\nE=1 \r\nCALLER\n",
             expect![[r#"
-            A="\"$B\" # x" at "A=\"$B\" # x"
-            E="1 " at "E=1 "
-            CALLER="outside" at "CALLER"
-            SV023 line 3: `C ` is not the name of a variable
-        "#]],
+                A="\"$B\" # x" at "A=\"$B\" # x"
+                E="1 " at "E=1 "
+                CALLER="outside" at "CALLER"
+                SV023 line 3: a line that is not an assignment
+            "#]],
         );
     }
 }

@@ -98,11 +98,14 @@ impl<'a> Line<'a> {
         let after = plain(text.get(stop..end)?.trim_end());
         let from = before.len();
         let to = from + marked.trim_end().len();
+        let text = format!("{before}{marked}{after}");
+        // A place without extent is shown as its whole character: the renderer cuts the text there.
+        let one = text.get(from..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
         Some(Self {
             file: source.name(),
             number: source.position(span.start).line as usize,
-            text: format!("{before}{marked}{after}"),
-            marked: from..to.max(from + 1),
+            text,
+            marked: from..to.max(from + one),
         })
     }
 
@@ -188,6 +191,42 @@ mod tests {
             judged("services:\n  web:\n    image: a\n    environment: {DB_PASSWORD: correct-horse}\n");
         assert!(report.findings.iter().any(|f| f.rule == "SV280"));
         assert!(!super::report(&report, false).contains("correct-horse"));
+    }
+
+    #[test]
+    fn a_place_without_extent_is_shown_as_its_whole_character() {
+        check(
+            "a: [1\né: 2\n",
+            expect![[r#"
+            error[SV003]: illegal placement of ':' indicator
+             --> compose.yaml:2:2
+              |
+            2 | é: 2
+              |  ^
+              |
+              = help: the text breaks the grammar of YAML, so that nothing after this place can be trusted: mend the syntax here or just above
+
+            cannot be read: 1 error, 0 warnings, 0 notes
+        "#]],
+        );
+        let source = compose::Source::from_bytes("compose.yaml", b"a: \xff\n".to_vec());
+        assert!(source.invalid_at().is_some());
+        let mut sources = compose::Sources::default();
+        let span = Span::new(sources.add(source), 3, 3);
+        let mut report = judged("a: 1");
+        report.sources = sources;
+        report.findings.truncate(1);
+        report.findings.iter_mut().for_each(|finding| finding.span = Some(span));
+        expect![[r#"
+            error[SV013]: unknown key `a` in `the file`
+             --> compose.yaml:1:4
+              |
+            1 | a: �
+              |    ^
+              |
+              = help: a key that is ignored protects nobody: a misspelled one never takes effect, and a newer one slips past: remove it, or put it under an `x-` key
+
+        "#]].assert_eq(&super::report(&report, false));
     }
 
     #[test]
