@@ -199,3 +199,29 @@ volumes: {{data: {{}}}}
     let left = volumes["Volumes"].as_array().into_iter().flatten();
     assert!(!left.into_iter().any(|v| v["Name"] == format!("{}_data", bed.project)));
 }
+
+#[test]
+fn restarts_change_hands_between_up_and_run_without_a_new_container() {
+    let bed = Bed::new("engine");
+    let image = image::busybox(&bed.engine);
+    let proxy = Proxy::before(bed.engine.socket());
+    bed.write("compose.yaml", &two(&image, "hello", 192));
+    through(&bed, &proxy, &["up"]).expect(0);
+    let before = (id(&bed, "db"), id(&bed, "web"));
+    let policy = |wanted: &str| {
+        let name = bed.engine.inspect(&bed.container("db"))["HostConfig"]["RestartPolicy"]["Name"].clone();
+        (name == wanted).then_some(())
+    };
+    policy("unless-stopped").expect("the file's policy, while no supervisor runs");
+    let supervisor = bed.spawn("run", &["run"]);
+    tests::wait::until("the supervisor to take restarts over", || policy("no"));
+    let said = bed.supervisor(&["up"]).expect(4);
+    assert!(said.err.contains("(`run`)") && said.err.contains("reload"), "{}", said.err);
+    assert_eq!(supervisor.stop(), 0);
+    through(&bed, &proxy, &["up"]).expect(0);
+    policy("unless-stopped").expect("the file's policy again");
+    proxy.take();
+    through(&bed, &proxy, &["up"]).expect(0);
+    assert_eq!(proxy.take().len(), 5, "nothing is unsure any more");
+    assert_eq!((id(&bed, "db"), id(&bed, "web")), before);
+}

@@ -71,6 +71,10 @@ async fn look_at<E: Engine>(
     let (seen, images) = tokio::join!(engine.observe(scope), asked);
     let (mut seen, images) = (seen?, images.unwrap_or_else(|| Ok(Images::new()))?);
     seen.images = images;
+    // Our label's word on it is of the creation: what is not asked for below was asked for, and set, before.
+    for container in &mut seen.containers {
+        container.restart = None;
+    }
     let mut met = BTreeMap::new();
     let new = seen.containers.iter().filter(|container| {
         let ours = container.project.as_ref() == Some(&scope.project);
