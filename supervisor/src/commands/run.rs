@@ -63,17 +63,14 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         input::admitted(global)?;
     }
     log::start(args.log_format, args.log_level, global.colours(std::io::stderr().is_terminal()));
+    let kernel = kernel::read();
+    for advice in kernel::advice(&kernel) {
+        tracing::warn!("{advice}");
+    }
     let pulse = Pulse::new(Instant::now());
     let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::starting(Timestamp::now())));
     let _serving = serve(args, &receiver, &pulse)?;
-    let options = Options {
-        global,
-        socket,
-        state_dir: global.state_dir.clone(),
-        kernel: kernel::read(),
-        snapshots,
-        pulse,
-    };
+    let options = Options { global, socket, state_dir: global.state_dir.clone(), kernel, snapshots, pulse };
     crate::run::run(options).await?;
     tracing::info!("ended; the containers stay as they are");
     Ok(Exit::Done)

@@ -20,6 +20,7 @@ use crate::decide::wanted::Restarts;
 use crate::engine::{EngineError, LogQuery, version};
 use crate::exit::{Exit, Failure};
 use crate::host::contents::sweep;
+use crate::host::kernel;
 use crate::{apply, input, pipeline, session};
 
 /// Options of `up`.
@@ -79,12 +80,12 @@ pub enum Pull {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let stack = input::admitted(global)?;
     let session = session::open(global).await?;
-    for advice in version::advice(&session.version) {
-        eprintln!("warning: {advice}");
-    }
     let project = stack.project().name.clone();
     let mut writer = session::write(global, &project, "up")?;
     let wish = writer.wish(global, Restarts::Engine);
+    for advice in version::advice(&session.version).into_iter().chain(kernel::advice(&wish.kernel)) {
+        eprintln!("warning: {advice}");
+    }
     let pipeline::Prepared { wanted, seen, contents } =
         pipeline::prepare(&session.engine, &stack, &wish).await?;
     let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };

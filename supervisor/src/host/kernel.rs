@@ -17,6 +17,13 @@ pub fn read() -> Kernel {
     Kernel { arch, version: version(&release), apparmor: super::apparmor::enabled() }
 }
 
+/// What the operator should know of it before anything runs under it; one sentence each.
+pub fn advice(kernel: &Kernel) -> Vec<String> {
+    let absent = "this kernel has no AppArmor: containers run without that layer, under seccomp, without capabilities, \
+                  on read-only roots; boot with `apparmor=1 security=apparmor` where the kernel is built with it";
+    if kernel.apparmor { Vec::new() } else { vec![absent.to_owned()] }
+}
+
 /// Major and minor of a release such as `6.8.0-40-generic`.
 fn version(release: &str) -> (u16, u16) {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
@@ -25,7 +32,16 @@ fn version(release: &str) -> (u16, u16) {
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use profiles::{Arch, Kernel};
+
+    use super::{advice, version};
+
+    #[test]
+    fn a_kernel_without_apparmor_is_said_and_one_with_it_is_not() {
+        let kernel = |apparmor| Kernel { arch: Arch::X86_64, version: (6, 12), apparmor };
+        assert!(advice(&kernel(false)).concat().starts_with("this kernel has no AppArmor"));
+        assert_eq!(advice(&kernel(true)), Vec::<String>::new());
+    }
 
     #[test]
     fn a_release_is_read_to_its_minor_version() {
