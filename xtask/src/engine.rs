@@ -155,10 +155,6 @@ fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
     arguments.extend(option("cgroup-parent", format!("/supervisor-{name}")));
     arguments.extend(option("default-address-pool", "base=10.77.0.0/16,size=24".to_owned()));
     arguments.extend(option("default-address-pool", "base=10.78.0.0/16,size=24".to_owned()));
-    if place != Place::OwnNetwork {
-        // No default bridge: a stack has networks of its own, and the machine is to look as before when the engine ends.
-        arguments.extend(option("bridge", "none".to_owned()));
-    }
     arguments.push("--userland-proxy=false".to_owned());
 
     let mut paths = vec![root.join("usr/sbin"), root.join("usr/bin")];

@@ -1,6 +1,6 @@
-//! What an engine in the machine's own namespaces changes of its packet filter, remembered and put back.
+//! What an engine in the machine's own namespaces changes of its network, remembered and put back.
 //!
-//! An engine leaves its chains, its forwarding policy and the forwarding switch behind when it ends. Deliberately absent:
+//! An engine leaves its chains, its forwarding policy, the forwarding switch and its bridge behind when it ends. Deliberately absent:
 //! rules of anybody else; where another engine's chains were there before, nothing is put back.
 
 use std::fmt::Write as _;
@@ -12,6 +12,7 @@ use anyhow::Result;
 use crate::shell::{command, output, quiet};
 
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+const BRIDGE: &str = "docker0";
 const PROGRAMS: [&str; 2] = ["iptables", "ip6tables"];
 const TABLES: [&str; 3] = ["filter", "nat", "raw"];
 
@@ -24,6 +25,9 @@ pub(crate) fn save(file: &Path) -> Result<()> {
         let policy = rules.iter().find_map(|rule| rule.strip_prefix("-P FORWARD ")).unwrap_or("ACCEPT");
         writeln!(text, "{program} {} {policy}", if other { "other" } else { "none" })?;
     }
+    if !Path::new("/sys/class/net").join(BRIDGE).exists() {
+        writeln!(text, "{BRIDGE} none")?;
+    }
     // What an interrupted start wrote before is what was true before.
     if !file.exists() {
         fs::write(file, text)?;
@@ -35,6 +39,9 @@ pub(crate) fn save(file: &Path) -> Result<()> {
 pub(crate) fn restore(file: &Path) -> Result<()> {
     for line in fs::read_to_string(file).unwrap_or_default().lines() {
         match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [BRIDGE, "none"] => {
+                let _ = quiet(&mut command("ip", ["link", "delete", BRIDGE]));
+            }
             ["forward", value] => fs::write(FORWARD, value)?,
             [program, "none", policy] => {
                 for table in TABLES {
