@@ -14,6 +14,12 @@ pub trait Host {
 
     /// What is at a host path, symbolic links followed and remembered.
     fn look(&self, path: &Path) -> Look;
+
+    /// Where a path leads, and the links on the way, for callers that need to know nothing of what is there.
+    fn resolve(&self, path: &Path) -> (PathBuf, Vec<PathBuf>) {
+        let look = self.look(path);
+        (look.resolved, look.links)
+    }
 }
 
 /// Why a file could not be read.

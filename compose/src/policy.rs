@@ -77,6 +77,8 @@ pub(crate) struct Stack<'a> {
     pub(crate) project: &'a Project,
     /// What is at each host path that the model names, asked for once.
     looks: BTreeMap<PathBuf, Look>,
+    /// Where the stack's own folder really is, and the links on the way to it.
+    pub(crate) folder: (PathBuf, Vec<PathBuf>),
     /// Device and inode number of the engine sockets of this host.
     pub(crate) engines: BTreeSet<(u64, u64)>,
     /// Groups that own them.
@@ -135,10 +137,12 @@ impl<'a> Stack<'a> {
                 groups.extend(look.owner.map(|(_, group)| group));
             }
         }
-        for path in paths.into_iter().chain([project.directory.clone()]) {
-            looks.entry(path.clone()).or_insert_with(|| host.look(&path));
+        for path in paths {
+            let look = host.look(&path);
+            looks.insert(path, look);
         }
-        Self { project, looks, engines: known, engine_groups: groups }
+        let folder = host.resolve(&project.directory);
+        Self { project, looks, folder, engines: known, engine_groups: groups }
     }
 
     /// What is at a path of the model.

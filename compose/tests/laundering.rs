@@ -195,12 +195,14 @@ const REFUSED: &[Row] = &[
     ("SV267", Service, "tty", "%", "true"),
     ("SV279", Service, "post_start", "[{command: id, user: %, privileged: true}]", "root"),
     ("SV279", Service, "pre_start", "[{image: a, command: id, privileged: %}]", "true"),
+    ("SV279", Service, "networks", "{n: {mac_address: \"%\"}}", "02:42:ac:11:00:02"),
     ("SV279", Service, "annotations", "{io.containers.trace-syscall: %}", "x"),
     ("SV280", Service, "environment", "[\"DB_PASSWORD=%\"]", "correct-horse"),
     ("SV280", Service, "environment", "{DB_PASSWORD: %}", "correct-horse"),
     ("SV281", Service, "command", "[serve, \"--password=%\"]", "correct-horse"),
     ("SV282", Service, "environment", "{DOCKER_HOST: \"%\"}", "tcp://10.0.0.5:2375"),
     ("SV282", Service, "environment", "[\"DOCKER_HOST=%\"]", "unix:///x/docker.sock"),
+    ("SV168", Volume, "external", "%", "true"),
     ("SV283", Secret, "environment", "%", "EVIL"),
     ("SV284", Secret, "file", "%", "/srv/elsewhere/app.env"),
     ("SV286", Secret, "external", "%", "true"),
@@ -330,9 +332,10 @@ fn document(row: &Row, top: &str, line: &str, service: &str) -> String {
     };
     let image = if row.2 == "image" && row.1 == Service { "" } else { "    image: a\n" };
     let memory = if row.0 == "SV211" { "    mem_limit: 512m\n" } else { "" };
+    let networks = if row.2 == "networks" { "" } else { "    networks: [n]\n" };
     let volumes = if row.2 == "volumes" { "" } else { "    volumes: [v:/v]\n" };
     format!(
-        "{top}services:\n  web:\n{image}{memory}    networks: [n]\n    secrets: [s]\n    configs: [c]\n{volumes}{service}{}\
+        "{top}services:\n  web:\n{image}{memory}{networks}    secrets: [s]\n    configs: [c]\n{volumes}{service}{}\
          networks:\n  n:\n{}volumes:\n  v:\n{}secrets:\n  s:\n{}configs:\n  c:\n{}",
         under(Service),
         or(Network, "labels: {}"),

@@ -236,6 +236,18 @@ pub(crate) const RULES: &[Rule] = &[
         exempt: Exempt::Never,
         check: Check::Service(device_mounts),
     },
+    Rule {
+        id: "SV168",
+        title: "volumes of the stack's own",
+        reason: "a volume made elsewhere can be a host path or a network file system under a harmless name",
+        severity: Severity::Warning,
+        fix: "declare the volume here, or exempt it with the reason",
+        bad: "services:\n  web:\n    image: caddy:2\n    volumes:\n      - data:/data\nvolumes:\n  data:\n    external: true # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    volumes:\n      - data:/data\nvolumes:\n  data:\n",
+        place: place("5.4", "5.6", "8"),
+        exempt: Exempt::Possible,
+        check: Check::Stack(external_volumes),
+    },
 ];
 
 /// Sockets that give the host away, at the paths where engines and systems put them.
@@ -432,9 +444,7 @@ fn touches(path: &Path) -> Option<&'static str> {
 ///
 /// A folder that itself contains a sensitive path, such as `/`, makes nothing its own.
 pub(crate) fn in_stack_folder(stack: &Stack<'_>, path: &Path) -> bool {
-    let folder = &stack.project.directory;
-    let real = stack.look(folder).map_or(folder, |look| &look.resolved);
-    [folder, real]
+    [&stack.project.directory, &stack.folder.0]
         .into_iter()
         .any(|folder| path.starts_with(folder) && !SENSITIVE.iter().any(|s| Path::new(s).starts_with(folder)))
 }
@@ -455,11 +465,7 @@ fn links(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
 
 /// The first link of a path, those above the stack's own folder left out: nobody but the administrator moves them.
 pub(crate) fn link_on_the_way(stack: &Stack<'_>, path: &Path) -> Option<PathBuf> {
-    let above = if path.starts_with(&stack.project.directory) {
-        stack.look(&stack.project.directory).map(|look| look.links.len()).unwrap_or_default()
-    } else {
-        0
-    };
+    let above = if path.starts_with(&stack.project.directory) { stack.folder.1.len() } else { 0 };
     stack.look(path)?.links.get(above).cloned()
 }
 
@@ -642,6 +648,14 @@ fn disguised(stack: &Stack<'_>, options: &std::collections::BTreeMap<String, At<
     }
     let unknown = options.iter().find(|(name, _)| !["device", "type", "o"].contains(&name.as_str()));
     unknown.map(|(name, value)| Hit::at(value, format!("volume option `{name}` is not known")))
+}
+
+fn external_volumes(stack: &Stack<'_>) -> Vec<Hit> {
+    let hits = stack.project.volumes.values().filter_map(|volume| {
+        let external = volume.external.as_ref().filter(|external| external.value)?;
+        Some(Hit::at(external, format!("volume `{}` is made elsewhere", volume.key)))
+    });
+    hits.collect()
 }
 
 fn missing(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {

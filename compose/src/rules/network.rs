@@ -207,6 +207,18 @@ pub(crate) const RULES: &[Rule] = &[
         exempt: Exempt::Never,
         check: Check::Stack(unsupported),
     },
+    Rule {
+        id: "SV196",
+        title: "no way out is promised that is not there",
+        reason: "names under `egress` are read, but nothing opens them: the service reaches none of them",
+        severity: Severity::Error,
+        fix: "remove `egress`; what must reach the internet is the service named by `x-supervisor.edge`",
+        bad: "x-supervisor:\n  egress:\n    web: [\"api.example.org:443\"] # <-\nservices:\n  web:\n    image: caddy:2\n",
+        good: "x-supervisor:\n  edge: web\nservices:\n  web:\n    image: caddy:2\n",
+        place: place("4.4", "", "5"),
+        exempt: Exempt::Never,
+        check: Check::Stack(egress),
+    },
 ];
 
 /// What the edge may publish beyond loopback.
@@ -528,6 +540,14 @@ fn external(stack: &Stack<'_>) -> Vec<Hit> {
 fn unsupported(stack: &Stack<'_>) -> Vec<Hit> {
     let keys = networks(stack).flat_map(|network| &network.refused);
     keys.map(|(key, span)| Hit::on(*span, format!("`{key}` of a network is not supported"))).collect()
+}
+
+fn egress(stack: &Stack<'_>) -> Vec<Hit> {
+    let names =
+        stack.project.stack.egress.iter().filter_map(|(service, names)| Some((service, names.first()?)));
+    names
+        .map(|(service, first)| Hit::at(first, format!("`{service}` would reach nothing by `egress`")))
+        .collect()
 }
 
 fn dropped_ports(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -48,7 +48,7 @@ impl Host for Files {
     }
 
     fn look(&self, path: &Path) -> Look {
-        let (resolved, links) = resolve(path);
+        let (resolved, links) = self.resolve(path);
         let metadata = fs::symlink_metadata(&resolved).ok();
         let sockets = match &metadata {
             Some(m) if m.is_dir() => sockets_in(&resolved),
@@ -63,6 +63,10 @@ impl Host for Files {
             links,
             sockets,
         }
+    }
+
+    fn resolve(&self, path: &Path) -> (PathBuf, Vec<PathBuf>) {
+        resolve(path)
     }
 }
 

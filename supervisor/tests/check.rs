@@ -1,0 +1,211 @@
+//! `check`, `config` and `rules` as a user calls them: what is printed where, and the exit codes. No engine is needed.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+const GOOD: &str = "services:\n  web:\n    image: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n    \
+                    user: \"1000\"\n    mem_limit: 64m\n    healthcheck: {test: [CMD, id]}\n";
+const BAD: &str = "services:\n  web:\n    image: a\n    privileged: true\n";
+
+/// The program in a folder, with nothing of the caller's environment.
+fn supervisor(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_supervisor"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    supervisor(folder, arguments).output().unwrap()
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn exit_codes_tell_admitted_refused_and_unreadable_apart() {
+    for (file, code) in
+        [(GOOD, 0), (BAD, 1), ("services: [", 2), ("services:\n  web: {image: a, imagee: b}\n", 2)]
+    {
+        let folder = folder(&[("compose.yaml", file)]);
+        for format in ["human", "json", "sarif", "github"] {
+            let output = run(folder.path(), &["check", "--format", format]);
+            assert_eq!(output.status.code(), Some(code), "{file} {format}");
+            assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+        }
+        assert_eq!(run(folder.path(), &["config", "-q"]).status.code(), Some(code));
+    }
+}
+
+#[test]
+fn json_goes_to_standard_output_even_where_nothing_can_be_read() {
+    let folder = folder(&[]);
+    let output = run(folder.path(), &["check", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let json = json(&output);
+    assert_eq!(json["summary"]["errors"], 1);
+    assert_eq!(json["findings"][0]["rule"], "SV001");
+    assert_eq!(json["findings"][0]["line"], Value::Null);
+}
+
+#[test]
+fn strict_makes_errors_of_warnings() {
+    let folder = folder(&[("compose.yaml", "services:\n  web:\n    image: a\n")]);
+    assert_eq!(run(folder.path(), &["check"]).status.code(), Some(0));
+    let output = run(folder.path(), &["check", "--strict", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json(&output)["summary"]["warnings"], 0);
+}
+
+#[test]
+fn the_default_file_and_its_override_are_found_from_a_folder_below() {
+    let folder = folder(&[
+        ("compose.yaml", GOOD),
+        ("compose.override.yaml", "services:\n  web:\n    privileged: true\n"),
+        ("deep/er/x", ""),
+    ]);
+    let output = run(&folder.path().join("deep/er"), &["check", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json = json(&output);
+    let errors: Vec<_> =
+        json["findings"].as_array().unwrap().iter().filter(|f| f["severity"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0]["line"], 3);
+    assert!(errors[0]["file"].as_str().unwrap().ends_with("compose.override.yaml"));
+}
+
+#[test]
+fn an_env_file_beside_the_stack_names_its_files_and_fills_its_variables() {
+    let folder = folder(&[
+        (".env", "COMPOSE_FILE=stack.yaml\nFLAG=true\nCOMPOSE_PROJECT_NAME=named\n"),
+        ("other.env", "FLAG=false\n"),
+        ("stack.yaml", &GOOD.replace("    user", "    privileged: ${FLAG}\n    user")),
+    ]);
+    assert_eq!(run(folder.path(), &["check"]).status.code(), Some(1));
+    let output = run(folder.path(), &["config", "-f", "stack.yaml", "--env-file", "other.env"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let caller = supervisor(folder.path(), &["config"]).env("FLAG", "false").output().unwrap();
+    assert!(text(&caller.stdout).starts_with("name: named\n"), "{}", text(&caller.stdout));
+}
+
+#[test]
+fn standard_input_is_a_file_like_any_other() {
+    let folder = folder(&[]);
+    let mut child = supervisor(folder.path(), &["check", "-f", "-", "--format", "github"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(BAD.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("::error file=<stdin>,line=4,col=17,"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn what_is_no_file_is_said_and_not_waited_for() {
+    let folder = folder(&[]);
+    let fifo = folder.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    for path in ["fifo", ".", "/dev/zero", "missing.yaml"] {
+        let output = run(folder.path(), &["check", "-f", path]);
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        assert!(text(&output.stdout).contains("SV001"), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn links_and_sockets_of_the_real_host_are_seen() {
+    let folder = folder(&[("real/file", "x")]);
+    let root = fs::canonicalize(folder.path()).unwrap();
+    std::os::unix::fs::symlink("real", root.join("link")).unwrap();
+    fs::create_dir(root.join("run")).unwrap();
+    let _listener = std::os::unix::net::UnixListener::bind(root.join("run/any.name")).unwrap();
+    std::os::unix::fs::symlink("run", root.join("innocent")).unwrap();
+    let volumes =
+        "    volumes: [./real:/ok:ro, ./link:/linked:ro, ./run:/run/x, ./run/any.name:/s, ./innocent:/i]\n";
+    fs::write(root.join("compose.yaml"), format!("{GOOD}{volumes}")).unwrap();
+    let output = run(&root, &["check", "--format", "json"]);
+    let json = json(&output);
+    let mut found: Vec<(String, String)> = json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] == "error")
+        .map(|finding| {
+            let message = finding["message"].as_str().unwrap().split('`').nth(1).unwrap();
+            (finding["rule"].as_str().unwrap().into(), message.replace(root.to_str().unwrap(), ""))
+        })
+        .collect();
+    found.sort();
+    let expected = [
+        ("SV151", "./innocent"),
+        ("SV151", "./run"),
+        ("SV151", "./run/any.name"),
+        ("SV155", "/innocent"),
+        ("SV155", "/link"),
+    ];
+    assert_eq!(found, expected.map(|(rule, path)| (rule.to_owned(), path.to_owned())));
+}
+
+#[test]
+fn what_is_refused_is_not_printed_by_config() {
+    let folder = folder(&[("compose.yaml", BAD)]);
+    let output = run(folder.path(), &["config"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    assert!(text(&output.stderr).contains("error[SV105]"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn config_hides_credentials_unless_asked() {
+    let folder =
+        folder(&[("compose.yaml", &format!("{GOOD}    environment: {{DB_PASSWORD: correct-horse}}\n"))]);
+    for format in ["yaml", "json"] {
+        let output = run(folder.path(), &["config", "--format", format]);
+        assert!(!text(&output.stdout).contains("correct-horse"));
+        let output = run(folder.path(), &["config", "--format", format, "--show-credentials"]);
+        assert!(text(&output.stdout).contains("correct-horse"));
+    }
+}
+
+#[test]
+fn a_rule_is_explained_and_an_unknown_one_said_to_be() {
+    let folder = folder(&[]);
+    let output = run(folder.path(), &["rules", "SV151"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("Bad:") && text(&output.stdout).contains("docker.sock"));
+    let output = run(folder.path(), &["rules", "SV999"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no rule `SV999`"));
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let folder = folder(&[("compose.yaml", BAD)]);
+    let plain = run(folder.path(), &["check"]);
+    assert!(!text(&plain.stdout).contains('\u{1b}'));
+    let coloured = run(folder.path(), &["check", "--ansi", "always"]);
+    assert!(text(&coloured.stdout).contains('\u{1b}'));
+}
