@@ -13,18 +13,26 @@ use sha2::{Digest, Sha256};
 
 use super::spec::{ContainerSpec, NetworkSpec, VolumeSpec};
 
-/// Parts of a container's spec, by the fields in them: a change of a field is named by its part.
+/// Parts of a container's spec, by the fields in them (`confinement`'s after a dot): a change is named by its part.
 const PARTS: &[(&str, &[&str])] = &[
     ("image", &["image_id"]),
-    ("command", &["command", "entrypoint", "working_dir", "tty", "stdin_open", "stop_signal", "stop_grace"]),
+    ("command", &["command", "entrypoint", "working_dir", "tty", "stdin_open"]),
+    ("stopping", &["stop_signal", "stop_grace"]),
     ("environment", &["environment"]),
-    ("contents", &["content"]),
-    ("networks", &["networks", "hostname", "domainname", "extra_hosts", "dns", "dns_search", "dns_opt"]),
+    ("secrets or configs", &["content"]),
+    ("networks", &["networks", "dns", "dns_search", "dns_opt"]),
+    ("host names", &["hostname", "domainname", "extra_hosts"]),
     ("ports", &["ports"]),
     ("healthcheck", &["healthcheck"]),
     ("logging", &["log_driver", "log_options"]),
     ("labels", &["user_labels"]),
-    ("confinement", &["confinement", "runtime"]),
+    ("user", &["confinement.user", "confinement.group_add"]),
+    ("capabilities", &["confinement.capabilities"]),
+    ("mounts", &["confinement.mounts", "confinement.read_only_root"]),
+    ("limits", &["confinement.limits"]),
+    ("seccomp profile", &["confinement.seccomp"]),
+    ("AppArmor profile", &["confinement.apparmor"]),
+    ("runtime", &["confinement.init", "confinement.sysctls", "runtime"]),
 ];
 
 /// What the hash leaves out, with the reason in this file's head.
@@ -49,18 +57,19 @@ pub fn volume(spec: &VolumeSpec) -> String {
 ///
 /// Four digits each: enough to name what changed (the whole hash decides whether), too few to search a secret by.
 pub fn parts(spec: &ContainerSpec) -> String {
-    let Value::Object(fields) = canonical_without(spec, UNHASHED) else { return String::new() };
+    let fields = canonical_without(spec, UNHASHED);
     let parts: BTreeMap<&str, String> = PARTS
         .iter()
         .map(|(part, names)| {
-            let rows: serde_json::Map<String, Value> = names
-                .iter()
-                .filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())))
-                .collect();
-            (*part, hex(&Value::Object(rows)).chars().take(4).collect())
+            let values: Vec<Option<&Value>> = names.iter().map(|name| field(&fields, name)).collect();
+            (*part, hex(&serde_json::json!(values)).chars().take(4).collect())
         })
         .collect();
     parts.iter().map(|(part, hash)| format!("{part}={hash}")).collect::<Vec<_>>().join(",")
+}
+
+fn field<'a>(fields: &'a Value, name: &str) -> Option<&'a Value> {
+    name.split('.').try_fold(fields, |value, key| value.get(key))
 }
 
 /// The names of the parts that differ between two values of the label, in order. Parts that one of the two does
@@ -117,4 +126,94 @@ fn hex(value: &Value) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::want;
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    const WEB: &str = "
+services:
+  web:
+    image: web@sha256:1111111111111111111111111111111111111111111111111111111111111111
+    user: 1000:1000
+    mem_limit: 64m
+    command: [serve]
+    volumes: [data:/data]
+volumes: {data: {}}
+";
+
+    fn spec(text: &str) -> ContainerSpec {
+        want(text).services.get("web").unwrap().containers[0].clone()
+    }
+
+    /// Prints what of the service is said to change when its text does.
+    #[track_caller]
+    fn check(from: &str, to: &str, expect: Expect) {
+        assert!(WEB.contains(from));
+        let (old, new) = (spec(WEB), spec(&WEB.replace(from, to)));
+        let (parts, now) = (parts(&old), parts(&new));
+        let same = if container(&old) == container(&new) { "same" } else { "changed" };
+        expect.assert_eq(&format!("{same}: {}", changed_parts(&parts, &now).join(", ")));
+    }
+
+    #[test]
+    fn each_change_is_named_by_its_part() {
+        check("1111", "2222", expect!["changed: image"]);
+        check("[serve]", "[serve, --fast]", expect!["changed: command"]);
+        check("[serve]", "[]", expect!["changed: command"]);
+        check("user: 1000:1000", "user: 1001:1000", expect!["changed: mounts, user"]);
+        check("64m", "65m", expect!["changed: limits"]);
+        check("data:/data", "data:/data:ro", expect!["changed: mounts"]);
+        check("mem_limit", "environment: {A: b}\n    mem_limit", expect!["changed: environment"]);
+        check("mem_limit", "cap_add: [NET_BIND_SERVICE]\n    mem_limit", expect!["changed: capabilities"]);
+        check(
+            "mem_limit",
+            "x-supervisor: {runtime: node}\n    mem_limit",
+            expect!["changed: seccomp profile"],
+        );
+        check(
+            "mem_limit",
+            "stop_grace_period: 5s\n    labels: {a: b}\n    mem_limit",
+            expect!["changed: labels, stopping"],
+        );
+    }
+
+    #[test]
+    fn the_restart_policy_and_the_images_spelling_are_no_change() {
+        check("mem_limit", "restart: always\n    mem_limit", expect!["same: "]);
+        let mut other = spec(WEB);
+        other.image = "mirror/web".to_owned();
+        assert_eq!(container(&other), container(&spec(WEB)));
+    }
+
+    #[test]
+    fn every_field_belongs_to_a_part_or_is_no_change() {
+        let fields = serde_json::to_value(spec(WEB)).unwrap();
+        let known: Vec<&str> = PARTS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let named_elsewhere = ["project", "service", "number", "name", "confinement"];
+        let confinement = fields["confinement"].as_object().unwrap().keys();
+        let confinement =
+            confinement.filter(|name| *name != "service").map(|name| format!("confinement.{name}"));
+        let missing: Vec<String> = fields
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|name| !named_elsewhere.contains(&name.as_str()) && !UNHASHED.contains(&name.as_str()))
+            .cloned()
+            .chain(confinement)
+            .filter(|name| !known.contains(&name.as_str()))
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_hash_says_nothing_of_the_environment_in_clear() {
+        let mut secret = spec(WEB);
+        secret.environment.push("TOKEN=hunter2".to_owned());
+        let labels = format!("{:?} {secret:?}", secret.labels());
+        assert!(!labels.contains("hunter2"), "{labels}");
+    }
 }

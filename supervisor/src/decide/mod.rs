@@ -11,4 +11,6 @@ pub mod labels;
 pub mod plan;
 pub mod seen;
 pub mod spec;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod wanted;

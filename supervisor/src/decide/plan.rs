@@ -6,6 +6,10 @@ mod down;
 mod draft;
 mod existing;
 mod order;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 mod up;
 
 use std::time::Duration;

@@ -104,6 +104,13 @@ impl Draft {
         index
     }
 
+    /// Lets a frozen container go on.
+    pub(super) fn unpause(&mut self, container: &SeenContainer, reason: &str) {
+        let step = Step::Unpause { id: container.id.clone(), name: container.name.clone() };
+        let index = self.step(step, reason, []);
+        self.starts.entry(container.service.clone().unwrap_or_default()).or_default().insert(index);
+    }
+
     /// Every stop written so far.
     pub(super) fn all_stops(&self) -> BTreeSet<usize> {
         self.stops.values().flatten().copied().collect()

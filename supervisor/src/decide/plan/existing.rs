@@ -10,7 +10,7 @@ use super::super::seen::{Health, Seen, SeenContainer, State};
 use super::super::spec::{ServiceSpec, Wanted};
 use super::down::dependents_first;
 use super::draft::{Draft, grace};
-use super::{Plan, Step, order};
+use super::{Plan, order};
 
 /// Stops the containers of these services (of all if there are none), dependents first.
 pub fn stop(wanted: &Wanted, seen: &Seen, services: &BTreeSet<String>) -> Plan {
@@ -96,8 +96,7 @@ fn start_all(
             if !starts(container) {
                 draft.keep("container", &container.name, "it runs already");
             } else if container.state == State::Paused && stops.is_empty() {
-                let step = Step::Unpause { id: container.id.clone(), name: container.name.clone() };
-                draft.step(step, reason, []);
+                draft.unpause(container, reason);
             } else {
                 let mut after = stops.clone();
                 after.extend(draft.dependencies(wanted, service, chosen, |other, condition| {

@@ -74,7 +74,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     let networks = networks(wanted, seen, choice, &scope, &mut draft);
     volumes(wanted, seen, &scope, &mut draft);
     let verdicts = verdicts(wanted, seen, choice, &scope, &networks.anew, &mut draft);
-    let leaving = leaving(wanted, seen, choice, &mut draft);
+    let leaving = leaving(wanted, seen, choice, &scope, &mut draft);
     warn_of_ports(wanted, &scope, &mut draft);
 
     let mut made = Made::default();
@@ -241,8 +241,9 @@ fn left_on<'a>(
         .iter()
         .filter(|container| container.networks.contains_key(network))
         .find(|container| {
-            let takes_part = is_ours(wanted, container)
-                && container.service.as_deref().is_some_and(|service| scope.contains(service));
+            let service = container.service.as_deref().unwrap_or_default();
+            let goes = choice.orphans == Orphans::Remove && is_orphan(wanted, service);
+            let takes_part = is_ours(wanted, container) && (scope.contains(service) || goes);
             !takes_part
                 || choice.recreate == Recreate::None
                 || matches!(choice.held.get(&container.name), Some(Hold::Alone(_)))
@@ -381,24 +382,33 @@ fn is_ours(wanted: &Wanted, container: &SeenContainer) -> bool {
     container.project.as_ref() == Some(&wanted.project)
 }
 
+/// Whether the file has no service of this name, in an active profile or not.
+fn is_orphan(wanted: &Wanted, service: &str) -> bool {
+    !wanted.services.contains_key(service) && !wanted.inactive.contains(service)
+}
+
 /// The container that stands for a spec: by its labels; of several the one that fits best.
 fn find<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
+    let stands = |container: &&SeenContainer| {
+        is_ours(wanted, container)
+            && container.service.as_ref() == Some(&spec.service)
+            && container.number == Some(spec.number)
+    };
+    let mut candidates = seen.containers.iter().filter(stands);
+    let first = candidates.next()?;
+    if candidates.next().is_none() {
+        return Some(first);
+    }
     let hash = hash::container(spec);
-    seen.containers
-        .iter()
-        .filter(|container| is_ours(wanted, container))
-        .filter(|container| {
-            container.service.as_ref() == Some(&spec.service) && container.number == Some(spec.number)
-        })
-        .max_by_key(|container| {
-            (
-                container.hash.as_deref() == Some(hash.as_str()),
-                container.name == spec.name,
-                container.state == State::Running,
-                container.created,
-                &container.id,
-            )
-        })
+    seen.containers.iter().filter(stands).max_by_key(|container| {
+        (
+            container.hash.as_deref() == Some(hash.as_str()),
+            container.name == spec.name,
+            container.state == State::Running,
+            container.created,
+            &container.id,
+        )
+    })
 }
 
 /// A container that is not ours under a name that is wanted.
@@ -502,6 +512,7 @@ fn leaving<'a>(
     wanted: &Wanted,
     seen: &'a Seen,
     choice: &Choice,
+    scope: &BTreeSet<&str>,
     draft: &mut Draft,
 ) -> Vec<(&'a SeenContainer, String)> {
     let names: BTreeSet<&str> =
@@ -524,7 +535,7 @@ fn leaving<'a>(
             }
             continue;
         };
-        if choice.services.as_ref().is_some_and(|services| !services.contains(name)) {
+        if !scope.contains(name) {
             continue;
         }
         let spec = service.containers.iter().find(|spec| Some(spec.number) == container.number);
@@ -584,14 +595,19 @@ fn take_down<'a>(
     ground: &BTreeSet<usize>,
     draft: &mut Draft,
 ) -> BTreeMap<&'a str, usize> {
-    let mut gone = BTreeMap::new();
-    let replaced = verdicts.iter().rev().filter_map(|verdict| {
+    let order = order::dependencies_first(wanted);
+    let replaced = verdicts.iter().filter_map(|verdict| {
         let seen = verdict.seen?;
         matches!(verdict.deed, Deed::Replace | Deed::Restart).then_some((seen, &verdict.reason, verdict.deed))
     });
-    for (container, reason, deed) in
-        leaving.iter().map(|(seen, reason)| (*seen, reason, Deed::Replace)).chain(replaced)
-    {
+    let mut going: Vec<_> =
+        leaving.iter().map(|(seen, reason)| (*seen, reason, Deed::Replace)).chain(replaced).collect();
+    going.sort_by_key(|(container, ..)| {
+        let place = order.iter().position(|name| container.service.as_deref() == Some(*name));
+        std::cmp::Reverse(place.unwrap_or(usize::MAX))
+    });
+    let mut gone = BTreeMap::new();
+    for (container, reason, deed) in going {
         let mut after = ground.clone();
         if let Some(service) = &container.service {
             after.extend(draft.stops_of_dependents(wanted, service));
@@ -636,8 +652,7 @@ fn bring_up(
             }
             (Deed::Unpause, Some(found)) => {
                 set_restart(spec, found, draft);
-                let step = Step::Unpause { id: found.id.clone(), name: found.name.clone() };
-                draft.step(step, reason, []);
+                draft.unpause(found, reason);
                 continue;
             }
             (_, Some(found)) => {

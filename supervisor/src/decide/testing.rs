@@ -1,0 +1,186 @@
+//! What the tests of this module start from: a Compose text made wanted, and an engine that only does as planned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use compose::host::MemoryHost;
+use compose::model::{Condition, Date};
+use compose::{Policy, Request, Source};
+use profiles::{Arch, Kernel};
+
+use super::plan::{Plan, Step};
+use super::seen::{Health, Seen, SeenContainer, SeenImage, SeenNetwork, SeenVolume, State};
+use super::spec::{ContainerSpec, Wanted};
+use super::wanted::{Given, Restarts, wanted};
+
+/// What a Compose text wants, with every image there and the engine as the restarter.
+#[track_caller]
+pub(crate) fn want(text: &str) -> Wanted {
+    want_with(text, Restarts::Engine, &[], |image| Some(format!("id-of-{image}")))
+}
+
+/// The same, with a say in it.
+#[track_caller]
+pub(crate) fn want_with(
+    text: &str,
+    restarts: Restarts,
+    profiles: &[&str],
+    image_id: impl Fn(&str) -> Option<String>,
+) -> Wanted {
+    let request = Request {
+        files: vec![Source::new("compose.yaml", text)],
+        directory: PathBuf::from("/srv/shop"),
+        project_name: Some("shop".to_owned()),
+        environment: BTreeMap::new(),
+    };
+    let host = MemoryHost::default();
+    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
+    let errors: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|f| f.severity == compose::Severity::Error)
+        .map(|f| &f.message)
+        .collect();
+    let stack = admitted.unwrap_or_else(|| panic!("not admitted: {errors:?}"));
+    let kernel = Kernel { arch: Arch::X86_64, version: (6, 18), apparmor: false };
+    let services = stack.project().services.values();
+    let images: BTreeMap<_, _> = services
+        .clone()
+        .filter_map(|service| Some(service.image.as_ref()?.value.clone()))
+        .filter_map(|image| Some((image.clone(), SeenImage { id: image_id(&image)? })))
+        .collect();
+    let confinements = services
+        .map(|service| (service.name.clone(), profiles::confine(&stack, &service.name, &kernel).unwrap()))
+        .collect();
+    let given = Given {
+        confinements: &confinements,
+        images: &images,
+        contents: &BTreeMap::new(),
+        profiles: &profiles.iter().map(|profile| (*profile).to_owned()).collect::<BTreeSet<_>>(),
+        restarts,
+    };
+    wanted(&stack, &given).unwrap()
+}
+
+/// The engine after a plan, each step done in order. Every start makes a container running and, at once, healthy;
+/// what a step waits for to be complete has ended well.
+///
+/// # Panics
+/// A step that no engine could do: the plan is wrong.
+pub(crate) fn simulate(seen: &Seen, plan: &Plan) -> Seen {
+    let mut seen = seen.clone();
+    let mut done: BTreeSet<usize> = BTreeSet::new();
+    for (index, planned) in plan.steps.iter().enumerate() {
+        assert!(planned.after.iter().all(|first| done.contains(first)), "step {index} waits for a later one");
+        carry_out(&mut seen, &planned.step, index);
+        done.insert(index);
+    }
+    seen
+}
+
+fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
+    match step {
+        Step::Pull { .. } => {}
+        Step::CreateNetwork(spec) => {
+            assert!(!seen.networks.iter().any(|n| n.name == spec.name), "network `{}` twice", spec.name);
+            let labels = spec.labels();
+            let ours = super::labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            seen.networks.push(SeenNetwork {
+                id: format!("n{index}-{}", spec.name),
+                name: spec.name.clone(),
+                project: ours.project,
+                hash: ours.hash,
+            });
+        }
+        Step::RemoveNetwork { id, name } => {
+            let users: Vec<_> =
+                seen.containers.iter().filter(|c| c.networks.contains_key(name)).map(|c| &c.name).collect();
+            assert!(users.is_empty(), "network `{name}` is in use by {users:?}");
+            seen.networks.retain(|network| network.id != *id);
+        }
+        Step::CreateVolume(spec) => {
+            assert!(!seen.volumes.iter().any(|v| v.name == spec.name), "volume `{}` twice", spec.name);
+            let labels = spec.labels();
+            let ours = super::labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            seen.volumes.push(SeenVolume { name: spec.name.clone(), project: ours.project, hash: ours.hash });
+        }
+        Step::RemoveVolume { name } => seen.volumes.retain(|volume| volume.name != *name),
+        Step::Create(spec) => {
+            assert!(
+                !seen.containers.iter().any(|c| c.name == spec.name),
+                "the name `{}` is taken",
+                spec.name
+            );
+            for network in spec.networks.keys() {
+                assert!(seen.networks.iter().any(|n| n.name == *network), "no network `{network}`");
+            }
+            seen.containers.push(created(spec, index));
+        }
+        Step::Start { name, .. } => {
+            let container = by_name(seen, name);
+            assert!(matches!(container.state, State::Created | State::Exited(_)), "`{name}` runs already");
+            container.state = State::Running;
+            container.health = Some(Health::Healthy);
+        }
+        Step::Await(wait) => {
+            for container in seen.containers.iter_mut().filter(|c| c.service.as_ref() == Some(&wait.service))
+            {
+                if wait.condition == Condition::Completed {
+                    container.state = State::Exited(0);
+                    container.health = None;
+                } else {
+                    assert_eq!(
+                        container.state,
+                        State::Running,
+                        "waits for `{}`, which is down",
+                        container.name
+                    );
+                }
+            }
+        }
+        Step::Stop { name, .. } => {
+            let container = by_name(seen, name);
+            assert!(matches!(container.state, State::Running | State::Restarting), "`{name}` does not run");
+            container.state = State::Exited(143);
+            container.health = None;
+        }
+        Step::Remove { id, name } => {
+            let container = by_name(seen, name);
+            assert!(!matches!(container.state, State::Running | State::Paused), "`{name}` runs");
+            seen.containers.retain(|container| container.id != *id);
+        }
+        Step::Unpause { name, .. } => {
+            let container = by_name(seen, name);
+            assert_eq!(container.state, State::Paused, "`{name}` is not paused");
+            container.state = State::Running;
+        }
+        Step::SetRestart { name, restart, .. } => by_name(seen, name).restart = Some(*restart),
+    }
+}
+
+#[track_caller]
+fn by_name<'a>(seen: &'a mut Seen, name: &str) -> &'a mut SeenContainer {
+    seen.containers.iter_mut().find(|c| c.name == name).unwrap_or_else(|| panic!("no container `{name}`"))
+}
+
+/// A container as it is seen right after its creation.
+pub(crate) fn created(spec: &ContainerSpec, index: usize) -> SeenContainer {
+    let labels = spec.labels();
+    let ours = super::labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    SeenContainer {
+        id: format!("c{index}-{}", spec.name),
+        name: spec.name.clone(),
+        project: ours.project,
+        service: ours.service,
+        number: ours.number,
+        hash: ours.hash,
+        parts: ours.parts,
+        restart: ours.restart,
+        image_id: spec.image_id.clone(),
+        state: State::Created,
+        health: None,
+        created: i64::try_from(index).unwrap(),
+        networks: spec.networks.keys().map(|name| (name.clone(), None)).collect(),
+    }
+}
