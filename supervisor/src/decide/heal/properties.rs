@@ -1,5 +1,7 @@
 //! What holds of healing whatever happens: a simulated container, a simulated clock, faults by a seed.
 
+use std::collections::VecDeque;
+
 use proptest::prelude::*;
 
 use super::super::backoff;
@@ -32,15 +34,20 @@ struct World {
     started: u64,
     /// When a stop that was asked for takes effect.
     stops: Option<u64>,
-    /// Events on their way.
-    queue: Vec<(u64, Event)>,
+    /// Events on their way, in the order in which they happened: the engine's stream keeps it.
+    queue: VecDeque<(u64, Event)>,
 }
 
 impl World {
+    fn tell(&mut self, at: u64, event: Event) {
+        let at = self.queue.back().map_or(at, |(last, _)| at.max(*last));
+        self.queue.push_back((at, event));
+    }
+
     fn start(&mut self, now: u64, delay: u64) {
         if !self.running {
             (self.running, self.hung, self.started) = (true, false, now);
-            self.queue.push((now + delay, Event::Started { id: id() }));
+            self.tell(now + delay, Event::Started { id: id() });
         }
     }
 
@@ -56,7 +63,7 @@ impl World {
     fn end(&mut self, now: u64, delay: u64, code: i64) {
         if self.running {
             self.running = false;
-            self.queue.push((now + delay, Event::Exited { id: id(), code, out_of_memory: false }));
+            self.tell(now + delay, Event::Exited { id: id(), code, out_of_memory: false });
         }
     }
 }
@@ -115,9 +122,8 @@ fn simulate(policy: &Policy, seed: u64) -> Outcome {
             world.end(now, dice.roll(3), 137);
         }
         let mut events: Vec<Event> = Vec::new();
-        world.queue.sort_by_key(|(at, _)| *at);
-        while world.queue.first().is_some_and(|(at, _)| *at <= now) {
-            events.push(world.queue.remove(0).1);
+        while world.queue.front().is_some_and(|(at, _)| *at <= now) {
+            events.extend(world.queue.pop_front().map(|(_, event)| event));
         }
         if let Some(probing) = outcome.state.probing(policy)
             && time(now - probed) >= probing.interval
@@ -145,7 +151,7 @@ fn simulate(policy: &Policy, seed: u64) -> Outcome {
                         outcome.starts.push((time(now), turn.state.restarts));
                         outcome.starts_against_somebody += usize::from(outcome.stopped_by_somebody);
                         if now < FAULTS && dice.roll(10) == 0 {
-                            world.queue.push((now + 1, Event::StartFailed { reason: "fault".to_owned() }));
+                            world.tell(now + 1, Event::StartFailed { reason: "fault".to_owned() });
                         } else {
                             world.start(now, dice.roll(3));
                         }
@@ -153,7 +159,7 @@ fn simulate(policy: &Policy, seed: u64) -> Outcome {
                     Action::Stop { grace } => {
                         let most = u64::try_from(grace.as_millis() / 100).unwrap();
                         world.stops = Some(now + dice.roll(most + 1));
-                        world.queue.push((now, Event::Signalled { id: id(), signal: 15 }));
+                        world.tell(now, Event::Signalled { id: id(), signal: 15 });
                     }
                     Action::Alert(_) => {}
                 }
@@ -172,9 +178,9 @@ fn fault(world: &mut World, outcome: &mut Outcome, dice: &mut Dice, now: u64) {
         6 => world.end(now, dice.roll(3), 0),
         7..=8 => world.hung = world.running,
         9 if world.running && world.stops.is_none() => {
-            world.queue.push((now, Event::Signalled { id: id(), signal: 15 }));
+            world.tell(now, Event::Signalled { id: id(), signal: 15 });
             world.end(now, 0, 143);
-            world.queue.push((now, Event::StopNotice { id: id() }));
+            world.tell(now, Event::StopNotice { id: id() });
             outcome.stopped_by_somebody = true;
         }
         10..=20 if outcome.stopped_by_somebody => {
