@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::engine::Engine;
+use crate::proxy::{Proxy, Recorded};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -94,6 +95,14 @@ impl Bed {
             .env("SUPERVISOR_STATE_DIR", self.folder().join("state"))
             .stdin(Stdio::null());
         command
+    }
+
+    /// What the binary asks of the engine while it runs to its end.
+    #[track_caller]
+    pub fn asked(&self, arguments: &[&str]) -> (Ran, Vec<Recorded>) {
+        let proxy = Proxy::before(self.engine.socket());
+        let ran = ran(self.command().env("DOCKER_HOST", proxy.host()).args(arguments));
+        (ran, proxy.take())
     }
 
     /// Runs the binary to its end.

@@ -72,6 +72,24 @@ impl Engine {
         u32::try_from(pid).expect("a process id")
     }
 
+    /// The engine's clock, in seconds since 1970 with a fraction, as events are asked for.
+    #[track_caller]
+    pub fn now(&self) -> String {
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+        format!("{}.{:09}", now.as_secs(), now.subsec_nanos())
+    }
+
+    /// How often a container was started since a moment of [`Engine::now`].
+    #[track_caller]
+    pub fn starts(&self, container: &str, since: &str) -> usize {
+        let filter = escape(&format!(r#"{{"container":["{container}"],"event":["start"]}}"#));
+        let path = format!("/events?since={since}&until={}&filters={filter}", self.now());
+        let answer = self.request("GET", &path, "", b"");
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.text());
+        answer.text().lines().filter(|line| !line.trim().is_empty()).count()
+    }
+
     /// Every container that carries a label `KEY=VALUE`, stopped ones too.
     #[track_caller]
     pub fn containers(&self, label: &str) -> Vec<Value> {

@@ -14,11 +14,12 @@ pub const HTTPS: u16 = 8443;
 /// Where plain HTTP is published.
 pub const HTTP: u16 = 8080;
 
-/// The stack's bed.
+/// The stack's bed. One machine has room for one: another test waits until this one is dropped.
 #[derive(Debug)]
 pub struct Stack {
     /// Its project.
     pub bed: Bed,
+    _turn: std::fs::File,
 }
 
 impl Stack {
@@ -26,6 +27,9 @@ impl Stack {
     /// override file.
     #[track_caller]
     pub fn new(room: &str) -> Self {
+        let turn = std::fs::File::create(std::env::temp_dir().join("supervisor-tests-real-stack.lock"));
+        let turn = turn.expect("a lock file");
+        turn.lock().expect("the lock");
         let bed = Bed::new(room);
         let set = [
             format!("CADDY_IMAGE={}", image::caddy()),
@@ -44,7 +48,13 @@ impl Stack {
         attack::build(&bed.folder().join("attack"));
         bed.write("tools.sh", include_str!("../fixtures/tools.sh"));
         bed.write("compose.override.yaml", OVERRIDE);
-        Self { bed }
+        Self { bed, _turn: turn }
+    }
+
+    /// The site's answer to a health request: OpenClaw's own, through Caddy.
+    #[track_caller]
+    pub fn is_healthy(&self) -> bool {
+        self.https("/healthz", &[]).out.contains(r#""ok":true"#)
     }
 
     /// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.

@@ -143,7 +143,7 @@ pub(super) fn other_mounts(case: &Case<'_>) -> Vec<Check> {
             .filter(|mount| !engine_made(case, mount))
             .map(|mount| strange(case, mount))
             .collect();
-        if strange.is_empty() { ("none".to_owned(), true) } else { (strange.join("; "), false) }
+        if strange.is_empty() { ("none".to_owned(), true) } else { (some(&strange, "; "), false) }
     });
     vec![Check::compared("other mounts", "none", seen)]
 }
@@ -207,9 +207,9 @@ pub(super) fn system_paths(case: &Case<'_>) -> Vec<Check> {
 pub(super) fn devices(case: &Case<'_>) -> Vec<Check> {
     const USUAL: [&str; 8] = ["console", "full", "null", "ptmx", "random", "tty", "urandom", "zero"];
     let seen = case.evidence.devices.as_ref().map_err(Clone::clone).map(|names| {
-        let strange: Vec<&str> =
-            names.iter().map(String::as_str).filter(|name| !USUAL.contains(name)).collect();
-        if strange.is_empty() { ("the usual".to_owned(), true) } else { (strange.join(" "), false) }
+        let strange: Vec<String> =
+            names.iter().filter(|name| !USUAL.contains(&name.as_str())).cloned().collect();
+        if strange.is_empty() { ("the usual".to_owned(), true) } else { (some(&strange, " "), false) }
     });
     vec![Check::compared("devices", "the usual", seen)]
 }
@@ -254,6 +254,16 @@ fn describe(promise: &MountPromise) -> String {
         MountSource::Content { kind, key, .. } => format!("{kind}/{key}, same content"),
     };
     format!("{what}, {}", way(promise.read_only))
+}
+
+/// The first few of a list that may be long, and how many more there are.
+fn some(rows: &[String], between: &str) -> String {
+    const FEW: usize = 6;
+    let shown: Vec<&str> = rows.iter().take(FEW).map(String::as_str).collect();
+    match rows.len().saturating_sub(FEW) {
+        0 => shown.join(between),
+        more => format!("{}{between}and {more} more", shown.join(between)),
+    }
 }
 
 const fn way(read_only: bool) -> &'static str {
