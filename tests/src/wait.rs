@@ -4,15 +4,15 @@
 
 use std::time::{Duration, Instant};
 
-/// Asks every 50 ms until there is an answer. After two minutes the test fails and says what was waited for.
+/// Asks every 50 ms until there is an answer. After five minutes the test fails and says what was waited for.
 #[track_caller]
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_mins(2);
+    let end = Instant::now() + Duration::from_mins(5);
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(Instant::now() < end, "waited two minutes for {what}");
+        assert!(Instant::now() < end, "waited five minutes for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -138,7 +138,7 @@ const ATTEMPTS: &[Attempt] = &[
     ("vsock socket", || zero(&[number::SOCKET, AF_VSOCK, SOCK_STREAM, 0])),
     ("netfilter socket", || zero(&[number::SOCKET, AF_NETLINK, SOCK_RAW, 12])),
     ("ptrace", seize_child),
-    ("process_vm_readv", read_child),
+    ("process_vm_readv", read_parent),
     ("bpf", create_map),
     ("io_uring", set_up_ring),
     ("keyctl", || zero(&[number::KEYCTL, 0, -3, 1])),
@@ -335,24 +335,15 @@ fn seize_child() -> Result<()> {
     seized
 }
 
-fn read_child() -> Result<()> {
-    let mut child = child()?;
-    let maps = std::fs::read_to_string(format!("/proc/{}/maps", child.id()))?;
+/// The process that started this one lives on unchanged while it is read; a child may be about to be replaced.
+fn read_parent() -> Result<()> {
+    let parent = std::os::unix::process::parent_id();
+    let maps = std::fs::read_to_string(format!("/proc/{parent}/maps"))?;
     let start = maps.split('-').next().and_then(|hex| usize::from_str_radix(hex, 16).ok()).unwrap_or(0);
     let mut byte = 0_u8;
     let local: [usize; 2] = [std::ptr::from_mut(&mut byte) as usize, 1];
     let remote: [usize; 2] = [start, 1];
-    let read = zero(&[
-        number::PROCESS_VM_READV,
-        c_long::from(child.id()),
-        pointer(&local),
-        1,
-        pointer(&remote),
-        1,
-        0,
-    ]);
-    child.kill()?;
-    read
+    zero(&[number::PROCESS_VM_READV, c_long::from(parent), pointer(&local), 1, pointer(&remote), 1, 0])
 }
 
 fn create_map() -> Result<()> {
