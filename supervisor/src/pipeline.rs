@@ -54,62 +54,103 @@ pub enum PrepareError {
     Wanted(#[from] WantedError),
 }
 
+/// A stack that may run, with everything that does not come from the engine: its promises, and what it is given.
+#[derive(Debug)]
+pub struct Stack {
+    admitted: Admitted,
+    confinements: BTreeMap<String, Confinement>,
+    contents: Contents,
+    hashes: BTreeMap<String, String>,
+    profiles: BTreeSet<String>,
+}
+
+impl Stack {
+    /// Makes the promise for every service, and reads what they are given.
+    ///
+    /// # Errors
+    /// A secret's or config's file is not to be read.
+    pub fn read(
+        admitted: Admitted,
+        kernel: &Kernel,
+        profiles: BTreeSet<String>,
+    ) -> Result<Self, ContentsError> {
+        let contents = Contents::read(admitted.project(), &Files)?;
+        Ok(Self::new(admitted, kernel, contents, profiles))
+    }
+
+    /// The same with contents that were read already.
+    pub fn new(admitted: Admitted, kernel: &Kernel, contents: Contents, profiles: BTreeSet<String>) -> Self {
+        let names = admitted.project().services.keys();
+        let confinements = names
+            .filter_map(|name| Some((name.clone(), profiles::confine(&admitted, name, kernel)?)))
+            .collect();
+        let hashes = contents.hashes();
+        Self { admitted, confinements, contents, hashes, profiles }
+    }
+
+    /// The project's name.
+    pub fn project(&self) -> &str {
+        &self.admitted.project().name
+    }
+
+    /// The contents of its secrets and configs.
+    pub const fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// Images of the services that are switched on, as the file says them.
+    pub fn images(&self) -> BTreeSet<String> {
+        let services = self.admitted.project().services.values();
+        let active = services.filter(|service| is_active(service, &self.profiles));
+        active.filter_map(|service| Some(service.image.as_ref()?.value.clone())).collect()
+    }
+
+    /// The wanted state, with the ids of the images that are there.
+    ///
+    /// # Errors
+    /// The model and its promises do not fit: a mistake of ours.
+    pub fn wanted(
+        &self,
+        images: &BTreeMap<String, SeenImage>,
+        restarts: Restarts,
+    ) -> Result<Wanted, WantedError> {
+        let given = Given {
+            confinements: &self.confinements,
+            images,
+            contents: &self.hashes,
+            profiles: &self.profiles,
+            restarts,
+        };
+        wanted(&self.admitted, &given)
+    }
+}
+
 /// Makes the wanted state and looks at the engine: four requests, besides the one for its version.
 ///
 /// # Errors
 /// The engine does not answer, or a secret's or config's file is not to be read.
-pub async fn prepare<E: Engine>(engine: &E, stack: &Admitted, wish: &Wish) -> Result<Prepared, PrepareError> {
-    let confinements = confinements(stack, wish);
-    let contents = Contents::read(stack.project(), &Files)?;
-    let images = engine.images(&image_names(stack, &wish.profiles)).await?;
-    let wanted = want(stack, wish, &confinements, &contents, &images)?;
+pub async fn prepare<E: Engine>(
+    engine: &E,
+    admitted: Admitted,
+    wish: &Wish,
+) -> Result<Prepared, PrepareError> {
+    let stack = Stack::read(admitted, &wish.kernel, wish.profiles.clone())?;
+    let images = engine.images(&stack.images()).await?;
+    let wanted = stack.wanted(&images, wish.restarts)?;
     let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;
     seen.images = images;
     let restarts = wanted_restarts(&wanted);
     for container in seen.containers.iter_mut().filter(|c| asks_for_restart(c, &restarts, wish)) {
         container.restart = Some(engine.inspect(&container.id).await?.restart);
     }
-    Ok(Prepared { wanted, seen, contents })
+    Ok(Prepared { wanted, seen, contents: stack.contents })
 }
 
-/// The wanted state for the order of its services and their graces alone: without images, and without contents
-/// where those cannot be read.
-pub fn order_only(stack: &Admitted, wish: &Wish) -> Option<Wanted> {
+/// The wanted state for the order of its services and their graces alone: all of them, without images and contents.
+pub fn order_only(admitted: Admitted, wish: &Wish) -> Option<Wanted> {
     let profiles = BTreeSet::from(["*".to_owned()]);
-    let wish = Wish { profiles, ..wish.clone() };
-    want(stack, &wish, &confinements(stack, &wish), &Contents::default(), &BTreeMap::new()).ok()
-}
-
-/// The images of the active services, as the file says them.
-pub fn image_names(stack: &Admitted, profiles: &BTreeSet<String>) -> BTreeSet<String> {
-    let active = stack.project().services.values().filter(|service| is_active(service, profiles));
-    active.filter_map(|service| Some(service.image.as_ref()?.value.clone())).collect()
-}
-
-fn confinements(stack: &Admitted, wish: &Wish) -> BTreeMap<String, Confinement> {
-    let active = stack.project().services.values().filter(|service| is_active(service, &wish.profiles));
-    let confinements = active.filter_map(|service| {
-        Some((service.name.clone(), profiles::confine(stack, &service.name, &wish.kernel)?))
-    });
-    confinements.collect()
-}
-
-fn want(
-    stack: &Admitted,
-    wish: &Wish,
-    confinements: &BTreeMap<String, Confinement>,
-    contents: &Contents,
-    images: &BTreeMap<String, SeenImage>,
-) -> Result<Wanted, WantedError> {
-    let contents = contents.hashes();
-    let given = Given {
-        confinements,
-        images,
-        contents: &contents,
-        profiles: &wish.profiles,
-        restarts: wish.restarts,
-    };
-    wanted(stack, &given)
+    let stack = Stack::new(admitted, &wish.kernel, Contents::default(), profiles);
+    stack.wanted(&BTreeMap::new(), wish.restarts).ok()
 }
 
 fn wanted_restarts(wanted: &Wanted) -> BTreeMap<String, Restart> {

@@ -50,7 +50,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let stack = input::admitted(global)?;
     let session = session::open(global).await?;
     let wish = session::wish(global, Restarts::Engine);
-    let prepared = pipeline::prepare(&session.engine, &stack, &wish).await?;
+    let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
     let asked = |service: &str| args.services.is_empty() || args.services.iter().any(|name| name == service);
     if let Some(unknown) = args.services.iter().find(|name| !prepared.wanted.services.contains_key(*name)) {
         return Err(Failure::new(Exit::Unreadable, format!("there is no service `{unknown}` in this stack"))

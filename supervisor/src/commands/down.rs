@@ -57,5 +57,5 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
 /// What the file wants, for the order of things alone.
 fn wanted(global: &GlobalArgs) -> Option<Wanted> {
     let stack = input::load_and_admit(global, false).admitted?;
-    pipeline::order_only(&stack, &session::wish(global, Restarts::Engine))
+    pipeline::order_only(stack, &session::wish(global, Restarts::Engine))
 }

@@ -73,7 +73,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let stack = input::admitted(global)?;
     let session = session::open(global).await?;
     let wish = session::wish(global, Restarts::Engine);
-    let prepared = pipeline::prepare(&session.engine, &stack, &wish).await?;
+    let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
     let plan = plan_with(&prepared.wanted, &prepared.seen, &args.choice());
     let text = match args.format {
         Format::Human => render::plan::human(&plan),

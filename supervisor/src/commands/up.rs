@@ -87,7 +87,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         eprintln!("warning: {advice}");
     }
     let pipeline::Prepared { wanted, seen, contents } =
-        pipeline::prepare(&session.engine, &stack, &wish).await?;
+        pipeline::prepare(&session.engine, stack, &wish).await?;
     let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
 
     let mut plan = plan_with(&wanted, &seen, &choice(args));

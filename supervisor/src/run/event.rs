@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::stack::Stack;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, SeenImage};
 use crate::decide::spec::{ContainerSpec, Restart, Wanted};
 use crate::engine::{EngineEvent, EngineVersion, Scope};
+use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, Refusal};
 
 /// The time of a turn, and a number that nobody can foresee.

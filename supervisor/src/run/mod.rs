@@ -16,4 +16,3 @@ mod view;
 mod watch;
 
 pub use shell::{Options, RunError, run};
-pub use stack::Stack;

@@ -20,7 +20,7 @@ use tokio::sync::watch as channel;
 use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
 use super::notify::Notify;
-use super::stack::{self, Stack};
+use super::stack;
 use super::watch::Watch;
 use super::{clock, effects, view};
 use crate::args::GlobalArgs;
@@ -28,6 +28,7 @@ use crate::engine::{Docker, EngineEvent, EngineStream, EngineVersion};
 use crate::host::contents::{self, Contents};
 use crate::host::lock::{self, Lock, LockError};
 use crate::host::state::{self, StateError};
+use crate::pipeline::Stack;
 use crate::serve::snapshot::{Pulse, Snapshot};
 
 /// What the loop is started with.

@@ -11,14 +11,15 @@ use jiff::Timestamp;
 
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
 use super::keep::Keep;
-use super::stack::Stack;
 use crate::apply::{subject, words};
 use crate::decide::backoff;
 use crate::decide::heal::{self, Phase as HealPhase};
 use crate::decide::plan::{Choice, Orphans, Plan, Planned, Step, plan_with};
 use crate::decide::seen::{SeenContainer, State};
 use crate::decide::spec::Wanted;
+use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
+use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, EngineStatus, PlanStatus, Refusal, Totals};
 
 /// The engine is looked at in full at least so often, whatever its events say.
@@ -226,7 +227,7 @@ impl Watch {
     }
 
     fn look(&self, stack: &Stack) -> Effect {
-        let wanted = stack.wanted(&self.images);
+        let wanted = stack.wanted(&self.images, Restarts::Ours);
         let scope = wanted.map_or_else(|_| Scope::project(stack.project()), |wanted| Scope::wanted(&wanted));
         let missing = |image: &String| !self.images.contains_key(image);
         let known = self.keeps.values().filter(|keep| keep.is_met() && keep.runs());
@@ -406,7 +407,7 @@ impl Watch {
         self.totals.looks += 1;
         self.images.extend(look.seen.images.clone());
         let Some(stack) = &self.stack else { return };
-        let wanted = match stack.wanted(&self.images) {
+        let wanted = match stack.wanted(&self.images, Restarts::Ours) {
             Ok(wanted) => Rc::new(wanted),
             Err(error) => return self.failure = Some(error.to_string()),
         };
