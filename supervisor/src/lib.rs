@@ -12,6 +12,7 @@ pub mod exit;
 pub mod failures;
 pub mod host;
 pub mod input;
+pub mod manual;
 pub mod observe;
 pub mod pipeline;
 pub mod progress;
