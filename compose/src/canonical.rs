@@ -21,7 +21,7 @@ pub(crate) fn canonical(file: &mut Node, problems: &mut Problems) {
                 problems.service = None;
             }),
             "networks" | "volumes" | "secrets" | "configs" => {
-                each(&mut section.value, |_, node| object(node));
+                each(&mut section.value, |_, node| object(node, problems));
             }
             "include" => includes(&mut section.value),
             _ => {}
@@ -61,9 +61,8 @@ pub(crate) fn service(node: &mut Node, problems: &mut Problems) {
             "ports" => ports::canonical(value, problems),
             "volumes" => items(value, |item| mounts::canonical(item, problems)),
             "secrets" | "configs" => items(value, |item| wrap(item, "source")),
-            "networks" => named(value, |span| Node::plain("", span)),
-            "models" => named(value, |span| Node::plain("", span)),
-            "depends_on" => named(value, started),
+            "networks" | "models" => named(value, |span| Node::plain("", span), problems),
+            "depends_on" => named(value, started, problems),
             "extra_hosts" => hosts(value),
             "healthcheck" => each(value, |key, node| {
                 if key == "test" {
@@ -105,7 +104,7 @@ fn hook(node: &mut Node, problems: &mut Problems) {
 }
 
 /// A network, volume, secret or config: labels, and `external` with a name in it.
-fn object(node: &mut Node) {
+fn object(node: &mut Node, problems: &mut Problems) {
     let Value::Map(map) = &mut node.value else { return };
     let mut name = None;
     for entry in &mut map.entries {
@@ -120,7 +119,12 @@ fn object(node: &mut Node) {
             _ => {}
         }
     }
-    if let Some(name) = name.filter(|_| map.get("name").is_none()) {
+    let Some(name) = name else { return };
+    if let Some(other) = map.entry("name") {
+        let message = "`name` and `external.name` are both given";
+        let finding = problems.add(&problem::CONFLICT, name.key_span, message, "keep `name`");
+        finding.related.push((other.key_span, "`name` is here".to_owned()));
+    } else {
         map.entries.push(name);
     }
 }
@@ -178,13 +182,17 @@ fn items(node: &mut Node, mut change: impl FnMut(&mut Node)) {
 }
 
 /// A list of names becomes a mapping of them to what they mean when nothing is said.
-fn named(node: &mut Node, default: impl Fn(Span) -> Node) {
+fn named(node: &mut Node, default: impl Fn(Span) -> Node, problems: &mut Problems) {
     let Value::List(items) = &node.value else { return };
     let mut seen = std::collections::BTreeSet::new();
     let mut entries = Vec::with_capacity(items.len());
     for item in items {
-        if let Some(name) = item.as_text().filter(|name| seen.insert(name.clone())) {
+        let Some(name) = item.as_text() else { continue };
+        if seen.insert(name.clone()) {
             entries.push(Entry::made(&name, item.span, default(item.span)));
+        } else {
+            let message = format!("`{}` is listed twice", crate::yaml::shown(&name));
+            problems.add(&problem::DUPLICATE_KEY, item.span, message, "keep one of the two");
         }
     }
     node.value = Value::Map(Map { entries });

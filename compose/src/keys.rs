@@ -48,7 +48,7 @@ pub(crate) const fn refused(name: &'static str, shape: &'static Shape, why: &'st
 
 /// The keys at the top of a file.
 pub const TOP: &[Key] = &[
-    accepted("version", &shape::SCALAR, "ignored by Compose, and warned of"),
+    accepted("version", &shape::TEXT, "ignored by Compose, and warned of"),
     constrained("name", &shape::TEXT, "part of every name on the engine"),
     constrained(
         "include",

@@ -64,7 +64,7 @@ pub(crate) fn lower(file: &Node, name: String, context: &mut Context<'_>) -> Pro
         project.networks.insert(entry.key.clone(), network::network(entry, context));
     }
     for entry in entries(file.get("volumes")) {
-        project.volumes.insert(entry.key.clone(), objects::volume(entry));
+        project.volumes.insert(entry.key.clone(), objects::volume(entry, context.problems));
     }
     for entry in entries(file.get("secrets")) {
         project.secrets.extend(objects::secret(entry, context).map(|o| (entry.key.clone(), o)));

@@ -211,24 +211,17 @@ fn check_flag(text: &str, span: Span, name: &str, problems: &mut Problems) {
 }
 
 fn check_map(map: &Map, span: Span, shape: &Shape, name: &str, problems: &mut Problems) {
-    let odd = |problems: &mut Problems| {
-        for entry in map.entries.iter().filter(|e| e.odd && !e.key.starts_with("x-")) {
-            let message = format!("the key `{}` in `{name}` is not a string", shown(&entry.key));
-            problems.add(&problem::KEY_NOT_TEXT, entry.key_span, message, "put it in quotes").fix =
-                Some(format!("\"{}\"", entry.key));
-        }
-    };
     match shape.entries {
         Entries::None => wrong(span, shape, name, "a mapping", problems),
         Entries::Free => {}
         Entries::Any(value) => {
-            odd(problems);
+            odd_keys(map, name, problems);
             map.entries
                 .iter()
                 .for_each(|e| check(&e.value, value, &format!("{name}.{}", shown(&e.key)), problems));
         }
         Entries::Names(value) => {
-            odd(problems);
+            odd_keys(map, name, problems);
             for entry in &map.entries {
                 if entry.key.starts_with("x-") {
                     continue;
@@ -255,13 +248,35 @@ fn check_map(map: &Map, span: Span, shape: &Shape, name: &str, problems: &mut Pr
     }
 }
 
+/// Where anything goes, keys are strings all the same.
+fn free(node: &Node, name: &str, problems: &mut Problems) {
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::List(items) => items.iter().for_each(|n| free(n, name, problems)),
+        Value::Map(map) => {
+            odd_keys(map, name, problems);
+            map.entries.iter().for_each(|e| free(&e.value, name, problems));
+        }
+    }
+}
+
+fn odd_keys(map: &Map, name: &str, problems: &mut Problems) {
+    for entry in map.entries.iter().filter(|e| e.odd && !e.key.starts_with("x-")) {
+        let message = format!("the key `{}` in `{name}` is not a string", shown(&entry.key));
+        problems.add(&problem::KEY_NOT_TEXT, entry.key_span, message, "put it in quotes").fix =
+            Some(format!("\"{}\"", entry.key));
+    }
+}
+
 fn check_keys(map: &Map, keys: &'static [Key], name: &str, problems: &mut Problems) {
     for entry in &map.entries {
         match keys.iter().find(|k| k.name == entry.key) {
             Some(key) => {
                 check(&entry.value, key.shape, key.name, problems);
             }
-            None if entry.key.starts_with("x-") => {}
+            // Exit codes are numbers, and read by us alone.
+            None if entry.key == "x-supervisor" => {}
+            None if entry.key.starts_with("x-") => free(&entry.value, &entry.key, problems),
             None => unknown(&entry.key, entry.key_span, name, keys.iter().map(|k| k.name), problems),
         }
     }

@@ -11,7 +11,7 @@ const fn key(name: &'static str, shape: &'static Shape) -> Key {
 }
 
 pub(crate) const SERVICE_SHAPE: Shape = Shape::keys_only(super::SERVICE);
-pub(crate) const SERVICES: Shape = Shape::names_only(&SERVICE_SHAPE).or_null();
+pub(crate) const SERVICES: Shape = Shape::names_only(&SERVICE_SHAPE);
 pub(crate) const NETWORKS: Shape = Shape::names_only(&NETWORK).or_null();
 pub(crate) const VOLUMES: Shape = Shape::names_only(&VOLUME).or_null();
 pub(crate) const SECRETS: Shape = Shape::names_only(&SECRET).or_null();

@@ -385,3 +385,49 @@ fn later_files_are_merged_over_earlier_ones() {
         "#]],
     );
 }
+
+#[test]
+fn what_compose_refuses_is_refused() {
+    check_problems(
+        "\
+version: 3
+services:
+  a:
+    image: x
+    volumes: [{type: floppy, target: /x}]
+    networks: [n, n]
+    depends_on: {gone: {condition: service_started, required: false}}
+    extra_hosts: [nowhere]
+    oom_score_adj: 5000
+    pull_policy: sometimes
+    configs: [{source: c, mode: 0999}]
+    x-note: {1: 2}
+    x-supervisor: {on_exit: {78: stop}}
+networks:
+  n: {name: x, external: {name: y}}
+volumes:
+  v: {external: true, driver: local}
+configs: {c: {content: x}}
+",
+        expect![[r#"
+            SV027 compose.yaml:1:1 "version" `version` is obsolete
+            SV014 compose.yaml:1:10 "3" `version` must be a string, not a whole number => "3"
+            SV015 compose.yaml:5:22 "floppy" `type` is `floppy`, not `bind`, `volume`, `tmpfs`, `image`, `cluster` or `npipe`
+            SV006 compose.yaml:6:19 "n" `n` is listed twice
+            SV020 compose.yaml:7:18 "gone: {condition: service_started, required: false}" the service `gone` is not declared
+            SV015 compose.yaml:8:19 "nowhere" the host `nowhere` has no address
+            SV015 compose.yaml:9:20 "5000" `oom_score_adj` is `5000`, not a number from -1000 to 1000
+            SV015 compose.yaml:10:18 "sometimes" `pull_policy` is `sometimes`, not `missing`, `if_not_present` or `never`
+            SV015 compose.yaml:11:33 "0999" `mode` is `999`, not permission bits such as `0440`
+            SV007 compose.yaml:12:14 "1" the key `1` in `x-note` is not a string => "1"
+            SV022 compose.yaml:15:27 "name" `name` and `external.name` are both given
+            SV022 compose.yaml:17:23 "driver" `external` and `driver` are both given
+        "#]],
+    );
+    check_problems(
+        "services:\n",
+        expect![[r#"
+        SV014 compose.yaml:1:9 "" `services` must be a mapping, not empty
+    "#]],
+    );
+}

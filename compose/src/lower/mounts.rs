@@ -5,6 +5,7 @@
 use crate::model::{Bind, Mount, MountSource, Tmpfs};
 use crate::node::Node;
 use crate::problem::Problems;
+use crate::scalar::Kind;
 use crate::source::At;
 use crate::spell;
 use crate::units::Bytes;
@@ -48,7 +49,12 @@ fn volume(item: &Node, context: &mut Context<'_>) -> Option<At<Mount>> {
             let mode = part("mode").and_then(|n| mode(n, "tmpfs.mode", context.problems));
             MountSource::Tmpfs(Tmpfs { size: size.map(|s| s.value), mode, ..Tmpfs::default() })
         }
-        _ => MountSource::Other { kind },
+        "image" | "npipe" | "cluster" => MountSource::Other { kind },
+        _ => {
+            let wanted = "`bind`, `volume`, `tmpfs`, `image`, `cluster` or `npipe`";
+            read::bad(item.get("type").unwrap_or(item), "type", wanted, context.problems);
+            return None;
+        }
     };
     let read_only = flag(item.get("read_only")).unwrap_or(false);
     Some(At::file(Mount { source, target, read_only }, item.span))
@@ -59,8 +65,9 @@ pub(super) fn mode(node: &Node, name: &str, problems: &mut Problems) -> Option<u
     let scalar = node.as_scalar()?;
     let value = if scalar.plain {
         match scalar.kind() {
-            crate::scalar::Kind::Int(value) => u32::try_from(value).ok(),
-            _ => return None,
+            Kind::Int(value) => u32::try_from(value).ok(),
+            Kind::Float(_) => None,
+            Kind::Null | Kind::Bool(_) | Kind::Text => return None,
         }
     } else {
         u32::from_str_radix(scalar.text.trim_start_matches("0o"), 8).ok()

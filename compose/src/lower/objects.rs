@@ -4,13 +4,27 @@
 
 use crate::model::{ContentSource, FileObject, Volume};
 use crate::node::{Entry, Node};
-use crate::problem;
+use crate::problem::{self, Problems};
 use crate::source::At;
 
 use super::{Context, read};
 
-pub(super) fn volume(entry: &Entry) -> Volume {
+pub(super) fn volume(entry: &Entry, problems: &mut Problems) -> Volume {
     let node = &entry.value;
+    if node.get("external").and_then(read::flag).is_some_and(|f| f.value) {
+        let map = node.as_map();
+        for other in
+            ["driver", "driver_opts", "labels"].iter().filter_map(|key| map.and_then(|m| m.entry(key)))
+        {
+            let message = format!("`external` and `{}` are both given", other.key);
+            problems.add(
+                &problem::CONFLICT,
+                other.key_span,
+                message,
+                "what is made elsewhere is not described here",
+            );
+        }
+    }
     Volume {
         key: entry.key.clone(),
         span: entry.key_span,

@@ -48,7 +48,7 @@ pub(super) fn check(project: &mut Project, file: &Node, problems: &mut Problems)
         for (name, at) in &service.depends_on {
             if name == &service.name {
                 say(problems, &problem::CYCLE, at.span(), format!("`{name}` waits for itself"), "remove it");
-            } else if at.value.required && !project.services.contains_key(name) {
+            } else if !project.services.contains_key(name) {
                 unknown("service", name, at.span(), project.services.keys(), problems);
             }
         }

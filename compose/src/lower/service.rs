@@ -78,14 +78,14 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "mem_reservation" => service.memory_reservation = read::amount(node, name, problems),
         "cpus" => service.cpus = read::cpus(node, name, problems),
         "shm_size" => service.shm_size = read::size(node, name, problems),
-        "oom_score_adj" => service.oom_score_adj = read::whole(node, name, problems),
+        "oom_score_adj" => service.oom_score_adj = oom_score_adj(node, problems),
         "logging" => service.logging = Some(logging(node)),
         "labels" => service.labels = read::pairs(node),
         "init" => service.init = read::flag(node),
         "hostname" => service.hostname = read::text(node),
         "domainname" => service.domainname = read::text(node),
         "container_name" => service.container_name = read::text(node),
-        "extra_hosts" => service.extra_hosts = hosts(node),
+        "extra_hosts" => service.extra_hosts = hosts(node, problems),
         "dns" => service.dns = read::texts(node),
         "dns_search" => service.dns_search = read::texts(node),
         "dns_opt" => service.dns_opt = read::texts(node),
@@ -98,7 +98,7 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "tty" => service.tty = read::flag(node),
         "stdin_open" => service.stdin_open = read::flag(node),
         "platform" => service.platform = read::text(node),
-        "pull_policy" => service.pull_policy = read::text(node),
+        "pull_policy" => service.pull_policy = pull_policy(node, problems),
         "runtime" => service.runtime = read::text(node),
         // The first four are read with the whole service in view; `attach` says only whose logs `up` shows, and
         // `extends` was resolved by merging.
@@ -149,6 +149,26 @@ fn restart(node: &Node, problems: &mut Problems) -> Option<At<Restart>> {
     restart.map(|restart| At::file(restart, node.span))
 }
 
+fn oom_score_adj(node: &Node, problems: &mut Problems) -> Option<At<i64>> {
+    let score = read::whole(node, "oom_score_adj", problems)?;
+    if !(-1000..=1000).contains(&score.value) {
+        read::bad(node, "oom_score_adj", "a number from -1000 to 1000", problems);
+    }
+    Some(score)
+}
+
+fn pull_policy(node: &Node, problems: &mut Problems) -> Option<At<String>> {
+    let policy = read::text(node)?;
+    let is_known = match policy.value.as_str() {
+        "always" | "never" | "build" | "if_not_present" | "missing" | "refresh" | "daily" | "weekly" => true,
+        other => other.strip_prefix("every_").is_some_and(|time| crate::spell::duration(time).is_some()),
+    };
+    if !is_known {
+        read::bad(node, "pull_policy", "`missing`, `if_not_present` or `never`", problems);
+    }
+    Some(policy)
+}
+
 fn ulimits(node: &Node, problems: &mut Problems) -> std::collections::BTreeMap<String, At<Ulimit>> {
     let mut limits = std::collections::BTreeMap::new();
     for entry in super::entries(Some(node)) {
@@ -177,11 +197,15 @@ fn logging(node: &Node) -> At<crate::model::Logging> {
     At::file(logging, node.span)
 }
 
-fn hosts(node: &Node) -> Vec<At<(String, String)>> {
+fn hosts(node: &Node, problems: &mut Problems) -> Vec<At<(String, String)>> {
     let mut hosts = Vec::new();
     for entry in super::entries(Some(node)) {
         for address in entry.value.as_list().unwrap_or_default() {
             let text = address.as_text().unwrap_or_default();
+            if text.is_empty() {
+                let message = format!("the host `{}` has no address", crate::yaml::shown(&entry.key));
+                problems.add(&problem::BAD_VALUE, address.span, message, "write `NAME=ADDRESS`");
+            }
             hosts.push(At::file((entry.key.clone(), text), address.span));
         }
     }

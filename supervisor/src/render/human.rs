@@ -234,7 +234,15 @@ mod tests {
         check(
             "services:",
             expect![[r#"
-            admitted: 0 errors, 0 warnings, 0 notes
+            error[SV014]: `services` must be a mapping, not empty
+             --> compose.yaml:1:9
+              |
+            1 | services:
+              |         ^
+              |
+              = help: Compose refuses the file for it too: write a mapping
+
+            cannot be read: 1 error, 0 warnings, 0 notes
         "#]],
         );
     }
