@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{Context, Ended, Machine, StepError, progress_of};
 use crate::decide::plan::Step;
 use crate::decide::seen::{Health, State};
-use crate::decide::spec::{Await, ContainerSpec, ServiceSpec};
+use crate::decide::spec::{Await, ContainerSpec, Restart, ServiceSpec};
 use crate::engine::{Engine, EngineError, EngineEvent, EventKind, Inspected, LogQuery};
 use crate::progress::Phase;
 
@@ -73,7 +73,8 @@ async fn one<E: Engine, M: Machine>(
     match (wait.condition, &service.probe) {
         (Condition::Started, _) => {
             let seen = context.engine.inspect(&spec.name).await?;
-            if runs(&seen) { Ok(()) } else { Err(died(context, service, &seen).await) }
+            let done = seen.state == State::Exited(0) && may_end(service);
+            if runs(&seen) || done { Ok(()) } else { Err(died(context, service, &seen).await) }
         }
         (Condition::Completed, _) => {
             let timed_out =
@@ -103,6 +104,11 @@ async fn one<E: Engine, M: Machine>(
             Err(not_healthy(service, spec, wait, said))
         }
     }
+}
+
+/// A service that nobody starts again after an end with code 0 may have done its work already.
+const fn may_end(service: &ServiceSpec) -> bool {
+    matches!(service.restart, Restart::No | Restart::OnFailure(_))
 }
 
 /// Probes until the service answers as it should; an end of the container ends it.

@@ -12,7 +12,7 @@ use super::shared::{self, OutputArgs};
 use crate::apply::{Machine as _, ThisMachine};
 use crate::args::GlobalArgs;
 use crate::decide::plan::{
-    Choice, Dependencies, Orphans, Plan, Planned, Recreate, Step, plan_with, readiness,
+    Choice, Dependencies, Orphans, Plan, Planned, Recreate, Step, plan_with, readiness, runs_to_its_end,
 };
 use crate::decide::seen::{Health, Seen, SeenContainer, State};
 use crate::decide::spec::{ServiceSpec, Wanted};
@@ -206,12 +206,12 @@ async fn wait_for_health(
     let awaited: BTreeSet<_> = awaited.map(|(service, condition)| (service, condition as u8)).collect();
     for service in wanted.services.values().filter(|_| !args.detach) {
         let chosen = args.services.is_empty() || args.services.contains(&service.service);
-        let wait = readiness(service);
+        let wait = readiness(wanted, service);
         if !chosen || awaited.contains(&(wait.service.clone(), wait.condition as u8)) {
             continue;
         }
         let starts: Vec<usize> = starts_of(plan, &service.service);
-        if starts.is_empty() && is_ready(service, seen, machine).await {
+        if starts.is_empty() && is_ready(wanted, service, seen, machine).await {
             continue;
         }
         plan.steps.push(Planned {
@@ -235,13 +235,14 @@ fn starts_of(plan: &Plan, service: &str) -> Vec<usize> {
     starts.map(|(index, _)| index).collect()
 }
 
-async fn is_ready(service: &ServiceSpec, seen: &Seen, machine: &ThisMachine<'_>) -> bool {
+async fn is_ready(wanted: &Wanted, service: &ServiceSpec, seen: &Seen, machine: &ThisMachine<'_>) -> bool {
     for spec in &service.containers {
         let found = seen.containers.iter().find(|container| container.name == spec.name);
         let ready = match found {
             Some(container) if container.state == State::Running => {
                 answers(service, container, machine).await
             }
+            Some(container) => container.state == State::Exited(0) && runs_to_its_end(wanted, service),
             _ => false,
         };
         if !ready {

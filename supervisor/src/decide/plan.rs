@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use down::{Volumes, down};
 pub use existing::{restart, start, stop};
-pub use up::{Choice, Dependencies, Orphans, Recreate, plan, plan_with, readiness};
+pub use up::{Choice, Dependencies, Orphans, Recreate, plan, plan_with, readiness, runs_to_its_end};
 
 use serde::Serialize;
 

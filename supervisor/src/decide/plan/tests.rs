@@ -772,3 +772,20 @@ fn stop_start_and_restart_keep_the_order() {
     "#]]
     .assert_eq(&print(&restart(&wanted, &seen, &["db".to_owned()].into())));
 }
+
+#[test]
+fn a_service_is_waited_for_as_others_depend_on_it_or_as_it_is_checked() {
+    let shop = SHOP.replace(
+        "\nnetworks: {back: {}}",
+        "\n  job:\n    image: job:1\n    user: 1000:1000\nnetworks: {back: {}}",
+    );
+    let shop = shop
+        .replace("service_healthy}}", "service_healthy}, job: {condition: service_completed_successfully}}");
+    let wanted = want(&shop);
+    let waits: Vec<_> = wanted
+        .services
+        .values()
+        .map(|service| format!("{} {:?}", service.service, readiness(&wanted, service).condition))
+        .collect();
+    expect!["db Healthy, job Completed, web Started"].assert_eq(&waits.join(", "));
+}

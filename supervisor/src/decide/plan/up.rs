@@ -101,10 +101,16 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     draft.finish()
 }
 
-/// What has to be true of a service for it to be as wanted: healthy where somebody checks, else started.
-pub fn readiness(service: &ServiceSpec) -> Await {
-    let checked = service.probe.is_some() || service.engine_health;
-    let condition = if checked { Condition::Healthy } else { Condition::Started };
+/// What has to be true of a service for it to be as wanted: ended well where others wait for that, healthy where
+/// somebody checks, else started.
+pub fn readiness(wanted: &Wanted, service: &ServiceSpec) -> Await {
+    let condition = if runs_to_its_end(wanted, service) {
+        Condition::Completed
+    } else if service.probe.is_some() || service.engine_health {
+        Condition::Healthy
+    } else {
+        Condition::Started
+    };
     Await {
         service: service.service.clone(),
         condition,
@@ -499,7 +505,7 @@ fn in_place(wanted: &Wanted, service: &ServiceSpec, found: &SeenContainer) -> (D
 }
 
 /// A service that others wait for until it has ended well: started again only when it changed.
-fn runs_to_its_end(wanted: &Wanted, service: &ServiceSpec) -> bool {
+pub fn runs_to_its_end(wanted: &Wanted, service: &ServiceSpec) -> bool {
     wanted
         .services
         .values()
