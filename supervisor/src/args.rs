@@ -18,11 +18,11 @@ use crate::commands::Command;
     version,
     max_term_width = 110,
     after_help = "Examples:
-  supervisor check                      is compose.yaml fit to run? why not, and what to write instead
+  supervisor check                      is compose.yaml fit to run, and if not, why
   supervisor up                         harden and start the stack, and wait until it is healthy
   supervisor run                        start the stack, and keep it running and healthy
   supervisor attest                     what the kernel says about every running container
-  supervisor rules SV110                why a rule is there, with a good and a bad example
+  supervisor rules SV151                why a rule is there, with a good and a bad example
 
 Exit codes: 0 done, 1 the file is refused, 2 it cannot be read, 3 `plan` found changes,
 4 the engine or a service failed, 5 `attest` found a difference, 10 no engine, 11 engine too old,

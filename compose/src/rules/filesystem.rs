@@ -290,14 +290,12 @@ const SOCKET_NAMES: &[&str] = &[
 const SENSITIVE: &[&str] = &[
     "/bin",
     "/boot",
-    "/dev",
     "/etc",
     "/home",
     "/lib",
     "/lib32",
     "/lib64",
     "/libx32",
-    "/proc",
     "/root",
     "/run",
     "/sbin",
@@ -394,6 +392,9 @@ pub(crate) fn socket_by_name(path: &Path) -> Option<String> {
     let inside = known.iter().find(|socket| socket.starts_with(&plain));
     if let Some(socket) = inside {
         return Some(format!("contains `{}`", socket.display()));
+    }
+    if plain.starts_with("/proc") {
+        return Some("reaches every file of the host, its sockets among them, through `/proc/1/root`".into());
     }
     let user_runtime = plain.starts_with("/run/user");
     user_runtime.then(|| "may contain the socket of a rootless engine".into())
@@ -661,7 +662,9 @@ fn external_volumes(stack: &Stack<'_>) -> Vec<Hit> {
 fn missing(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let hits = binds(service).filter_map(|(bind, span)| {
         let look = stack.look(&bind.path)?;
-        let judged = socket_by_name(&bind.path).is_some() || sensitive(stack, &bind.path).is_some();
+        let judged = socket_by_name(&bind.path).is_some()
+            || sensitive(stack, &bind.path).is_some()
+            || bind.path.starts_with("/dev");
         (look.kind.is_none() && !judged).then(|| Hit::on(span, format!("`{}` is not there", bind.written)))
     });
     hits.collect()
@@ -682,14 +685,21 @@ fn working_dir(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 
 fn device_mounts(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let hits = binds(service).filter_map(|(bind, span)| {
-        let kind = stack.look(&bind.path)?.kind?;
-        let what = match kind {
-            Kind::Device => "a device",
-            Kind::Other => "a pipe or a special file",
-            Kind::File | Kind::Directory | Kind::Socket => return None,
+        let look = stack.look(&bind.path);
+        let what = match look.and_then(|look| look.kind) {
+            _ if [Some(&bind.path), look.map(|look| &look.resolved)]
+                .iter()
+                .flatten()
+                .any(|p| p.starts_with("/dev")) =>
+            {
+                "shows devices"
+            }
+            Some(Kind::Device) => "is a device",
+            Some(Kind::Other) => "is a pipe or a special file",
+            _ => return None,
         };
         let judged = sensitive(stack, &bind.path).is_some();
-        (!judged).then(|| Hit::on(span, format!("`{}` is {what} of the host", bind.written)))
+        (!judged).then(|| Hit::on(span, format!("`{}` {what} of the host", bind.written)))
     });
     hits.collect()
 }

@@ -1,0 +1,130 @@
+//! What holds of every judgement: order, repeatability, exemptions, and that hardening takes nothing back.
+//!
+//! The stacks are the examples of the rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compose::emit::{self, Credentials};
+use compose::host::MemoryHost;
+use compose::model::Date;
+use compose::{Admitted, Loaded, Policy, Report, Request, Severity, Source, rules};
+
+const TODAY: Date = Date { year: 2026, month: 11, day: 22 };
+
+fn load(text: &str) -> Loaded {
+    let request = Request {
+        files: vec![Source::new("compose.yaml", text)],
+        directory: "/srv/stack".into(),
+        project_name: Some("stack".into()),
+        environment: BTreeMap::new(),
+    };
+    compose::load(request, &MemoryHost::default())
+}
+
+fn admit(text: &str, today: Date) -> (Option<Admitted>, Report) {
+    compose::admit(load(text), &Policy { today, strict: false }, &MemoryHost::default())
+}
+
+fn examples() -> impl Iterator<Item = &'static str> {
+    rules::all().flat_map(|rule| [rule.bad, rule.good])
+}
+
+/// Rule and severity of what is found, notes of hardening left out.
+fn found(text: &str, today: Date) -> Vec<(&'static str, Severity)> {
+    let (_, report) = admit(text, today);
+    let rules = report.findings.iter().map(|finding| (finding.rule, finding.severity));
+    rules
+        .filter(|(rule, _)| ["SV150", "SV151", "SV300", "SV301", "SV302", "SV303", "SV304"].contains(rule))
+        .collect()
+}
+
+#[test]
+fn findings_are_in_file_order_and_none_is_there_twice() {
+    for text in examples() {
+        let (_, report) = admit(text, TODAY);
+        assert!(report.findings.is_sorted_by_key(|finding| finding.span), "{text}");
+        let once: BTreeSet<String> = report.findings.iter().map(|finding| format!("{finding:?}")).collect();
+        assert_eq!(once.len(), report.findings.len(), "{text}");
+    }
+}
+
+#[test]
+fn the_same_text_gets_the_same_judgement() {
+    for text in examples() {
+        assert_eq!(admit(text, TODAY).1.findings, admit(text, TODAY).1.findings, "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_admitted_that_has_an_error_and_everything_else_is() {
+    for text in examples() {
+        let (admitted, report) = admit(text, TODAY);
+        assert_eq!(admitted.is_none(), report.count(Severity::Error) > 0 || report.unreadable, "{text}");
+    }
+}
+
+#[test]
+fn hardening_keeps_what_the_file_says() {
+    for text in examples() {
+        let (Some(admitted), Some(written)) = (admit(text, TODAY).0, load(text).project) else { continue };
+        let hardened = emit::yaml(admitted.project(), Credentials::Shown);
+        let hardened: BTreeSet<&str> =
+            hardened.lines().map(|line| line.split("  # ").next().unwrap_or(line)).collect();
+        for line in emit::yaml(&written, Credentials::Shown).lines() {
+            let line = line.split("  # ").next().unwrap_or(line);
+            // A tmpfs keeps its options and gets more of them; an empty mapping is filled.
+            let kept = hardened.contains(line)
+                || hardened
+                    .iter()
+                    .any(|other| other.trim_end_matches('"').starts_with(line.trim_end_matches('"')))
+                || line.ends_with("{}");
+            assert!(kept, "`{line}` of\n{text}is not in {hardened:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_hardened_stack_has_nothing_left_to_harden() {
+    for text in examples() {
+        let Some(admitted) = admit(text, TODAY).0 else { continue };
+        let once = emit::yaml(admitted.project(), Credentials::Shown);
+        let Some(again) = admit(&once, TODAY).0 else { panic!("{once}") };
+        assert!(!emit::yaml(again.project(), Credentials::Shown).contains("  # SV"), "{once}");
+    }
+}
+
+fn writable(exempt: &str) -> String {
+    format!(
+        "x-supervisor:\n  exempt:\n    - {exempt}\nservices:\n  web:\n    image: a\n    read_only: false\n"
+    )
+}
+
+#[test]
+fn an_exemption_holds_for_its_rule_and_service_until_its_last_day() {
+    let text = writable("{rule: SV150, service: web, reason: writes beside its binary, until: 2026-11-22}");
+    assert_eq!(found(&text, TODAY), [("SV150", Severity::Note)]);
+    let tomorrow = Date { day: 23, ..TODAY };
+    assert_eq!(found(&text, tomorrow), [("SV303", Severity::Error), ("SV150", Severity::Error)]);
+    let other = "{rule: SV150, service: other, reason: writes beside its binary, until: 2030-01-01}";
+    assert_eq!(found(&writable(other), TODAY), [("SV304", Severity::Warning), ("SV150", Severity::Error)]);
+}
+
+#[test]
+fn an_engine_socket_cannot_be_exempted() {
+    let text = "x-supervisor:\n  exempt:\n    - {rule: SV151, service: web, reason: needs the engine, until: 2030-01-01}\n\
+                services:\n  web:\n    image: a\n    volumes: [/run/docker.sock:/s]\n";
+    let found = found(text, TODAY);
+    assert!(
+        found.contains(&("SV301", Severity::Error)) && found.contains(&("SV151", Severity::Error)),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn an_exempted_file_is_admitted_as_it_says() {
+    let text = writable("{rule: SV150, service: web, reason: writes beside its binary, until: 2030-01-01}");
+    let (admitted, report) = admit(&text, TODAY);
+    let admitted = admitted.unwrap_or_else(|| panic!("{:?}", report.findings));
+    let service = admitted.project().services.get("web").and_then(|web| web.read_only.as_ref());
+    assert_eq!(service.map(|read_only| read_only.value), Some(false));
+}
