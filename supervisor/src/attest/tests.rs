@@ -30,7 +30,7 @@ services:
     mem_limit: 64m
     pids_limit: 50
     cpus: 0.5
-    ulimits: {nofile: {soft: 1024, hard: 2048}}
+    ulimits: {nofile: {soft: 1024, hard: 2048}, nproc: {soft: 2048, hard: 4096}}
     volumes: ["./conf:/conf:ro", "data:/data"]
     tmpfs: ["/tmp:size=1m,mode=1777"]
     networks: {back: {ipv4_address: 10.9.9.2}}
