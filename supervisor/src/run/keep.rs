@@ -199,9 +199,13 @@ impl Keep {
 
     /// Its process 1 began anew, or another container took its place: nothing that was known of the old one holds.
     pub(super) fn begin(&mut self, now: Now) {
+        self.touched = now.boot;
+        self.unmeet();
+    }
+
+    fn unmeet(&mut self) {
         self.met = None;
         self.attestation = Attestation::Unknown;
-        self.touched = now.boot;
         if let Some(asked) = &mut self.check {
             asked.started = false;
             asked.last_answer = None;
@@ -331,6 +335,8 @@ impl Keep {
         match self.waiting.pop_front() {
             Some(Action::Start) => {
                 self.restarts += 1;
+                // Whatever was known of the process before says nothing about the one that comes.
+                self.unmeet();
                 out.push(Effect::Start { name, id, spec: Rc::clone(&self.spec) });
             }
             Some(Action::Stop { grace }) => out.push(Effect::Stop { name, id, grace }),

@@ -12,6 +12,8 @@ pub mod log;
 pub mod notify;
 mod shell;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod view;
 mod watch;
 

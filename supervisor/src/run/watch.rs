@@ -265,6 +265,7 @@ impl Watch {
         self.converged = false;
         self.try_again = true;
         if first {
+            self.due.load = None;
             self.due.connect = Some(now.boot);
             return;
         }
@@ -292,6 +293,7 @@ impl Watch {
         match outcome {
             Ok(version) => {
                 say(out, Level::Info, "", format!("engine {} answers", version.engine));
+                self.due.connect = None;
                 self.engine.reachable = true;
                 self.engine.version = Some(version.engine);
                 // What was known is from before it was away: a look comes first.
@@ -427,9 +429,14 @@ impl Watch {
             let keep = self.keeps.get(&seen.name).filter(|keep| keep.id() == Some(&seen.id));
             seen.restart = keep.and_then(|keep| keep.restart);
         }
-        if !self.applying {
-            self.converge(&wanted, &look, now, out);
+        if self.applying {
+            return;
         }
+        if self.keeps.values().any(|keep| keep.touched > began) {
+            // Something happened after this look began: a plan would be about the past.
+            return self.look_soon(now);
+        }
+        self.converge(&wanted, &look, now, out);
     }
 
     /// Every wanted container is kept, and no other.
@@ -586,10 +593,13 @@ impl Watch {
     }
 
     fn stopped(&mut self, name: &str, outcome: Result<(), Fault>, now: Now, out: &mut Vec<Effect>) {
-        if let Some(keep) = self.keeps.get_mut(name) {
-            keep.acted(now, out);
-        }
+        let Some(keep) = self.keeps.get_mut(name) else { return };
+        keep.acted(now, out);
         if let Err(fault) = outcome {
+            if fault.kind == FaultKind::Other {
+                let service = keep.spec.service.clone();
+                say(out, Level::Error, &service, format!("it could not be stopped: {}", fault.message));
+            }
             self.fault_of_action(&fault, now, out);
         }
     }
@@ -598,7 +608,7 @@ impl Watch {
         match fault.kind {
             FaultKind::EngineAway => self.fault(fault, now, out),
             FaultKind::Gone | FaultKind::Ended => self.look_soon(now),
-            FaultKind::Other => say(out, Level::Warn, "", fault.message.clone()),
+            FaultKind::Other => {}
         }
     }
 
@@ -622,7 +632,7 @@ fn compare(
     out: &mut Vec<Effect>,
 ) {
     let planned = applying && keep.heal.phase == HealPhase::Planned;
-    let fresh = !keep.is_acting() && !planned && keep.touched < began;
+    let fresh = !keep.is_acting() && !planned && keep.touched <= began;
     let Some(seen) = seen else {
         if let (true, Some(id)) = (fresh, keep.id().map(str::to_owned)) {
             keep.feed(heal::Event::Gone { id }, now, out);
