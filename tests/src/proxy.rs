@@ -1,7 +1,8 @@
 //! A recording proxy before the engine's socket: what a program asked, request by request.
 //!
-//! Connections are passed on byte for byte, kept-alive and upgraded ones too, until they are all cut at once.
-//! Deliberately absent: changing anything on the way.
+//! Connections are passed on byte for byte, kept-alive and upgraded ones too, until they are all cut at once. One that
+//! lies replaces a text in what is asked, as an engine that does not do what it is told. Deliberately absent: answers of
+//! its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -39,6 +40,14 @@ impl Proxy {
     /// Listens in a folder of its own and passes on to `engine`.
     #[track_caller]
     pub fn before(engine: &Path) -> Self {
+        Self::lying(engine, "", "")
+    }
+
+    /// The same, but that in every body `asked` becomes `done`, which has the same length.
+    #[track_caller]
+    pub fn lying(engine: &Path, asked: &str, done: &str) -> Self {
+        assert_eq!(asked.len(), done.len(), "a body must keep its length");
+        let lie = Lie { asked: asked.to_owned(), done: done.to_owned() };
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = folder.path().join("proxy.sock");
         let listener = UnixListener::bind(&socket).expect("a socket to listen on");
@@ -51,8 +60,8 @@ impl Proxy {
                     Some(clients) => clients.push(client.try_clone().expect("a file descriptor")),
                     None => continue,
                 }
-                let (upstream, log) = (upstream.clone(), Arc::clone(&log));
-                std::thread::spawn(move || carry(&client, &upstream, &log));
+                let (upstream, log, lie) = (upstream.clone(), Arc::clone(&log), lie.clone());
+                std::thread::spawn(move || carry(&client, &upstream, &log, &lie));
             }
         });
         Self { socket, seen, clients, _folder: folder }
@@ -83,14 +92,31 @@ impl Proxy {
     }
 }
 
-fn carry(client: &UnixStream, upstream: &Path, log: &Mutex<Vec<Recorded>>) {
+/// A text that is replaced on its way; an empty one is in no body.
+#[derive(Clone, Debug)]
+struct Lie {
+    asked: String,
+    done: String,
+}
+
+impl Lie {
+    fn tell(&self, body: Vec<u8>) -> Vec<u8> {
+        match String::from_utf8(body) {
+            Ok(text) if !self.asked.is_empty() => text.replace(&self.asked, &self.done).into_bytes(),
+            Ok(text) => text.into_bytes(),
+            Err(error) => error.into_bytes(),
+        }
+    }
+}
+
+fn carry(client: &UnixStream, upstream: &Path, log: &Mutex<Vec<Recorded>>, lie: &Lie) {
     let Ok(engine) = UnixStream::connect(upstream) else { return };
     let (Ok(mut from), Ok(mut to)) = (engine.try_clone(), client.try_clone()) else { return };
     let answers = std::thread::spawn(move || {
         let _ = std::io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Both);
     });
-    let _ = pass_requests(&mut BufReader::new(client), &engine, log);
+    let _ = pass_requests(&mut BufReader::new(client), &engine, log, lie);
     let _ = engine.shutdown(Shutdown::Write);
     let _ = answers.join();
 }
@@ -99,6 +125,7 @@ fn pass_requests(
     client: &mut impl BufRead,
     mut engine: &UnixStream,
     log: &Mutex<Vec<Recorded>>,
+    lie: &Lie,
 ) -> std::io::Result<()> {
     loop {
         let mut head = Vec::new();
@@ -126,7 +153,9 @@ fn pass_requests(
         if header("transfer-encoding").is_some() {
             pass_chunks(client, engine)?;
         } else if let Some(length) = header("content-length").and_then(|v| v.parse().ok()) {
-            std::io::copy(&mut client.take(length), &mut engine)?;
+            let mut body = Vec::new();
+            client.take(length).read_to_end(&mut body)?;
+            engine.write_all(&lie.tell(body))?;
         }
     }
 }

@@ -3,9 +3,17 @@
 use serde_json::{Value, json};
 use tests::{Bed, Ran, image};
 
-/// A small stack of one service that has a bit of everything.
+/// A small stack of one service that has a bit of everything, running.
 #[track_caller]
 fn up(name: &str) -> Bed {
+    let bed = written(name);
+    bed.supervisor(&["up"]).expect(0);
+    bed
+}
+
+/// The same, not started.
+#[track_caller]
+fn written(name: &str) -> Bed {
     let bed = Bed::new(name);
     bed.write("conf/file", "x");
     bed.write(
@@ -27,7 +35,6 @@ configs: {{site: {{content: hello}}}}
             image = image::busybox(&bed.engine)
         ),
     );
-    bed.supervisor(&["up"]).expect(0);
     bed
 }
 
@@ -169,4 +176,85 @@ fn nobody_but_root_gets_a_pass() {
     let rows = broken(&ran).join("\n");
     assert!(rows.contains("web: namespaces: could not be read: permission denied; run as root"), "{rows}");
     assert!(ran.err.contains("as root") || ran.out.contains("as root"));
+}
+
+/// Starts the stack through an engine that does something else than it is told.
+#[track_caller]
+fn up_with_a_lie(bed: &Bed, asked: &str, done: &str) -> Ran {
+    let proxy = tests::proxy::Proxy::lying(bed.engine.socket(), asked, done);
+    tests::bed::ran(bed.command().env("DOCKER_HOST", proxy.host()).args(["up"]))
+}
+
+/// The container is there, as evidence, and does not run.
+#[track_caller]
+fn is_stopped_and_kept(bed: &Bed) {
+    let state = bed.engine.inspect(&bed.container("web"))["State"].clone();
+    assert_eq!((&state["Running"], &state["Status"]), (&json!(false), &json!("exited")), "{state}");
+}
+
+#[test]
+fn an_engine_that_leaves_the_root_writable_is_found_out_at_the_start() {
+    let bed = written("attest");
+    let ran = up_with_a_lie(&bed, r#""ReadonlyRootfs":true"#, r#""ReadonlyRootfs":null"#).expect(5);
+    assert!(ran.err.contains("is not confined as promised"), "{ran:?}");
+    assert!(ran.err.contains("root: promised read-only, seen writable"), "{ran:?}");
+    is_stopped_and_kept(&bed);
+}
+
+#[test]
+fn an_engine_that_adds_a_capability_is_found_out_at_the_start() {
+    let bed = written("attest");
+    let ran = up_with_a_lie(&bed, r#"["NET_BIND_SERVICE"]"#, r#"["SYS_ADMIN"       ]"#).expect(5);
+    assert!(
+        ran.err.contains("capabilities: promised at most NET_BIND_SERVICE, seen bounding SYS_ADMIN"),
+        "{ran:?}"
+    );
+    is_stopped_and_kept(&bed);
+}
+
+#[test]
+fn a_link_in_the_place_of_a_bound_folder_is_found_out_at_the_start() {
+    let bed = written("attest");
+    // As if `conf` had been replaced by a link between the check and the start.
+    std::os::unix::fs::symlink("/etc", bed.folder().join("link")).unwrap();
+    let path = |name: &str| format!("{}/{name}\"", bed.folder().display());
+    let ran = up_with_a_lie(&bed, &path("conf"), &path("link")).expect(5);
+    assert!(ran.err.contains("mount /conf: promised"), "{ran:?}");
+    assert!(ran.err.contains("seen /etc, read-only"), "{ran:?}");
+    is_stopped_and_kept(&bed);
+}
+
+#[test]
+fn run_stops_what_is_not_as_promised_and_tells_why() {
+    let bed = written("attest");
+    let proxy = tests::proxy::Proxy::lying(
+        bed.engine.socket(),
+        r#""ReadonlyRootfs":true"#,
+        r#""ReadonlyRootfs":null"#,
+    );
+    let socket = bed.folder().join("endpoint.sock");
+    let listen = format!("unix:{}", socket.display());
+    let mut command = bed.command();
+    command.env("DOCKER_HOST", proxy.host()).args(["run", "--listen", &listen]);
+    let mut run =
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let seen = tests::wait::until("the container to be given up", || {
+        let status = tests::http::get_unix(&socket, "/status").ok()?;
+        let status: Value = serde_json::from_slice(&status.body).ok()?;
+        let container = status["services"]["web"]["containers"][0].clone();
+        (container["attestation"]["result"] == "failed").then_some(container)
+    });
+    tests::wait::until("the container to be stopped", || {
+        let state = bed.engine.inspect(&bed.container("web"))["State"].clone();
+        (state["Running"] == json!(false)).then_some(())
+    });
+    let ready = tests::http::get_unix(&socket, "/readyz").unwrap().status;
+    tests::bed::signal(run.id(), "TERM");
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert!(
+        seen["attestation"]["differences"].to_string().contains("root: promised read-only, seen writable"),
+        "{seen}"
+    );
+    assert_eq!(ready, 503);
+    is_stopped_and_kept(&bed);
 }

@@ -5,7 +5,7 @@ use profiles::confinement::{MountPromise, MountSource};
 use super::{Case, Check};
 use crate::observe::kernel::inside::{FileId, Kind};
 use crate::observe::kernel::mountinfo::{self, MountInfo, below};
-use crate::observe::kernel::{Read, Unread};
+use crate::observe::kernel::{Read, Unread, inward};
 
 /// Nothing can be written into the image's own files.
 pub(super) fn root(case: &Case<'_>) -> Vec<Check> {
@@ -37,7 +37,7 @@ fn look(case: &Case<'_>, promise: &MountPromise) -> Read<(String, bool)> {
         MountSource::Volume { name, subpath, .. } => {
             volume(case, promise, mount, name.as_deref(), subpath.as_deref())
         }
-        MountSource::Tmpfs { size, mode, uid, gid } => tmpfs(mount, *size, (*mode, *uid, *gid)),
+        MountSource::Tmpfs { size, mode, uid, gid } => tmpfs(case, mount, *size, (*mode, *uid, *gid))?,
         MountSource::Content { kind, key, .. } => content(case, promise, &format!("{kind}/{key}"))?,
     };
     let seen = format!("{word}, {}", way(mount.read_only()));
@@ -98,15 +98,19 @@ fn volume(
     }
 }
 
-fn tmpfs(mount: &MountInfo, size: u64, owner: (u32, u32, u32)) -> (String, bool) {
+fn tmpfs(case: &Case<'_>, mount: &MountInfo, size: u64, owner: (u32, u32, u32)) -> Read<(String, bool)> {
     if mount.fs_type != "tmpfs" {
-        return (mount.fs_type.clone(), false);
+        return Ok((mount.fs_type.clone(), false));
     }
+    let uids = case.evidence.uid_map.as_ref().map_err(Clone::clone)?;
+    let gids = case.evidence.gid_map.as_ref().map_err(Clone::clone)?;
     // The kernel leaves out what is its default: mode 1777, owner and group 0.
     let number = |name: &str, radix, default| {
         mount.super_option(name).map_or(Some(default), |text| u32::from_str_radix(text, radix).ok())
     };
-    let seen = (number("mode", 8, 0o1777), number("uid", 10, 0), number("gid", 10, 0));
+    let inside = |map: &[[u64; 3]], id: Option<u32>| id.and_then(|id| inward(map, id));
+    let seen =
+        (number("mode", 8, 0o1777), inside(uids, number("uid", 10, 0)), inside(gids, number("gid", 10, 0)));
     let flags = ["nosuid", "nodev", "noexec"].iter().filter(|flag| !mount.options.contains(**flag));
     let missing: Vec<String> = flags.map(|flag| format!("without {flag}")).collect();
     let bytes = mount.super_option("size").and_then(bytes);
@@ -118,7 +122,7 @@ fn tmpfs(mount: &MountInfo, size: u64, owner: (u32, u32, u32)) -> (String, bool)
     let mode = format!("mode {mode} of {}:{}", number(seen.1), number(seen.2));
     let mut words = vec![format!("tmpfs of {} KiB", bytes.unwrap_or_default() / 1024), mode];
     words.extend(missing);
-    (words.join(", "), same)
+    Ok((words.join(", "), same))
 }
 
 /// A staged file: what it says is what was hashed into the promise.

@@ -4,7 +4,7 @@ use profiles::AppArmor;
 
 use super::{Case, Check, Verdict};
 use crate::observe::kernel::status::CapabilitySets;
-use crate::observe::kernel::{Process, Read, capability};
+use crate::observe::kernel::{Process, Read, Unread, capability, inward};
 
 /// Real, effective, saved and file system id are all the promised one.
 pub(super) fn user(case: &Case<'_>) -> Vec<Check> {
@@ -19,17 +19,24 @@ pub(super) fn user(case: &Case<'_>) -> Vec<Check> {
     };
     let seen = ids.map_err(Clone::clone).and_then(|ids| {
         let status = case.evidence.status()?;
-        let kept = status.uids == [ids.uid; 4] && status.gids == [ids.gid; 4];
-        let [uid, ..] = status.uids;
-        let [gid, ..] = status.gids;
-        let word = if status.uids == [uid; 4] && status.gids == [gid; 4] {
-            format!("{uid}:{gid}")
-        } else {
-            format!("uids {:?}, gids {:?}", status.uids, status.gids)
+        let uids = inside(status.uids, case.evidence.uid_map.as_ref())?;
+        let gids = inside(status.gids, case.evidence.gid_map.as_ref())?;
+        let kept = uids == [Some(ids.uid); 4] && gids == [Some(ids.gid); 4];
+        let word = match (uids, gids) {
+            ([Some(uid), ..], [Some(gid), ..]) if uids == [Some(uid); 4] && gids == [Some(gid); 4] => {
+                format!("{uid}:{gid}")
+            }
+            _ => format!("uids {:?}, gids {:?} of the host", status.uids, status.gids),
         };
         Ok((word, kept))
     });
     vec![Check::compared("user", promised, seen)]
+}
+
+/// Ids of the host as the container numbers them.
+fn inside(ids: [u32; 4], map: Result<&Vec<[u64; 3]>, &Unread>) -> Read<[Option<u32>; 4]> {
+    let map = map.map_err(Clone::clone)?;
+    Ok(ids.map(|id| inward(map, id)))
 }
 
 /// No supplementary group beyond those of the promise and of the image's user.
@@ -42,8 +49,11 @@ pub(super) fn groups(case: &Case<'_>) -> Vec<Check> {
     let promised =
         ids.map_or_else(|_| "those of its user".to_owned(), |ids| format!("at most {}", list(&ids.groups)));
     let seen = ids.map_err(Clone::clone).and_then(|ids| {
-        let groups = &case.evidence.status()?.groups;
-        Ok((list(groups), groups.is_subset(&ids.groups)))
+        let map = case.evidence.gid_map.as_ref().map_err(Clone::clone)?;
+        let seen = &case.evidence.status()?.groups;
+        // A group that is nobody's inside keeps its number, which no promise has.
+        let groups = seen.iter().map(|group| inward(map, *group).unwrap_or(*group)).collect();
+        Ok((list(&groups), groups.is_subset(&ids.groups) && seen.iter().all(|g| inward(map, *g).is_some())))
     });
     vec![Check::compared("groups", promised, seen)]
 }

@@ -133,6 +133,7 @@ fn as_promised() -> World {
         main,
         host_namespaces: Ok(host_namespaces),
         uid_map: Ok(vec![[0, 0, 4_294_967_295]]),
+        gid_map: Ok(vec![[0, 0, 4_294_967_295]]),
         ids: Ok(Ids { uid: 1000, gid: 1000, groups: BTreeSet::from([1000]) }),
         executable: Ok("/sbin/docker-init".to_owned()),
         cgroup: Ok(format!("/docker/{ID}")),
@@ -292,7 +293,6 @@ fn what_is_as_promised_holds_in_every_row() {
         Kept | oom score | 0 | 0
         Kept | ulimit core | 0:0 | 0:0
         Kept | ulimit nofile | 1024:2048 | 1024:2048
-        Kept | ulimit nproc | 2048:4096 | 2048:4096
         Kept | networks | shop_back at 10.9.9.2, shop_edge | shop_back at 10.9.9.2, shop_edge
         Kept | ports | 127.0.0.1:8443/tcp | 127.0.0.1:8443/tcp
     "#]]
@@ -316,7 +316,7 @@ fn another_identity_is_seen() {
     check(
         |w| status(w).uids = [1000, 0, 0, 0],
         expect![[r#"
-            Broken user: promised 1000:1000, seen uids [1000, 0, 0, 0], gids [1000, 1000, 1000, 1000]
+            Broken user: promised 1000:1000, seen uids [1000, 0, 0, 0], gids [1000, 1000, 1000, 1000] of the host
         "#]],
     );
     check(
@@ -325,6 +325,43 @@ fn another_identity_is_seen() {
             Broken groups: promised at most 1000, seen 0,1000
         "#]],
     );
+}
+
+#[test]
+fn a_remapped_container_is_compared_in_its_own_ids() {
+    let remap = |w: &mut World| {
+        w.evidence.uid_map = Ok(vec![[0, 100_000, 65_536]]);
+        w.evidence.gid_map = Ok(vec![[0, 100_000, 65_536]]);
+        w.evidence.main.namespaces.as_mut().unwrap().extend([("user".to_owned(), 2)]);
+        w.evidence.others.as_mut().unwrap()[0].namespaces.as_mut().unwrap().extend([("user".to_owned(), 2)]);
+        status(w).uids = [101_000; 4];
+        status(w).gids = [101_000; 4];
+        status(w).groups = BTreeSet::from([101_000]);
+        remount(
+            w,
+            "/tmp",
+            "201 182 0:76 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw,size=1024k,uid=101000,gid=101000",
+        );
+    };
+    check(remap, expect![[""]]);
+    check(
+        |w| {
+            remap(w);
+            status(w).uids = [1000; 4];
+            status(w).groups = BTreeSet::from([1000]);
+        },
+        expect![[r#"
+            Broken user: promised 1000:1000, seen uids [1000, 1000, 1000, 1000], gids [101000, 101000, 101000, 101000] of the host
+            Broken groups: promised at most 1000, seen 1000
+        "#]],
+    );
+}
+
+#[test]
+fn a_process_that_is_not_there_is_gone() {
+    let world = as_promised();
+    let gone = crate::observe::kernel::evidence(u32::MAX, &world.spec, &world.engine, None);
+    assert!(matches!(gone, Err(crate::observe::kernel::EvidenceError::Gone { .. })));
 }
 
 #[test]
@@ -702,7 +739,6 @@ fn other_bounds_are_seen() {
         expect![[r#"
             Unread ulimit core: promised 0:0, seen could not be read: the kernel lists no `core`
             Broken ulimit nofile: promised 1024:2048, seen 9:9
-            Unread ulimit nproc: promised 2048:4096, seen could not be read: the kernel lists no `nproc`
         "#]],
     );
     check(

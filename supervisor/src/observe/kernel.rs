@@ -59,6 +59,8 @@ pub struct Evidence {
     pub host_namespaces: Read<BTreeMap<String, BTreeSet<u64>>>,
     /// `/proc/PID/uid_map`: inside, outside, length of each row.
     pub uid_map: Read<Vec<[u64; 3]>>,
+    /// `/proc/PID/gid_map` likewise.
+    pub gid_map: Read<Vec<[u64; 3]>>,
     /// What its `user` and groups mean in its image.
     pub ids: Read<Ids>,
     /// The program that process 1 executes.
@@ -143,6 +145,7 @@ pub fn evidence(
         others: bounds.members().map(|pids| processes::others(pid, &pids)),
         host_namespaces: processes::host_namespaces(),
         uid_map: file("uid_map").and_then(|text| id_map(&text)),
+        gid_map: file("gid_map").and_then(|text| id_map(&text)),
         ids: ids(&root, spec, inspected),
         executable: std::fs::read_link(format!("/proc/{pid}/exe"))
             .map(|path| path.display().to_string())
@@ -307,6 +310,15 @@ fn id_map(text: &str) -> Read<Vec<[u64; 3]>> {
             <[u64; 3]>::try_from(row).map_err(|_| Unread(format!("a row of the id map is `{line}`")))
         })
         .collect()
+}
+
+/// What an id of the host is inside, by the rows of an id map; `None` where it is nobody there.
+pub fn inward(rows: &[[u64; 3]], outside: u32) -> Option<u32> {
+    let outside = u64::from(outside);
+    rows.iter().find_map(|[inside, first, length]| {
+        let offset = outside.checked_sub(*first).filter(|offset| offset < length)?;
+        u32::try_from(inside.checked_add(offset)?).ok()
+    })
 }
 
 fn number(text: &str) -> Read<i64> {
