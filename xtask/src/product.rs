@@ -8,10 +8,12 @@ use anyhow::{Context as _, Result};
 
 use crate::shell::{command, loud, output, say};
 
-/// Builds the development binary; its path.
+/// Builds the development binary and every test; the binary's path.
+///
+/// Together, since what crates are built with depends on what is built: the runner then finds all of it done.
 pub(crate) fn development() -> Result<PathBuf> {
-    say("building supervisor");
-    loud(&mut command(cargo(), ["build", "--quiet", "--package", "supervisor"]))?;
+    say("building the supervisor and its tests");
+    loud(&mut command(cargo(), ["build", "--quiet", "--workspace", "--bins", "--tests"]))?;
     Ok(target()?.join("debug/supervisor"))
 }
 
