@@ -68,7 +68,7 @@ fn an_engine_that_hangs_is_an_error_and_not_a_hang() {
     let socket = bed.folder().join("mute.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     let said = bed.supervisor(&["--host", &format!("unix://{}", socket.display()), "ps"]).expect(4);
-    assert!(said.err.contains("the engine did not ask its version within"), "{}", said.err);
+    assert!(said.err.contains("the engine did not say its version within"), "{}", said.err);
 }
 
 #[test]

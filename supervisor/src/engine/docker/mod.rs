@@ -137,7 +137,7 @@ impl Wire {
 impl Engine for Docker {
     async fn version(&self) -> Result<EngineVersion, EngineError> {
         self.wire.minor.store(0, Ordering::Relaxed);
-        let answer = self.ask(LOOK, || "ask its version".into(), self.client.version()).await?;
+        let answer = self.ask(LOOK, || "say its version".into(), self.client.version()).await?;
         let api = answer.api_version.clone().unwrap_or_default();
         let version = read::version(answer);
         if version.api < OLDEST_API {
@@ -304,7 +304,7 @@ impl Engine for Docker {
     }
 
     async fn exec_exit_code(&self, exec: &str) -> Result<Option<i64>, EngineError> {
-        let action = || "ask how the command ended".to_owned();
+        let action = || "say how the command ended".to_owned();
         let answer = self.ask(LOOK, action, self.client.inspect_exec(exec)).await?;
         Ok(answer.exit_code.filter(|_| answer.running != Some(true)))
     }
