@@ -2,9 +2,12 @@
 //!
 //! Deliberately absent: how a plan is made (`up`, `down`, `existing`), and carrying it out.
 
+mod choice;
 mod down;
 mod draft;
 mod existing;
+mod ground;
+mod judge;
 mod order;
 #[cfg(test)]
 mod properties;
@@ -14,9 +17,11 @@ mod up;
 
 use std::time::Duration;
 
+pub use choice::{Choice, Dependencies, Orphans, Recreate};
 pub use down::{Volumes, down};
 pub use existing::{restart, start, stop};
-pub use up::{Choice, Dependencies, Orphans, Recreate, plan, plan_with, readiness, runs_to_its_end};
+pub use judge::runs_to_its_end;
+pub use up::{plan, plan_with, readiness};
 
 use serde::Serialize;
 

@@ -342,3 +342,159 @@ fn list(values: &[At<String>]) -> Vec<String> {
 fn values(map: &BTreeMap<String, At<String>>) -> BTreeMap<String, String> {
     map.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{want, want_with};
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    /// Prints what is asked for of every container of a stack.
+    #[track_caller]
+    fn check<T: std::fmt::Debug>(text: &str, ask: fn(&ServiceSpec, &ContainerSpec) -> T, expect: Expect) {
+        let wanted = want(text);
+        let rows = wanted.services.values().flat_map(|service| {
+            service.containers.iter().map(move |spec| format!("{}: {:?}\n", spec.name, ask(service, spec)))
+        });
+        expect.assert_eq(&rows.collect::<String>());
+    }
+
+    #[test]
+    fn names_and_host_names_are_stable_and_replicas_differ() {
+        check(
+            "
+services:
+  one: {image: 'i:1'}
+  named: {image: 'i:1', container_name: mine, hostname: box}
+  many: {image: 'i:1', scale: 2}
+",
+            |_, spec| spec.hostname.clone(),
+            expect![[r#"
+                shop-many-1: "many"
+                shop-many-2: "many-2"
+                mine: "box"
+                shop-one-1: "one"
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_name_on_each_network() {
+        check(
+            "
+services:
+  one: {image: 'i:1'}
+  two: {image: 'i:1', networks: {front: {aliases: [www]}, back: {ipv4_address: 10.1.0.9}}}
+  none: {image: 'i:1', network_mode: none}
+networks:
+  front: {}
+  back: {name: shared, ipam: {config: [{subnet: 10.1.0.0/24}]}}
+",
+            |_, spec| {
+                let rows = spec.networks.iter().map(|(name, at)| (name.clone(), at.aliases.clone(), at.ipv4));
+                rows.collect::<Vec<_>>()
+            },
+            expect![[r#"
+                shop-none-1: []
+                shop-one-1: [("shop_default", ["one"], None)]
+                shop-two-1: [("shared", ["two"], Some(10.1.0.9)), ("shop_front", ["two", "www"], None)]
+            "#]],
+        );
+    }
+
+    #[test]
+    fn loopback_ports_are_published_unless_every_network_is_internal() {
+        let text = "
+x-supervisor: {edge: out}
+services:
+  out: {image: 'i:1', ports: ['127.0.0.1:8080:80'], networks: [front, back]}
+  in: {image: 'i:1', ports: ['127.0.0.1:9090:90'], networks: [back]}
+networks:
+  front: {internal: false}
+  back: {internal: true}
+";
+        let ports = |ports: &BTreeSet<PortSpec>| ports.iter().map(|p| p.host_port).collect::<Vec<_>>();
+        let wanted = want(text);
+        let rows: Vec<_> = wanted
+            .services
+            .values()
+            .map(|s| {
+                format!("{}: {:?} {:?}", s.service, ports(&s.containers[0].ports), ports(&s.unpublished))
+            })
+            .collect();
+        expect!["in: [] [9090]; out: [8080] []"].assert_eq(&rows.join("; "));
+    }
+
+    #[test]
+    fn the_engine_restarts_only_where_no_supervisor_does() {
+        let text = "
+services:
+  web: {image: 'i:1', restart: 'on-failure:3'}
+  job: {image: 'i:1'}
+";
+        check(
+            text,
+            |service, spec| (service.restart, spec.restart),
+            expect![[r#"
+            shop-job-1: (No, No)
+            shop-web-1: (OnFailure(Some(3)), OnFailure(Some(3)))
+        "#]],
+        );
+        let ours = want_with(text, Restarts::Ours, &[], |image| Some(image.to_owned()));
+        assert!(ours.services.values().flat_map(|s| &s.containers).all(|c| c.restart == Restart::No));
+        assert_eq!(ours.services["web"].restart, Restart::OnFailure(Some(3)));
+    }
+
+    #[test]
+    fn the_first_health_has_the_checks_own_budget() {
+        check(
+            "
+services:
+  check: {image: 'i:1', healthcheck: {test: [CMD, ok], interval: 2s, timeout: 1s, retries: 4, start_period: 10s}}
+  probe: {image: 'i:1', x-supervisor: {probe: {http: /, port: 80, start_period: 90s}}}
+  plain: {image: 'i:1'}
+",
+            |service, _| (service.start_period, service.engine_health),
+            expect![[r#"
+                shop-check-1: (25s, true)
+                shop-plain-1: (300s, false)
+                shop-probe-1: (90s, false)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn only_active_services_and_what_they_use_are_wanted() {
+        let text = "
+services:
+  web: {image: 'i:1', networks: [front], volumes: ['data:/data']}
+  debug: {image: 'i:1', profiles: [debug], networks: [back], volumes: ['logs:/logs']}
+networks: {front: {}, back: {}}
+volumes: {data: {}, logs: {}}
+";
+        let print = |wanted: &Wanted| {
+            let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>().join(" ");
+            format!(
+                "{} | {} | {} | {}",
+                names(wanted.services.keys().collect()),
+                names(wanted.networks.keys().collect()),
+                names(wanted.volumes.keys().collect()),
+                names(wanted.inactive.iter().collect())
+            )
+        };
+        expect!["web | shop_front | shop_data | debug"].assert_eq(&print(&want(text)));
+        let debug = want_with(text, Restarts::Engine, &["debug"], |image| Some(image.to_owned()));
+        expect!["debug web | shop_back shop_front | shop_data shop_logs | "].assert_eq(&print(&debug));
+    }
+
+    #[test]
+    fn the_environment_keeps_what_has_a_value() {
+        check(
+            "services: {web: {image: 'i:1', environment: {B: two, A: '', C: }}}",
+            |_, spec| spec.environment.clone(),
+            expect![[r#"
+                shop-web-1: ["A=", "B=two"]
+            "#]],
+        );
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Held while it lives.
@@ -82,6 +82,24 @@ pub fn take(folder: &Path, project: &str, command: &str) -> Result<Lock, LockErr
     Ok(lock)
 }
 
+/// Who has the project's lock now, for whoever only looks: takes nothing, makes nothing, and disturbs nobody.
+pub fn holder(folder: &Path) -> Option<String> {
+    let mut file = File::open(folder.join("lock")).ok()?;
+    let inode = file.metadata().ok()?.ino().to_string();
+    let (holder, _) = lines(&mut file).ok()?;
+    let process = holder.strip_prefix("process ")?.split(' ').next()?;
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().any(|row| has(row, process, &inode)).then_some(holder)
+}
+
+/// Whether a row of `/proc/locks` (`proc_locks(5)`) is this process's whole-file lock on this inode:
+/// `1: FLOCK  ADVISORY  WRITE 708 08:01:5255 0 EOF`.
+fn has(row: &str, process: &str, inode: &str) -> bool {
+    let words: Vec<&str> = row.split_whitespace().collect();
+    let [_, "FLOCK", _, _, owner, file, ..] = words.as_slice() else { return false };
+    *owner == process && file.rsplit(':').next() == Some(inode)
+}
+
 impl Lock {
     /// What the last holder that came to its end left with [`Lock::settle`]; empty if one did not.
     pub fn settled(&self) -> &str {
@@ -126,6 +144,16 @@ mod tests {
         assert!(error.help().contains("reload"));
         drop(first);
         take(bed.path(), "shop", "up").unwrap();
+    }
+
+    #[test]
+    fn whoever_only_looks_sees_who_has_it_while_it_is_held() {
+        let bed = tempfile::tempdir().unwrap();
+        assert_eq!(holder(bed.path()), None);
+        let lock = take(bed.path(), "shop", "run").unwrap();
+        assert_eq!(holder(bed.path()), Some(format!("process {} (`run`)", std::process::id())));
+        drop(lock);
+        assert_eq!(holder(bed.path()), None);
     }
 
     #[test]

@@ -52,13 +52,22 @@ impl StateError {
 /// # Errors
 /// It cannot be made, or it is a link or somebody else's.
 pub fn project(option: Option<&Path>, project: &str) -> Result<PathBuf, StateError> {
-    let variable = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()).map(PathBuf::from);
-    let root = option.map(Path::to_path_buf).or(variable).unwrap_or_else(|| PathBuf::from(DEFAULT));
-    let root = std::path::absolute(&root).unwrap_or(root);
+    let root = root(option);
     private_folder(&root)?;
     let path = root.join(project);
     private_folder(&path)?;
     Ok(path)
+}
+
+/// Where [`project`] is or would be, for whoever only looks.
+pub fn place(option: Option<&Path>, project: &str) -> PathBuf {
+    root(option).join(project)
+}
+
+fn root(option: Option<&Path>) -> PathBuf {
+    let variable = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()).map(PathBuf::from);
+    let root = option.map(Path::to_path_buf).or(variable).unwrap_or_else(|| PathBuf::from(DEFAULT));
+    std::path::absolute(&root).unwrap_or(root)
 }
 
 /// Makes a folder that nobody else can look into, and refuses one that somebody else could have prepared.

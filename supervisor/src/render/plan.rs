@@ -250,3 +250,176 @@ const fn condition(condition: Condition) -> &'static str {
         Condition::Completed => "completed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::decide::plan::{Volumes, down, plan};
+    use crate::decide::seen::{Seen, State};
+    use crate::decide::testing::{simulate, want};
+
+    const SHOP: &str = "
+services:
+  web:
+    image: web:1
+    depends_on: {db: {condition: service_healthy}, log: {condition: service_started}}
+    environment: {TOKEN: hunter2}
+  db: {image: 'db:1', healthcheck: {test: [CMD, ok]}, volumes: ['data:/data']}
+  log: {image: 'log:1'}
+volumes: {data: {}}
+";
+
+    fn up() -> Seen {
+        simulate(&Seen::default(), &plan(&want(SHOP), &Seen::default()))
+    }
+
+    #[track_caller]
+    fn check(plan: &Plan, expect: Expect) {
+        expect.assert_eq(&human(plan));
+        assert!(!json("shop", plan).contains("hunter2"), "a secret is in the plan");
+    }
+
+    #[test]
+    fn a_first_plan_says_what_waits_for_what() {
+        check(
+            &plan(&want(SHOP), &Seen::default()),
+            expect![[r#"
+            create   network   shop_default  it is not there
+            create   volume    shop_data     it is not there
+            create   container shop-db-1     it is not there
+            create   container shop-log-1    it is not there
+            create   container shop-web-1    it is not there; waits for: log started, db healthy
+            5 to create, 0 kept.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn nothing_to_do_is_said() {
+        check(
+            &plan(&want(SHOP), &up()),
+            expect![[r#"
+            keep     network   shop_default  as wanted
+            keep     volume    shop_data     as wanted
+            keep     container shop-db-1     as wanted, healthy
+            keep     container shop-log-1    as wanted, healthy
+            keep     container shop-web-1    as wanted, healthy
+            Nothing to do: everything is as wanted.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn changes_are_grouped_by_kind() {
+        let mut seen = up();
+        for container in seen.containers.iter_mut().filter(|c| c.service.as_deref() == Some("log")) {
+            container.state = State::Paused;
+        }
+        let changed =
+            SHOP.replace("hunter2", "hunter3").replace("  db: {image: 'db:1'", "  db: {image: 'db:2'");
+        check(
+            &plan(&want(&changed), &seen),
+            expect![[r#"
+            recreate container shop-web-1    its environment changed; waits for: db healthy
+            recreate container shop-db-1     its image changed
+            unpause  container shop-log-1    somebody paused it
+            keep     network   shop_default  as wanted
+            keep     volume    shop_data     as wanted
+            2 to recreate, 1 to unpause, 2 kept.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_an_error_and_nothing_else_is_promised() {
+        let mut seen = up();
+        for container in &mut seen.containers {
+            container.project = None;
+            container.name.push_str(if container.name.contains("web") { "" } else { "\u{1b}[2J" });
+        }
+        check(
+            &plan(&want(SHOP), &seen),
+            expect![[r#"
+            keep     network   shop_default  as wanted
+            keep     volume    shop_data     as wanted
+            error: the name `shop-web-1` of service `web` is taken by a container that is not ours (image `id-of-web:1`); it is not touched: remove or rename it, or choose another `container_name`
+            Nothing can be done before that is put right; nothing was changed.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn going_down_is_shown_likewise() {
+        check(
+            &down("shop", Some(&want(SHOP)), &up(), Volumes::Keep),
+            expect![[r#"
+            remove   container shop-web-1    the project goes down
+            remove   container shop-log-1    the project goes down
+            remove   container shop-db-1     the project goes down
+            remove   network   shop_default  the project goes down
+            keep     volume    shop_data     holds data; `--volumes` removes it
+            4 to remove, 1 kept.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_machine_gets_changes_and_steps() {
+        let text = json("shop", &plan(&want("services: {web: {image: 'web:1'}}"), &Seen::default()));
+        expect![[r#"
+            {
+              "project": "shop",
+              "changes": [
+                {
+                  "action": "create",
+                  "kind": "network",
+                  "name": "shop_default",
+                  "reason": "it is not there",
+                  "waits_for": []
+                },
+                {
+                  "action": "create",
+                  "kind": "container",
+                  "name": "shop-web-1",
+                  "reason": "it is not there",
+                  "waits_for": []
+                }
+              ],
+              "steps": [
+                {
+                  "action": "create",
+                  "kind": "network",
+                  "name": "shop_default",
+                  "reason": "it is not there",
+                  "after": []
+                },
+                {
+                  "action": "create",
+                  "kind": "container",
+                  "name": "shop-web-1",
+                  "reason": "it is not there",
+                  "after": [
+                    0
+                  ],
+                  "detail": "web:1"
+                },
+                {
+                  "action": "start",
+                  "kind": "container",
+                  "name": "shop-web-1",
+                  "reason": "it is not there",
+                  "after": [
+                    1
+                  ]
+                }
+              ],
+              "kept": [],
+              "warnings": [],
+              "blocked": []
+            }
+        "#]]
+        .assert_eq(&text);
+    }
+}

@@ -1,0 +1,293 @@
+//! What becomes of each container, wanted or no longer so, with the reason in words.
+//!
+//! Deliberately absent: steps and their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compose::model::Condition;
+
+use super::super::hash;
+use super::super::heal::Hold;
+use super::super::seen::{Health, Seen, SeenContainer, State};
+use super::super::spec::{ContainerSpec, ServiceSpec, Wanted};
+use super::choice::{Choice, Orphans, Recreate};
+use super::draft::Draft;
+use super::order;
+
+/// What becomes of one wanted container.
+pub(super) struct Verdict<'a> {
+    pub(super) service: &'a ServiceSpec,
+    pub(super) spec: &'a ContainerSpec,
+    pub(super) seen: Option<&'a SeenContainer>,
+    pub(super) deed: Deed,
+    pub(super) reason: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Made and started.
+    Create,
+    /// The old one stopped and removed, a new one made and started.
+    Replace,
+    /// Made anew or not, it was down: started.
+    Start,
+    /// Stopped and started for a dependency's sake.
+    Restart,
+    /// Let go on.
+    Unpause,
+    /// Nothing, or its restart policy alone.
+    Keep,
+}
+
+/// What becomes of each wanted container, dependencies first.
+pub(super) fn verdicts<'a>(
+    wanted: &'a Wanted,
+    seen: &'a Seen,
+    choice: &Choice,
+    scope: &BTreeSet<&str>,
+    anew: &BTreeMap<&str, &'static str>,
+    draft: &mut Draft,
+) -> Vec<Verdict<'a>> {
+    let mut verdicts: Vec<Verdict<'a>> = Vec::new();
+    let mut disturbed: BTreeSet<&str> = BTreeSet::new();
+    for name in order::dependencies_first(wanted).into_iter().filter(|name| scope.contains(name)) {
+        let Some(service) = wanted.services.get(name) else { continue };
+        warn_of_dependencies(wanted, service, draft);
+        let cause = service
+            .depends_on
+            .iter()
+            .find(|(other, how)| how.restart && disturbed.contains(other.as_str()))
+            .map(|(other, _)| other);
+        for spec in &service.containers {
+            let found = find(wanted, seen, spec);
+            if let Some(taken) = foreign(wanted, seen, spec) {
+                draft.block(format!(
+                    "the name `{}` of service `{name}` is taken by a container that is not ours (image `{}`); it is \
+                     not touched: remove or rename it, or choose another `container_name`",
+                    taken.name, taken.image_id
+                ));
+            }
+            if spec.image_id.is_empty() && spec.image.starts_with("sha256:") {
+                draft.block(format!(
+                    "image `{}` of service `{name}` is not on the engine, and an image id cannot be fetched; build or \
+                     load it, or name it by registry and digest",
+                    spec.image
+                ));
+            }
+            let (deed, reason) = judge(wanted, service, spec, found, choice, anew, draft);
+            let (deed, reason) = match (deed, cause, found.map(|c| c.state)) {
+                (Deed::Keep, Some(cause), Some(State::Running)) if !held(choice, spec) => (
+                    Deed::Restart,
+                    format!("`{cause}` is made anew or restarted, and `depends_on` says `restart`"),
+                ),
+                _ => (deed, reason),
+            };
+            if matches!(deed, Deed::Create | Deed::Replace | Deed::Restart) {
+                disturbed.insert(name);
+            }
+            verdicts.push(Verdict { service, spec, seen: found, deed, reason });
+        }
+    }
+    verdicts
+}
+
+fn warn_of_dependencies(wanted: &Wanted, service: &ServiceSpec, draft: &mut Draft) {
+    for (other, how) in &service.depends_on {
+        if how.required && !wanted.services.contains_key(other) {
+            draft.warn(format!(
+                "service `{}` depends on `{other}`, which is not active; it is not waited for",
+                service.service
+            ));
+        }
+    }
+}
+
+fn held(choice: &Choice, spec: &ContainerSpec) -> bool {
+    choice.held.contains_key(&spec.name)
+}
+
+pub(super) fn is_ours(wanted: &Wanted, container: &SeenContainer) -> bool {
+    container.project.as_ref() == Some(&wanted.project)
+}
+
+/// Whether the file has no service of this name, in an active profile or not.
+pub(super) fn is_orphan(wanted: &Wanted, service: &str) -> bool {
+    !wanted.services.contains_key(service) && !wanted.inactive.contains(service)
+}
+
+/// The container that stands for a spec: by its labels; of several the one that fits best.
+fn find<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
+    let stands = |container: &&SeenContainer| {
+        is_ours(wanted, container)
+            && container.service.as_ref() == Some(&spec.service)
+            && container.number == Some(spec.number)
+    };
+    let mut candidates = seen.containers.iter().filter(stands);
+    let first = candidates.next()?;
+    if candidates.next().is_none() {
+        return Some(first);
+    }
+    let hash = hash::container(spec);
+    seen.containers.iter().filter(stands).max_by_key(|container| {
+        (
+            container.hash.as_deref() == Some(hash.as_str()),
+            container.name == spec.name,
+            container.state == State::Running,
+            container.created,
+            &container.id,
+        )
+    })
+}
+
+/// A container that is not ours under a name that is wanted.
+fn foreign<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
+    seen.containers.iter().find(|container| container.name == spec.name && !is_ours(wanted, container))
+}
+
+fn judge(
+    wanted: &Wanted,
+    service: &ServiceSpec,
+    spec: &ContainerSpec,
+    found: Option<&SeenContainer>,
+    choice: &Choice,
+    anew: &BTreeMap<&str, &'static str>,
+    draft: &mut Draft,
+) -> (Deed, String) {
+    let Some(found) = found else { return (Deed::Create, "it is not there".to_owned()) };
+    let hold = choice.held.get(&spec.name);
+    let changed = match choice.recreate {
+        Recreate::All => Some("everything is to be made anew".to_owned()),
+        Recreate::Changed | Recreate::None => difference(spec, found, anew),
+    };
+    match (changed, hold) {
+        (Some(changed), Some(Hold::Alone(why))) => {
+            draft.warn(format!("container `{}` is left as it is ({why}), although {changed}", found.name));
+            (Deed::Keep, why.clone())
+        }
+        (Some(changed), _) if choice.recreate == Recreate::None => {
+            draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
+            (Deed::Keep, "nothing is to be made anew".to_owned())
+        }
+        (Some(changed), _) => (Deed::Replace, changed),
+        (None, Some(Hold::Alone(why) | Hold::Down(why))) => (Deed::Keep, why.clone()),
+        (None, None) => in_place(wanted, service, found),
+    }
+}
+
+/// Why a container is not what is wanted, if it is not.
+fn difference(
+    spec: &ContainerSpec,
+    found: &SeenContainer,
+    anew: &BTreeMap<&str, &'static str>,
+) -> Option<String> {
+    if matches!(found.state, State::Dead | State::Removing) {
+        return Some("the engine gave up on it".to_owned());
+    }
+    if found.hash.as_deref() != Some(hash::container(spec).as_str()) {
+        let parts = hash::parts(spec);
+        let parts = hash::changed_parts(found.parts.as_deref().unwrap_or_default(), &parts);
+        return Some(match parts.as_slice() {
+            [] => "its settings changed".to_owned(),
+            [part] => format!("its {part} changed"),
+            [first @ .., last] => format!("its {} and {last} changed", first.join(", ")),
+        });
+    }
+    if found.name != spec.name {
+        return Some(format!("it was renamed to `{}`", found.name));
+    }
+    if let Some((network, what)) = anew.iter().find(|(network, _)| spec.networks.contains_key(**network)) {
+        return Some(format!("its network `{network}` {what}"));
+    }
+    let on: BTreeSet<&str> =
+        found.networks.keys().map(String::as_str).filter(|name| *name != "none").collect();
+    let wanted: BTreeSet<&str> = spec.networks.keys().map(String::as_str).collect();
+    if let Some(cut) = wanted.difference(&on).next() {
+        return Some(format!("it was taken off network `{cut}`"));
+    }
+    if let Some(more) = on.difference(&wanted).next() {
+        return Some(format!("it was put on network `{more}`"));
+    }
+    None
+}
+
+/// What a container needs that is as wanted but for its running.
+fn in_place(wanted: &Wanted, service: &ServiceSpec, found: &SeenContainer) -> (Deed, String) {
+    match (found.state, found.health) {
+        (State::Running, Some(Health::Healthy)) => (Deed::Keep, "as wanted, healthy".to_owned()),
+        (State::Running, Some(Health::Unhealthy)) => (Deed::Keep, "as wanted, but unhealthy".to_owned()),
+        (State::Running, _) => (Deed::Keep, "as wanted, running".to_owned()),
+        (State::Restarting, _) => (Deed::Keep, "as wanted, and the engine is restarting it".to_owned()),
+        (State::Paused, _) => (Deed::Unpause, "somebody paused it".to_owned()),
+        (State::Exited(0), _) if runs_to_its_end(wanted, service) => {
+            (Deed::Keep, "as wanted, ran to its end with code 0".to_owned())
+        }
+        (State::Exited(code), _) => (Deed::Start, format!("it ended with code {code}")),
+        _ => (Deed::Start, "it was never started".to_owned()),
+    }
+}
+
+/// A service that others wait for until it has ended well: started again only when it changed.
+pub fn runs_to_its_end(wanted: &Wanted, service: &ServiceSpec) -> bool {
+    wanted
+        .services
+        .values()
+        .filter_map(|other| other.depends_on.get(&service.service))
+        .any(|how| how.condition == Condition::Completed)
+}
+
+/// Containers of ours that stand for nothing in the file any more, with the reason.
+pub(super) fn leaving<'a>(
+    wanted: &Wanted,
+    seen: &'a Seen,
+    choice: &Choice,
+    scope: &BTreeSet<&str>,
+    draft: &mut Draft,
+) -> Vec<(&'a SeenContainer, String)> {
+    let names: BTreeSet<&str> =
+        wanted.services.values().flat_map(|s| &s.containers).map(|c| c.name.as_str()).collect();
+    let mut leaving = Vec::new();
+    for container in seen.containers.iter().filter(|container| is_ours(wanted, container)) {
+        let name = container.service.as_deref().unwrap_or_default();
+        let needed_name = names.contains(container.name.as_str());
+        let Some(service) = wanted.services.get(name) else {
+            if wanted.inactive.contains(name) && !needed_name {
+                draft.keep("container", &container.name, "its service's profile is not active");
+            } else if choice.orphans == Orphans::Remove || needed_name {
+                leaving.push((container, format!("the file has no service `{name}`")));
+            } else {
+                draft.keep("container", &container.name, format!("the file has no service `{name}`"));
+                draft.warn(format!(
+                    "container `{}` is an orphan: the file has no service `{name}`; `--remove-orphans` removes it",
+                    container.name
+                ));
+            }
+            continue;
+        };
+        if !scope.contains(name) {
+            continue;
+        }
+        let spec = service.containers.iter().find(|spec| Some(spec.number) == container.number);
+        match spec.and_then(|spec| find(wanted, seen, spec)) {
+            None => leaving.push((
+                container,
+                format!("service `{name}` has {} container(s) in the file", service.containers.len()),
+            )),
+            Some(best) if best.id != container.id => {
+                leaving.push((container, format!("`{}` stands for the same", best.name)));
+            }
+            Some(_) => {}
+        }
+    }
+    leaving
+}
+
+/// Whether a condition holds of every container of a service already.
+pub(super) fn so_already(wanted: &Wanted, seen: &Seen, service: &ServiceSpec, condition: Condition) -> bool {
+    service.containers.iter().all(|spec| {
+        find(wanted, seen, spec).is_some_and(|found| match condition {
+            Condition::Started => found.state == State::Running,
+            Condition::Healthy => found.state == State::Running && found.health == Some(Health::Healthy),
+            Condition::Completed => found.state == State::Exited(0),
+        })
+    })
+}
