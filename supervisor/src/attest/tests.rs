@@ -82,6 +82,7 @@ fn what_is_as_promised_holds_in_every_row() {
         Kept | oom score | 0 | 0
         Kept | ulimit core | 0:0 | 0:0
         Kept | ulimit nofile | 1024:2048 | 1024:2048
+        Kept | ulimit nproc | 2048:4096 | 2048:4096
         Kept | networks | shop_back at 10.9.9.2, shop_edge | shop_back at 10.9.9.2, shop_edge
         Kept | ports | 127.0.0.1:8443/tcp | 127.0.0.1:8443/tcp
     "#]]
@@ -528,6 +529,7 @@ fn other_bounds_are_seen() {
         expect![[r#"
             Unread ulimit core: promised 0:0, seen could not be read: the kernel lists no `core`
             Broken ulimit nofile: promised 1024:2048, seen 9:9
+            Unread ulimit nproc: promised 2048:4096, seen could not be read: the kernel lists no `nproc`
         "#]],
     );
     check(
