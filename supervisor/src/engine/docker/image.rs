@@ -68,7 +68,7 @@ mod tests {
     fn check(names: &[&str], expect: Expect) {
         let image = ImageSummary {
             id: ID.into(),
-            repo_tags: vec!["caddy:latest".into(), "caddy:2.11".into(), "ghcr.io/o/claw:1".into()],
+            repo_tags: vec!["caddy:latest".into(), "caddy:2.11".into(), "registry.example/o/claw:1".into()],
             repo_digests: vec!["caddy@sha256:ffff".into()],
             ..ImageSummary::default()
         };
@@ -83,13 +83,20 @@ mod tests {
     #[test]
     fn names_are_found_however_they_are_spelled() {
         check(
-            &["caddy", "caddy:2.11", "docker.io/library/caddy:2.11", "ghcr.io/o/claw:1", ID, "8a1b2c3d4e5f"],
+            &[
+                "caddy",
+                "caddy:2.11",
+                "docker.io/library/caddy:2.11",
+                "registry.example/o/claw:1",
+                ID,
+                "8a1b2c3d4e5f",
+            ],
             expect![[r"
                 8a1b2c3d4e5f: there
                 caddy: there
                 caddy:2.11: there
                 docker.io/library/caddy:2.11: there
-                ghcr.io/o/claw:1: there
+                registry.example/o/claw:1: there
                 sha256:8a1b2c3d4e5f60718293a4b5c6d7e8f9: there
             "]],
         );
@@ -109,12 +116,12 @@ mod tests {
     #[test]
     fn another_tag_or_registry_is_another_image() {
         check(
-            &["caddy:2", "ghcr.io/caddy:2.11", "localhost:5000/caddy", "cad"],
+            &["caddy:2", "registry.example/caddy:2.11", "localhost:5000/caddy", "cad"],
             expect![[r"
                 cad: -
                 caddy:2: -
-                ghcr.io/caddy:2.11: -
                 localhost:5000/caddy: -
+                registry.example/caddy:2.11: -
             "]],
         );
     }
