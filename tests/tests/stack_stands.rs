@@ -18,6 +18,8 @@ fn the_real_stack_stands() {
     let mut steps = Steps::default();
     stack.bed.supervisor(&["check"]).expect(0);
     stack.bed.supervisor(&["up", "--wait"]).expect(0);
+    // Caddy asks OpenClaw every 2 s by itself, and sends nobody on before it has had a good answer.
+    wait::until("caddy to see openclaw", || stack.is_healthy().then_some(()));
 
     steps.step("https answers with openclaw's health and the security headers", || answers(&stack));
     steps.step("a websocket is upgraded", || upgrades(&stack));
