@@ -52,6 +52,8 @@ impl Demo {
             Some(api) => api,
             None => self.start_engine()?,
         };
+        // From here on there is something for --down, however this ends.
+        self.write("engine", &api.host())?;
         let images = images::ensure(&api)?;
         self.install(&product::release()?)?;
         let address = self.write_stack(&images)?;
@@ -131,7 +133,6 @@ impl Demo {
     }
 
     fn start_supervisor(&self, api: &Api) -> Result<()> {
-        self.write("engine", &api.host())?;
         let log = self.folder.join("supervisor.log");
         let file = File::create(&log)?;
         let mut run = self.supervisor(api);

@@ -55,7 +55,8 @@ pub(crate) fn restore(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the engine's chains and the jumps to them from one table; a table that the kernel lacks has none.
+/// Removes the engine's chains, the jumps to them and the rules about its bridge from one table. One that the kernel lacks
+/// has none.
 fn remove_chains(program: &str, table: &str) {
     let rules = rules(program, table);
     let chain = |name: &str| name.starts_with("DOCKER");
@@ -64,7 +65,8 @@ fn remove_chains(program: &str, table: &str) {
     for rule in &rules {
         let Some(rest) = rule.strip_prefix("-A ") else { continue };
         let jumps = rule.split_whitespace().skip_while(|word| *word != "-j").nth(1).is_some_and(chain);
-        if jumps && !chain(rest) {
+        let names_bridge = rest.split_whitespace().any(|word| word == BRIDGE);
+        if (jumps || names_bridge) && !chain(rest) {
             let _ = quiet(command(program, ["-t", table, "-D"]).args(rest.split_whitespace()));
         }
     }
