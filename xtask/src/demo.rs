@@ -170,7 +170,9 @@ impl Demo {
     }
 
     fn show(&self, api: &Api, address: &str) -> Result<()> {
-        let curl = ["--silent", "--show-error", "--insecure", "--max-time", "10"];
+        // Caddy asks OpenClaw every two seconds, and answers 503 until it has heard that it is there.
+        let again = ["--fail", "--retry", "15", "--retry-delay", "1"];
+        let curl = ["--silent", "--show-error", "--insecure", "--max-time", "10"].into_iter().chain(again);
         let answer = output(command("curl", curl).arg(format!("{address}/healthz")))?;
         println!("\n$ supervisor attest");
         loud(self.supervisor(api).arg("attest"))?;
