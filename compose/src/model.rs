@@ -228,6 +228,9 @@ pub struct ServiceOptions {
     pub on_exit: BTreeMap<u8, At<OnExit>>,
     /// Which base the seccomp and AppArmor profiles start from.
     pub runtime: Option<At<Runtime>>,
+    /// Paths in the container from which files may be run although they can be written: absolute, lexically normal,
+    /// of letters, digits and `/._+-` alone.
+    pub exec_from: Vec<At<String>>,
 }
 
 /// An HTTP probe from the host over the bridge.

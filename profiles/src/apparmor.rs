@@ -6,9 +6,11 @@
 
 mod text;
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
-use crate::confinement::{AppArmor, Confinement, MountSource};
+use crate::confinement::{AppArmor, Confinement, MountPromise, MountSource};
 use text::{Pattern, Profile, Section, Subject, allow, deny};
 
 /// The profile of a service's container. Its name carries a hash of its text, so that a container that runs keeps the
@@ -105,11 +107,40 @@ fn devices() -> Vec<text::Rule> {
 fn writable(confinement: &Confinement) -> Vec<text::Rule> {
     let open = confinement.mounts.iter().filter(|mount| !mount.read_only);
     let open = open.filter(|mount| !matches!(mount.source, MountSource::Content { .. }));
-    let both = |path: &str| {
-        let data = allow(Subject::File(Pattern::below(path), "rwkl"));
-        [data, deny(Subject::File(Pattern::below(path), "mx"))]
+    let both = |mount: &MountPromise| {
+        let data = allow(Subject::File(Pattern::below(&mount.target), "rwkl"));
+        let code = not_run(confinement, mount).map(|paths| deny(Subject::File(paths, "mx")));
+        [data].into_iter().chain(code)
     };
-    open.flat_map(|mount| both(&mount.target)).collect()
+    open.flat_map(both).collect()
+}
+
+/// What of a writable mount is not run: all of it, less what `exec_from` opens. A memory file system stays closed.
+fn not_run(confinement: &Confinement, mount: &MountPromise) -> Option<Pattern> {
+    let target = mount.target.trim_end_matches('/');
+    let opened = confinement.exec_from.iter().map(String::as_str);
+    if matches!(mount.source, MountSource::Tmpfs { .. }) {
+        return Some(Pattern::below(target));
+    }
+    if opened.clone().any(|path| is_below(target, path)) {
+        return None;
+    }
+    let inside: BTreeSet<&str> =
+        opened.filter_map(|path| path.strip_prefix(target)?.strip_prefix('/')).collect();
+    let outermost: BTreeSet<&str> = inside
+        .iter()
+        .copied()
+        .filter(|path| !inside.iter().any(|other| other != path && is_below(path, other)))
+        .collect();
+    if outermost.is_empty() {
+        return Some(Pattern::below(target));
+    }
+    Some(Pattern::below_without(target, &outermost))
+}
+
+/// Whether a path is another, or lies below it.
+fn is_below(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn own_proc() -> Vec<text::Rule> {

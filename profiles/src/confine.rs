@@ -35,6 +35,7 @@ pub(crate) fn promise(project: &Project, service: &Service, kernel: Kernel) -> C
         seccomp,
         apparmor: AppArmor::Absent,
         mounts: mounts(project, service),
+        exec_from: service.supervisor.exec_from.iter().map(|path| path.value.clone()).collect(),
         sysctls: service.sysctls.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
         limits: limits(service),
     };

@@ -38,6 +38,8 @@ pub struct Confinement {
     pub(crate) seccomp: String,
     pub(crate) apparmor: AppArmor,
     pub(crate) mounts: Vec<MountPromise>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) exec_from: Vec<String>,
     pub(crate) sysctls: BTreeMap<String, String>,
     pub(crate) limits: Limits,
 }
@@ -162,6 +164,11 @@ impl Confinement {
     /// Every mount, in order.
     pub fn mounts(&self) -> &[MountPromise] {
         &self.mounts
+    }
+    /// Paths from which files may be run although they can be written: absolute, lexically normal, of letters,
+    /// digits and `/._+-` alone. Each lies in a writable mount that is no tmpfs.
+    pub fn exec_from(&self) -> &[String] {
+        &self.exec_from
     }
     /// Kernel parameters of its namespaces.
     pub fn sysctls(&self) -> &BTreeMap<String, String> {

@@ -148,7 +148,8 @@ const TAIL: &str = "## AppArmor
 
 - What the container sees may be read, less the parts of `/proc` and `/sys` that tell of the host.
 - The writable mounts may be written, with locks. Nothing in them can be executed or mapped as code: nothing that was
-  downloaded can be run. Code in memory files (`memfd`) cannot be executed either.
+  downloaded can be run. Code in memory files (`memfd`) cannot be executed either. `x-supervisor.exec_from` of a service
+  opens a path in a volume by name, with everything below it.
 - Everything else may be executed where the root is read-only, for nobody can have changed it.
 - Unix, TCP and UDP sockets; raw, packet, alg, vsock and xdp sockets are denied.
 - No mount, no unmount, no taking over of processes. Signals come from the host, from the OCI runtime's own profile

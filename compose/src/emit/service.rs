@@ -321,6 +321,7 @@ fn own(options: &ServiceOptions) -> Tree {
         Runtime::Go => "go",
     });
     tree.put_some("runtime", runtime.map(Tree::text));
+    tree.put_full("exec_from", texts(&options.exec_from));
     tree
 }
 

@@ -30,8 +30,10 @@ services:
     mem_limit: 2g
     restart: on-failure:3
     networks: [backend]
+    volumes: [data:/data]
     x-supervisor:
       runtime: node
+      exec_from: [/data/plugins]
       on_exit: {"78": stop}
       probe: {http: /healthz, port: 18789, body: '"ok":true'}
 networks:

@@ -431,3 +431,25 @@ configs: {c: {content: x}}
     "#]],
     );
 }
+
+#[test]
+fn a_path_that_is_opened_for_execution_is_plain() {
+    check_problems(
+        "\
+services:
+  a:
+    image: x
+    x-supervisor: {exec_from: [/data/a-1.2_3+x/, data, /, /a//b, /a/../b, '/a*', '/a{b,c}', '/a b', 7]}
+",
+        expect![[r#"
+            SV015 compose.yaml:4:50 "data" `x-supervisor.exec_from` is `data`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV015 compose.yaml:4:56 "/" `x-supervisor.exec_from` is `/`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV015 compose.yaml:4:59 "/a//b" `x-supervisor.exec_from` is `/a//b`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV015 compose.yaml:4:66 "/a/../b" `x-supervisor.exec_from` is `/a/../b`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV015 compose.yaml:4:75 "'/a*'" `x-supervisor.exec_from` is `/a*`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV015 compose.yaml:4:82 "'/a{b,c}'" `x-supervisor.exec_from` is `/a{b,c}`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV015 compose.yaml:4:93 "'/a b'" `x-supervisor.exec_from` is `/a b`, not an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`
+            SV014 compose.yaml:4:101 "7" `exec_from` must be a string, not a whole number => "7"
+        "#]],
+    );
+}

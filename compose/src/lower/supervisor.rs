@@ -9,6 +9,7 @@ use crate::keys::{Class, Key};
 use crate::model::{Date, Destination, Exemption, OnExit, Probe, Runtime, ServiceOptions, Stack};
 use crate::node::Node;
 use crate::problem::Problems;
+use crate::scalar::Kind;
 use crate::shape::{self, NUMBER, SCALAR, Shape, TEXT, TEXTS, WHOLE};
 use crate::source::At;
 use crate::units::Port;
@@ -50,6 +51,7 @@ const OPTIONS: Shape = Shape::keys_only(&[
     // Exit codes are numbers; quotes around them make no difference.
     key("on_exit", &shape::FREE),
     key("runtime", &TEXT),
+    key("exec_from", &TEXTS),
 ]);
 
 /// The top-level `x-supervisor`.
@@ -142,7 +144,28 @@ pub(super) fn options(node: &Node, problems: &mut Problems) -> ServiceOptions {
         on_exit.extend(code.zip(action).map(|(code, action)| (code, At::file(action, whole(entry)))));
     }
     let runtime = node.get("runtime").and_then(|n| runtime(n, problems));
-    ServiceOptions { probe: node.get("probe").and_then(|n| probe(n, problems)), on_exit, runtime }
+    let exec_from = node.get("exec_from").and_then(Node::as_list).unwrap_or_default();
+    ServiceOptions {
+        probe: node.get("probe").and_then(|n| probe(n, problems)),
+        on_exit,
+        runtime,
+        exec_from: exec_from.iter().filter_map(|row| place(row, problems)).collect(),
+    }
+}
+
+/// A path in the container that no profile's language can read as more than a path: absolute, without empty parts,
+/// `.` and `..`.
+fn place(row: &Node, problems: &mut Problems) -> Option<At<String>> {
+    let text = row.as_text().filter(|_| row.kind() == Some(Kind::Text))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    let part = |part: &str| !["", ".", ".."].contains(&part) && part.chars().all(plain);
+    let path = text.strip_suffix('/').unwrap_or(&text);
+    let good = path.strip_prefix('/').is_some_and(|parts| parts.split('/').all(part));
+    if !good {
+        let expected = "an absolute path of letters, digits, `.`, `_`, `+` and `-`, without `..`";
+        read::bad(row, "x-supervisor.exec_from", expected, problems);
+    }
+    good.then(|| At::file(path.to_owned(), row.span))
 }
 
 fn runtime(node: &Node, problems: &mut Problems) -> Option<At<Runtime>> {

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the order of checking, which is nobody's concern; findings are sorted by place.
 
+pub(crate) mod execution;
 pub(crate) mod exemptions;
 pub(crate) mod filesystem;
 pub(crate) mod identity;
@@ -20,6 +21,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         identity::RULES,
         isolation::RULES,
         filesystem::RULES,
+        execution::RULES,
         network::RULES,
         resources::RULES,
         image::RULES,

@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: which rules a service gets.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A profile.
@@ -52,19 +54,46 @@ pub(crate) enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern {
     literal: String,
-    glob: &'static str,
+    glob: Cow<'static, str>,
 }
 
 impl Pattern {
     /// A glob of our own.
     pub(crate) const fn glob(glob: &'static str) -> Self {
-        Self { literal: String::new(), glob }
+        Self { literal: String::new(), glob: Cow::Borrowed(glob) }
     }
 
     /// A path as someone wrote it, itself and everything below: a file, or a folder and its content.
     pub(crate) fn below(path: &str) -> Self {
-        Self { literal: path.trim_end_matches('/').to_owned(), glob: "{,/,/**}" }
+        Self { literal: path.trim_end_matches('/').to_owned(), glob: Cow::Borrowed("{,/,/**}") }
     }
+
+    /// As [`Pattern::below`], without these paths in it and what is below them. They are relative, and of letters,
+    /// digits and `/._+-` alone.
+    pub(crate) fn below_without(path: &str, left_out: &BTreeSet<&str>) -> Self {
+        Self { literal: path.trim_end_matches('/').to_owned(), glob: Cow::Owned(others(left_out)) }
+    }
+}
+
+/// A glob for everything that is neither one of these relative paths nor below one. The language has no "all but", so
+/// that it is spelled out: each beginning of a path, and each followed by a character with which none of them goes on.
+fn others(paths: &BTreeSet<&str>) -> String {
+    let starts: BTreeSet<&str> =
+        paths.iter().flat_map(|path| (0..=path.len()).filter_map(|end| path.get(..end))).collect();
+    let mut globs = vec![String::new()];
+    for start in &starts {
+        let whole = paths.contains(start);
+        let next = starts.iter().filter_map(|longer| longer.strip_prefix(start)?.chars().next());
+        let next: BTreeSet<char> = next.chain(whole.then_some('/')).collect();
+        // A dash between two others would be a range.
+        let class: String =
+            next.iter().filter(|c| **c != '-').chain(next.iter().filter(|c| **c == '-')).collect();
+        if !whole {
+            globs.push(format!("/{start}"));
+        }
+        globs.push(format!("/{start}[^{class}]**"));
+    }
+    format!("{{{}}}", globs.join(","))
 }
 
 /// Allows it.
@@ -134,8 +163,11 @@ pub(crate) fn name(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, name};
+    use std::collections::BTreeSet;
+
+    use super::{Pattern, name, others};
     use expect_test::{Expect, expect};
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(path: &str, expected: &Expect) {
@@ -155,6 +187,51 @@ mod tests {
     #[test]
     fn what_has_no_sure_escape_is_any_one_character() {
         check("/a\\b\nc?", &expect![[r#""/a?b?c?{,/,/**}""#]]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_spelled_out() {
+        let pattern = Pattern::below_without("/data/", &BTreeSet::from(["ab/c", "a"]));
+        expect![[r#""/data{,/,/[^a]**,/a[^/b]**,/ab,/ab[^/]**,/ab/,/ab/[^c]**,/ab/c[^/]**}""#]]
+            .assert_eq(&pattern.to_string());
+    }
+
+    /// Whether a text matches a glob of the language, as far as [`others`] writes it.
+    fn matches(glob: &[u8], text: &[u8]) -> bool {
+        match (glob, text) {
+            ([], text) => text.is_empty(),
+            ([b'*', b'*', glob @ ..], text) => (0..=text.len()).any(|at| matches(glob, &text[at..])),
+            ([b'[', b'^', rest @ ..], [first, text @ ..]) => {
+                let end = rest.iter().position(|c| *c == b']').unwrap();
+                let dash = rest[..end].iter().position(|c| *c == b'-').is_none_or(|at| at + 1 == end);
+                assert!(dash, "a range in {}", String::from_utf8_lossy(glob));
+                !rest[..end].contains(first) && matches(&rest[end + 1..], text)
+            }
+            ([one, glob @ ..], [first, text @ ..]) => one == first && matches(glob, text),
+            ([_, ..], []) => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_but_some_paths_is_just_that(
+            paths in prop::collection::btree_set("[ab-]{1,3}(/[a.+]{1,2}){0,1}", 1..4),
+            text in "(/[ab.+-]{0,3}){0,3}",
+        ) {
+            let below = |path: &str, other: &str| {
+                path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let apart: BTreeSet<&str> = paths
+                .iter()
+                .map(String::as_str)
+                .filter(|path| !paths.iter().any(|other| other != path && below(path, other)))
+                .collect();
+            let globs = others(&apart);
+            let globs = globs.trim_start_matches('{').trim_end_matches('}');
+            let matched = globs.split(',').any(|glob| matches(glob.as_bytes(), text.as_bytes()));
+            let left_out = text.strip_prefix('/').is_some_and(|text| apart.iter().any(|path| below(text, path)));
+            prop_assert_eq!(matched, !left_out, "{} in {}", text, globs);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use expect_test::expect_file;
+use expect_test::{expect, expect_file};
 use profiles::AppArmor;
 
 use crate::{KERNEL, web};
@@ -100,4 +100,35 @@ services: {web: {image: a, read_only: false, tmpfs: ['/tmp:size=8m']}}";
     parser(&text).unwrap();
     assert!(text.contains("\"/{,**}\" rwklmix,"), "{text}");
     assert!(text.contains("deny \"/tmp{,/,/**}\" mx,"), "{text}");
+}
+
+#[test]
+fn a_path_is_opened_for_execution_by_name() {
+    let opened = |paths: &str| {
+        profile(&format!(
+            "services:
+  web:
+    image: a
+    volumes: ['data:/data', 'more:/data/lib/more', 'other:/other']
+    tmpfs: ['/data/lib/tmp:size=8m']
+    x-supervisor: {{exec_from: [{paths}]}}
+volumes: {{data: {{}}, more: {{}}, other: {{}}}}"
+        ))
+        .1
+    };
+    let text = opened("/data/lib, /data/lib/node-1.2_3+x, /data/bin");
+    parser(&text).unwrap();
+    let closed: Vec<&str> = text.lines().map(str::trim).filter(|line| line.ends_with(" mx,")).collect();
+    expect![[r#"
+        [
+            "deny \"/dev/{,**}\" mx,",
+            "deny \"/data{,/,/[^bl]**,/b,/b[^i]**,/bi,/bi[^n]**,/bin[^/]**,/l,/l[^i]**,/li,/li[^b]**,/lib[^/]**}\" mx,",
+            "deny \"/other{,/,/**}\" mx,",
+            "deny \"/data/lib/tmp{,/,/**}\" mx,",
+            "deny \"/tmp{,/,/**}\" mx,",
+        ]
+    "#]].assert_debug_eq(&closed);
+    let whole = opened("/data");
+    parser(&whole).unwrap();
+    assert!(!whole.contains("deny \"/data{"), "{whole}");
 }

@@ -28,7 +28,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("labels", &["user_labels"]),
     ("user", &["confinement.user", "confinement.group_add"]),
     ("capabilities", &["confinement.capabilities"]),
-    ("mounts", &["confinement.mounts", "confinement.read_only_root"]),
+    ("mounts", &["confinement.mounts", "confinement.read_only_root", "confinement.exec_from"]),
     ("limits", &["confinement.limits"]),
     ("seccomp profile", &["confinement.seccomp"]),
     ("AppArmor profile", &["confinement.apparmor"]),
