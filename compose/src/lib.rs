@@ -73,6 +73,8 @@ pub struct Policy {
     pub today: model::Date,
     /// Warnings are errors.
     pub strict: bool,
+    /// What is known of the system calls that recorded profiles name.
+    pub calls: policy::Calls,
 }
 
 /// A stack that was loaded, judged, found free of errors, and hardened. Only [`admit`] makes one.
@@ -97,7 +99,7 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
 pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitted>, Report) {
     let Loaded { project, mut report, .. } = loaded;
     let Some(mut project) = project else { return (None, report) };
-    let mut found = policy::judge(&policy::Stack::new(&project, host));
+    let mut found = policy::judge(&policy::Stack::new(&project, policy.calls, host));
     found.extend(harden::harden(&mut project));
     policy::exempt(&mut found, &project.stack.exempt, policy.today);
     if policy.strict {

@@ -12,6 +12,7 @@ mod network;
 mod objects;
 mod ports;
 mod read;
+mod recorded;
 mod references;
 mod service;
 mod supervisor;

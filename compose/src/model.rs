@@ -231,6 +231,38 @@ pub struct ServiceOptions {
     /// Paths in the container from which files may be run although they can be written: absolute, lexically normal,
     /// of letters, digits and `/._+-` alone.
     pub exec_from: Vec<At<String>>,
+    /// What of that base is granted, by the file that `seccomp` names.
+    pub seccomp: Option<At<Recorded>>,
+}
+
+/// A recorded profile: the system calls that a service was seen to use. It only ever narrows the base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The file.
+    pub path: PathBuf,
+    /// The base that it was recorded within.
+    pub base: At<Runtime>,
+    /// Names of system calls, as the kernel spells them.
+    pub calls: Vec<At<String>>,
+    /// Where and when they were seen.
+    pub recordings: Vec<Recording>,
+}
+
+/// One recording that went into a profile. Text, for people; the architecture alone is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// The day.
+    pub when: Option<String>,
+    /// `x86_64` or `aarch64`.
+    pub arch: Option<String>,
+    /// Version of the kernel.
+    pub kernel: Option<String>,
+    /// Version of the engine.
+    pub engine: Option<String>,
+    /// Version of runc.
+    pub runc: Option<String>,
+    /// How long was watched, in seconds.
+    pub seconds: Option<String>,
 }
 
 /// An HTTP probe from the host over the bridge.
@@ -272,6 +304,20 @@ pub enum Runtime {
     Node,
     /// A Go program.
     Go,
+}
+
+impl Runtime {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Generic, Self::Node, Self::Go];
+
+    /// Its name in a file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::Node => "node",
+            Self::Go => "go",
+        }
+    }
 }
 
 /// One published port.

@@ -70,6 +70,7 @@ pub(crate) fn make_absolute(file: &mut Node, folder: &Path, environment: &BTreeM
         if let Some(build) = field(service, "build") {
             field(build, "context").into_iter().for_each(change);
         }
+        field(service, "x-supervisor").and_then(|x| field(x, "seccomp")).into_iter().for_each(change);
         items(field(service, "develop").and_then(|d| field(d, "watch")), |row| {
             field(row, "path").into_iter().for_each(change);
         });

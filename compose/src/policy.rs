@@ -71,10 +71,41 @@ pub(crate) enum Check {
     Exemption,
 }
 
+/// What is known of a system call that a service's recorded profile names. The table is elsewhere: the caller brings it.
+pub type Calls = fn(&Service, &str) -> Call;
+
+/// The word on one system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// The service's base grants it, or a capability of the service does.
+    Granted,
+    /// It exists, and is beyond the service's base.
+    Beyond {
+        /// The base that was asked.
+        base: &'static str,
+        /// Why it is not granted.
+        why: &'static str,
+        /// Bases that do grant it.
+        others: &'static [&'static str],
+    },
+    /// Linux has no such call.
+    Unknown {
+        /// A call that is spelled nearly so.
+        near: Option<&'static str>,
+    },
+}
+
+/// For stacks without recorded profiles: no call is known, so that a profile that is there is refused.
+pub const fn no_calls(_: &Service, _: &str) -> Call {
+    Call::Unknown { near: None }
+}
+
 /// What a rule is shown.
 pub(crate) struct Stack<'a> {
     /// The model as written.
     pub(crate) project: &'a Project,
+    /// What is known of system calls.
+    pub(crate) calls: Calls,
     /// What is at each host path that the model names, asked for once.
     looks: BTreeMap<PathBuf, Look>,
     /// Where the stack's own folder really is, and the links on the way to it.
@@ -125,7 +156,7 @@ impl Hit {
 
 impl<'a> Stack<'a> {
     /// Asks the host about every path of the model.
-    pub(crate) fn new(project: &'a Project, host: &dyn Host) -> Self {
+    pub(crate) fn new(project: &'a Project, calls: Calls, host: &dyn Host) -> Self {
         let mut looks = BTreeMap::new();
         let paths = paths(project);
         let mut known = BTreeSet::new();
@@ -142,7 +173,7 @@ impl<'a> Stack<'a> {
             looks.insert(path, look);
         }
         let folder = host.resolve(&project.directory);
-        Self { project, looks, folder, engines: known, engine_groups: groups }
+        Self { project, calls, looks, folder, engines: known, engine_groups: groups }
     }
 
     /// What is at a path of the model.

@@ -316,7 +316,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The known word that is at most a third of its letters away.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;
     }

@@ -22,7 +22,11 @@ fn load(text: &str) -> Loaded {
 }
 
 fn admit(text: &str, today: Date) -> (Option<Admitted>, Report) {
-    compose::admit(load(text), &Policy { today, strict: false }, &MemoryHost::default())
+    compose::admit(
+        load(text),
+        &Policy { today, strict: false, calls: compose::policy::no_calls },
+        &MemoryHost::default(),
+    )
 }
 
 fn examples() -> impl Iterator<Item = &'static str> {

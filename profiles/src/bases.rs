@@ -6,6 +6,7 @@
 use compose::model::Runtime;
 
 use crate::groups::Group;
+use crate::syscalls::Syscall;
 
 /// Where a profile starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,10 +35,15 @@ impl Base {
     /// Its name in a Compose file.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Generic => "generic",
-            Self::Node => "node",
-            Self::Go => "go",
+            Self::Generic => Runtime::Generic.name(),
+            Self::Node => Runtime::Node.name(),
+            Self::Go => Runtime::Go.name(),
         }
+    }
+
+    /// Whether it grants a call, for some arguments at least.
+    pub fn grants(self, row: &Syscall) -> bool {
+        self.groups().contains(&row.group)
     }
 
     /// The groups that it grants.

@@ -3,15 +3,15 @@
 //! Deliberately absent: judging. What the policy let in is confined as it is; what the model leaves unsaid gets the
 //! strict value, so that nothing is ever open because a word was missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use compose::Project;
 use compose::model::{FileObject, Grant, Mount, MountSource as Source, Service, Tmpfs};
 
 use crate::apparmor;
 use crate::bases::Base;
-use crate::capability::capability;
 use crate::confinement::{AppArmor, Confinement, Kernel, Limits, MountPromise, MountSource};
+use crate::recorded;
 use crate::seccomp;
 
 /// Makes the promise for one service of an admitted stack; `None` if the stack has no such service.
@@ -23,8 +23,15 @@ pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Opt
 /// The promise for a service as its model stands.
 pub(crate) fn promise(project: &Project, service: &Service, kernel: Kernel) -> Confinement {
     let base = Base::of(service.supervisor.runtime.as_ref().map(|runtime| runtime.value));
-    let capabilities = capabilities(service);
-    let seccomp = seccomp::profile(base, &capabilities, &kernel).to_json();
+    let capabilities = recorded::capabilities(service);
+    let seccomp = match &service.supervisor.seccomp {
+        Some(recorded) => {
+            let calls = recorded::granted(&recorded.value, kernel.arch);
+            seccomp::narrowed(base, &calls, &capabilities, &kernel)
+        }
+        None => seccomp::profile(base, &capabilities, &kernel),
+    };
+    let seccomp = seccomp.to_json();
     let mut confinement = Confinement {
         service: service.name.clone(),
         user: service.user.as_ref().map(|user| user.value.clone()),
@@ -43,11 +50,6 @@ pub(crate) fn promise(project: &Project, service: &Service, kernel: Kernel) -> C
         confinement.apparmor = apparmor::profile(&project.name, &confinement);
     }
     confinement
-}
-
-/// What is added, by the names that Linux knows.
-fn capabilities(service: &Service) -> BTreeSet<String> {
-    service.cap_add.iter().filter_map(|name| capability(&name.value)).map(|row| row.name.to_owned()).collect()
 }
 
 /// The file's bounds, or the strict ones.

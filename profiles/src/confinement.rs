@@ -26,6 +26,16 @@ pub enum Arch {
     Aarch64,
 }
 
+impl Arch {
+    /// Its name, as `uname -m` says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+}
+
 /// How one container is confined. Serialized, it is part of what the wanted state's hash covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Confinement {

@@ -1,6 +1,6 @@
 //! `docs/profiles.md`, made from the tables and compared with what is kept; `cargo xtask docs` writes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use expect_test::expect_file;
 
 use crate::arguments;
 use crate::capability::{CAPABILITIES, Danger};
+use crate::floor::FLOOR;
 use crate::groups::{Denied, GROUPS, Group};
 use crate::seccomp::profile;
 use crate::syscalls::SYSCALLS;
@@ -19,7 +20,7 @@ const HEAD: &str = "# Profiles
 Generated from the tables in `profiles/src`; `cargo xtask docs` writes it anew.
 
 Each service gets a seccomp profile and, where the kernel has AppArmor, an AppArmor profile. Both are made from the Compose
-file; `supervisor profile show SERVICE` prints them. Neither can be switched off or replaced by the file.
+file; `supervisor profile show SERVICE` prints them. Neither can be switched off or widened by the file.
 
 ## Seccomp
 
@@ -35,13 +36,46 @@ answers as its group says:
 
 A call by way of the 32-bit entry ends the thread that makes it.
 
+### Recorded profiles
+
+A base is for a kind of program. What one service was seen to use is a fraction of it, kept in a file beside the stack that
+people read and review:
+
+```yaml
+services:
+  web:
+    x-supervisor:
+      runtime: go
+      seccomp: ./profiles/web.yaml
+```
+
+```yaml
+# profiles/web.yaml
+base: go
+recordings:
+  - {when: 2026-11-26, arch: x86_64, kernel: \"6.18\", engine: 28.5.2, runc: 1.3.6, seconds: 60}
+syscalls:
+  - accept4
+  - openat
+```
+
+- It only narrows. A call is granted if the file names it **and** the base (or a capability of the service) grants it, with
+  the base's tests of its arguments. A name that is beyond the base refuses the stack (SV137), and so does one that Linux
+  does not have (SV136), each at its line; a file that is missing or has other keys cannot be read.
+- What every container needs between the filter and its own program is kept whatever the file says; see below.
+- It is part of what a container is: `plan` shows a changed file as a changed service, `up` and `run` recreate it, and
+  `attest` compares what the engine was given.
+- On an architecture on which nothing was recorded, every spelling of a recorded call is granted: where `mkdir` was seen on
+  x86_64, aarch64 has `mkdirat` alone.
+
 ";
 
 #[test]
 fn is_as_kept() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/profiles.md");
     let text =
-        [HEAD.to_owned(), counts(), groups(), calls(), filters(), capabilities(), TAIL.to_owned()].concat();
+        [HEAD.to_owned(), counts(), kept(), groups(), calls(), filters(), capabilities(), TAIL.to_owned()]
+            .concat();
     expect_file![path].assert_eq(&text);
 }
 
@@ -57,6 +91,18 @@ fn counts() -> String {
         writeln!(text, "| `{}` | {} | {} |", base.name(), count(Arch::X86_64), count(Arch::Aarch64)).unwrap();
     }
     text + "\nThe engine's default allows 304 of the same names on x86_64 and 262 on aarch64 (361 with every architecture's own).\n\n"
+}
+
+fn kept() -> String {
+    let mut needs: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, who) in FLOOR {
+        needs.entry(who).or_default().push(format!("`{name}`"));
+    }
+    let mut text = "### What every container keeps\n\n| for | calls |\n|---|---|\n".to_owned();
+    for (who, names) in needs {
+        writeln!(text, "| {who} | {} |", names.join(" ")).unwrap();
+    }
+    text + "\n"
 }
 
 fn groups() -> String {

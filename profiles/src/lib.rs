@@ -12,7 +12,9 @@ mod confine;
 pub mod confinement;
 #[cfg(test)]
 mod documentation;
+pub mod floor;
 pub mod groups;
+pub mod recorded;
 pub mod seccomp;
 pub mod syscalls;
 

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::{self, Row, Test};
 use crate::bases::Base;
-use crate::capability::CAPABILITIES;
 use crate::confinement::{Arch, Kernel};
+use crate::floor;
 use crate::groups::Denied;
+use crate::recorded;
 use crate::syscalls::{SYSCALLS, Syscall};
 
 /// `ENOSYS`.
@@ -93,11 +94,30 @@ pub enum Op {
 
 /// The profile of a base with these capabilities (names without `CAP_`) on this kernel.
 pub fn profile(base: Base, capabilities: &BTreeSet<String>, kernel: &Kernel) -> Profile {
-    let opened = opened(capabilities);
-    let granted = |row: &Syscall| base.groups().contains(&row.group) || opened.contains(row.name);
+    let opened = recorded::opened(capabilities);
+    of(&|row| base.grants(row) || opened.contains(row.name), capabilities, *kernel)
+}
+
+/// The same, granting of it no more than these calls, and what every container needs to start.
+pub fn narrowed(
+    base: Base,
+    calls: &BTreeSet<&str>,
+    capabilities: &BTreeSet<String>,
+    kernel: &Kernel,
+) -> Profile {
+    let opened = recorded::opened(capabilities);
+    let granted = |row: &Syscall| {
+        (base.grants(row) || opened.contains(row.name))
+            && (calls.contains(row.name) || floor::keeps(row.name))
+    };
+    of(&granted, capabilities, *kernel)
+}
+
+/// The profile that grants these rows.
+fn of(granted: &dyn Fn(&Syscall) -> bool, capabilities: &BTreeSet<String>, kernel: Kernel) -> Profile {
     let mut whole: BTreeMap<Outcome, Vec<String>> = BTreeMap::new();
     let mut filtered = Vec::new();
-    for row in SYSCALLS.iter().filter(|row| row.exists(kernel)) {
+    for row in SYSCALLS.iter().filter(|row| row.exists(&kernel)) {
         let outcome = if granted(row) { Outcome::Allow } else { Outcome::Deny(row.group.denied()) };
         match arguments::filter(row.name, capabilities) {
             Some(filter) if outcome == Outcome::Allow => {
@@ -138,12 +158,6 @@ impl Profile {
         let allow = self.syscalls.iter().filter(|rule| rule.action == Action::Allow);
         allow.flat_map(|rule| rule.names.iter().map(String::as_str)).collect()
     }
-}
-
-/// Calls that capabilities open.
-fn opened(capabilities: &BTreeSet<String>) -> BTreeSet<&'static str> {
-    let held = CAPABILITIES.iter().filter(|row| capabilities.contains(row.name));
-    held.flat_map(|row| row.opens.iter().copied()).collect()
 }
 
 /// What a call meets.

@@ -28,6 +28,13 @@ impl Syscall {
     }
 }
 
+impl Syscall {
+    /// The call that does the same on every architecture, where this is the old spelling of one.
+    pub fn modern(&self) -> Option<&'static str> {
+        self.why.split_once("'s old spelling").map(|(modern, _)| modern)
+    }
+}
+
 /// The row of a call by its name.
 pub fn syscall(name: &str) -> Option<&'static Syscall> {
     SYSCALLS.iter().find(|row| row.name == name)

@@ -50,11 +50,16 @@ impl Judged {
 pub fn load_and_admit(global: &GlobalArgs, strict: bool) -> Judged {
     match load(global) {
         Ok(loaded) => {
-            let (admitted, report) = compose::admit(loaded, &Policy { today: today(), strict }, &Files);
+            let (admitted, report) = compose::admit(loaded, &policy(strict), &Files);
             Judged { admitted, report }
         }
         Err(report) => Judged { admitted: None, report },
     }
+}
+
+/// What the policy is told on this machine, today.
+fn policy(strict: bool) -> Policy {
+    Policy { today: today(), strict, calls: profiles::recorded::call }
 }
 
 /// Finds, reads and loads the stack, unjudged.

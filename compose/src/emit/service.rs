@@ -9,7 +9,7 @@ use super::stack::{pairs, text, word};
 use super::tree::Tree;
 use crate::model::{
     Attachment, Bind, Condition, Grant, HealthTest, Healthcheck, Logging, Mount, MountSource, OnExit, Probe,
-    PublishedPort, Restart, Runtime, Service, ServiceOptions, Tmpfs,
+    PublishedPort, Restart, Service, ServiceOptions, Tmpfs,
 };
 use crate::rules::{filesystem, resources, secrets};
 use crate::source::At;
@@ -315,13 +315,10 @@ fn own(options: &ServiceOptions) -> Tree {
         );
     }
     tree.put_full("on_exit", exits);
-    let runtime = options.runtime.as_ref().map(|at| match at.value {
-        Runtime::Generic => "generic",
-        Runtime::Node => "node",
-        Runtime::Go => "go",
-    });
-    tree.put_some("runtime", runtime.map(Tree::text));
+    tree.put_some("runtime", options.runtime.as_ref().map(|at| Tree::text(at.value.name())));
     tree.put_full("exec_from", texts(&options.exec_from));
+    let seccomp = options.seccomp.as_ref().map(|at| at.value.path.display().to_string());
+    tree.put_some("seccomp", seccomp.map(Tree::text));
     tree
 }
 

@@ -25,7 +25,7 @@ pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
     // What `env_file` says holds under `environment`, wherever that stands.
     environment::environment(&mut service, map, context);
     if let Some(node) = map.get("x-supervisor") {
-        service.supervisor = supervisor::options(node, context.problems);
+        service.supervisor = supervisor::options(node, context);
     }
     let says = |key| map.get(key).is_some_and(|n| n.as_text().is_none_or(|t| !t.is_empty()) && !n.is_null());
     if !says("image") && !says("build") && !says("provider") {

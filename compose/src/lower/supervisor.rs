@@ -14,7 +14,7 @@ use crate::shape::{self, NUMBER, SCALAR, Shape, TEXT, TEXTS, WHOLE};
 use crate::source::At;
 use crate::units::Port;
 
-use super::{entries, read, whole};
+use super::{Context, entries, read, recorded, whole};
 
 const fn key(name: &'static str, shape: &'static Shape) -> Key {
     Key { name, class: Class::Accepted, why: "the stack's own key", shape }
@@ -52,6 +52,7 @@ const OPTIONS: Shape = Shape::keys_only(&[
     key("on_exit", &shape::FREE),
     key("runtime", &TEXT),
     key("exec_from", &TEXTS),
+    key("seccomp", &TEXT),
 ]);
 
 /// The top-level `x-supervisor`.
@@ -124,8 +125,10 @@ fn date(text: &str) -> Option<Date> {
 }
 
 /// A service's `x-supervisor`.
-pub(super) fn options(node: &Node, problems: &mut Problems) -> ServiceOptions {
-    shape::check(node, &OPTIONS, "x-supervisor", problems);
+pub(super) fn options(node: &Node, context: &mut Context<'_>) -> ServiceOptions {
+    shape::check(node, &OPTIONS, "x-supervisor", context.problems);
+    let seccomp = node.get("seccomp").and_then(|n| recorded::profile(n, context));
+    let problems = &mut *context.problems;
     let mut on_exit = BTreeMap::new();
     for entry in entries(node.get("on_exit")) {
         let code = entry.key.parse::<u8>().ok();
@@ -143,12 +146,13 @@ pub(super) fn options(node: &Node, problems: &mut Problems) -> ServiceOptions {
         }
         on_exit.extend(code.zip(action).map(|(code, action)| (code, At::file(action, whole(entry)))));
     }
-    let runtime = node.get("runtime").and_then(|n| runtime(n, problems));
+    let runtime = node.get("runtime").and_then(|n| runtime(n, "x-supervisor.runtime", problems));
     let exec_from = node.get("exec_from").and_then(Node::as_list).unwrap_or_default();
     ServiceOptions {
         probe: node.get("probe").and_then(|n| probe(n, problems)),
         on_exit,
         runtime,
+        seccomp,
         exec_from: exec_from.iter().filter_map(|row| place(row, problems)).collect(),
     }
 }
@@ -168,15 +172,12 @@ fn place(row: &Node, problems: &mut Problems) -> Option<At<String>> {
     good.then(|| At::file(path.to_owned(), row.span))
 }
 
-fn runtime(node: &Node, problems: &mut Problems) -> Option<At<Runtime>> {
-    let runtime = match node.as_text()?.as_str() {
-        "generic" => Some(Runtime::Generic),
-        "node" => Some(Runtime::Node),
-        "go" => Some(Runtime::Go),
-        _ => None,
-    };
+/// The name of a base.
+pub(super) fn runtime(node: &Node, key: &str, problems: &mut Problems) -> Option<At<Runtime>> {
+    let text = node.as_text()?;
+    let runtime = Runtime::ALL.into_iter().find(|runtime| runtime.name() == text);
     if runtime.is_none() {
-        read::bad(node, "x-supervisor.runtime", "`generic`, `node` or `go`", problems);
+        read::bad(node, key, "`generic`, `node` or `go`", problems);
     }
     runtime.map(|runtime| At::file(runtime, node.span))
 }

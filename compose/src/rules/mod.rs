@@ -10,6 +10,7 @@ pub(crate) mod image;
 pub(crate) mod isolation;
 pub(crate) mod lifecycle;
 pub(crate) mod network;
+pub(crate) mod recorded;
 pub(crate) mod resources;
 pub(crate) mod secrets;
 
@@ -20,6 +21,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
         identity::RULES,
         isolation::RULES,
+        recorded::RULES,
         filesystem::RULES,
         execution::RULES,
         network::RULES,

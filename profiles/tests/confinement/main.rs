@@ -9,6 +9,7 @@
 
 mod apparmor;
 mod promise;
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,7 +46,11 @@ pub(crate) fn web(text: &str, kernel: Kernel) -> Confinement {
         project_name: Some("shop".to_owned()),
         environment: BTreeMap::new(),
     };
-    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let policy = Policy {
+        today: Date { year: 2026, month: 11, day: 22 },
+        strict: false,
+        calls: profiles::recorded::call,
+    };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let admitted = admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings));
     profiles::confine(&admitted, "web", &kernel).unwrap()

@@ -6,10 +6,12 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use clap::{Subcommand, ValueEnum};
+use compose::model::ServiceOptions;
 use profiles::{AppArmor, Base, Confinement, Kernel, seccomp};
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
+use crate::render::plain;
 use crate::{host, input};
 
 /// Options of `profile`.
@@ -62,9 +64,9 @@ pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
         Failure::new(Exit::Unreadable, format!("there is no service `{service}`"))
             .help(format!("the file has {}", services.join(", ")))
     })?;
-    let runtime = stack.project().services.get(service).and_then(|s| s.supervisor.runtime.as_ref());
+    let options = stack.project().services.get(service).map(|service| &service.supervisor);
     let text = match format {
-        Format::Human => human(Base::of(runtime.map(|runtime| runtime.value)), &confinement, kernel),
+        Format::Human => human(options, &confinement, kernel),
         Format::Engine => format!("{}\n", confinement.seccomp()),
         Format::Flat => profile(&confinement).map_or_else(String::new, |profile| profile.to_pretty_json()),
         Format::Apparmor => apparmor(&confinement).1.to_owned(),
@@ -89,14 +91,23 @@ fn apparmor(confinement: &Confinement) -> (&str, &str) {
 }
 
 /// A few lines for people.
-fn human(base: Base, confinement: &Confinement, kernel: Kernel) -> String {
+fn human(options: Option<&ServiceOptions>, confinement: &Confinement, kernel: Kernel) -> String {
     let mut text = String::new();
     let allowed = profile(confinement).map_or(0, |profile| profile.allowed().len());
+    let base = Base::of(options.and_then(|options| options.runtime.as_ref()).map(|runtime| runtime.value));
+    let whole = seccomp::profile(base, confinement.capabilities(), &kernel).allowed().len();
+    let recorded = options.and_then(|options| options.seccomp.as_ref());
+    let recorded = recorded
+        .map(|at| format!(", recorded in {}, of {whole}", plain(&at.value.path.display().to_string())));
+    let recorded = recorded.unwrap_or_default();
     let capabilities = confinement.capabilities().iter().map(String::as_str).collect::<Vec<_>>();
     let capabilities = if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(", ") };
     let (major, minor) = kernel.version;
     let rows = [
-        ("seccomp", format!("base `{}`, {allowed} calls allowed, of Linux {major}.{minor}", base.name())),
+        (
+            "seccomp",
+            format!("base `{}`, {allowed} calls allowed{recorded}, of Linux {major}.{minor}", base.name()),
+        ),
         ("capabilities", capabilities),
         ("AppArmor", apparmor(confinement).0.to_owned()),
     ];

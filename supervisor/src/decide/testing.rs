@@ -34,7 +34,11 @@ pub(crate) fn want_with(
         environment: BTreeMap::new(),
     };
     let host = MemoryHost::default();
-    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let policy = Policy {
+        today: Date { year: 2026, month: 11, day: 22 },
+        strict: false,
+        calls: profiles::recorded::call,
+    };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let errors: Vec<_> = report
         .findings

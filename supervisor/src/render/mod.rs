@@ -90,8 +90,11 @@ pub(crate) fn judged(text: &str) -> Report {
         environment: std::collections::BTreeMap::new(),
     };
     let host = compose::host::MemoryHost::default();
-    let policy =
-        compose::Policy { today: compose::model::Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let policy = compose::Policy {
+        today: compose::model::Date { year: 2026, month: 11, day: 22 },
+        strict: false,
+        calls: profiles::recorded::call,
+    };
     compose::admit(compose::load(request, &host), &policy, &host).1
 }
 

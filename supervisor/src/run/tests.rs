@@ -50,7 +50,11 @@ fn stack(text: &str) -> Box<Stack> {
         project_name: None,
         environment: BTreeMap::new(),
     };
-    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let policy = Policy {
+        today: Date { year: 2026, month: 11, day: 22 },
+        strict: false,
+        calls: profiles::recorded::call,
+    };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let admitted = admitted.unwrap_or_else(|| panic!("{:?}", report.findings));
     let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: false };

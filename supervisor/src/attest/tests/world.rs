@@ -52,7 +52,11 @@ pub(super) fn world(apparmor: bool) -> Wanted {
         environment: BTreeMap::new(),
     };
     let host = MemoryHost::default();
-    let policy = Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false };
+    let policy = Policy {
+        today: Date { year: 2026, month: 11, day: 22 },
+        strict: false,
+        calls: profiles::recorded::call,
+    };
     let (stack, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let stack = stack.unwrap_or_else(|| panic!("{report:?}"));
     let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor };

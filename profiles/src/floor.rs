@@ -1,0 +1,29 @@
+//! What every container keeps, whatever was recorded: the calls between the filter and the service's own program.
+//!
+//! runc loads the filter and then still is a Go program that closes descriptors, waits for `start` and executes; the
+//! engine's init starts the service and reaps; the dynamic loader and the C library set a process up; a program that
+//! confines itself with Landlock may stand in between. Deliberately absent: what a service itself uses.
+
+/// Whether a call is kept.
+pub fn keeps(name: &str) -> bool {
+    FLOOR.iter().any(|(kept, _)| *kept == name)
+}
+
+/// Each call, and who needs it.
+#[rustfmt::skip]
+pub const FLOOR: &[(&str, &str)] = &[
+    ("access", "loader"), ("arch_prctl", "loader"), ("brk", "loader"), ("clock_gettime", "runc"), ("clone", "init"),
+    ("close", "runc"), ("close_range", "runc"), ("epoll_ctl", "runc"), ("epoll_pwait", "runc"), ("eventfd2", "runc"),
+    ("execve", "runc"), ("exit", "runc"), ("exit_group", "init"), ("faccessat2", "runc"), ("fcntl", "runc"), ("fstat", "runc"),
+    ("fstatfs", "runc"), ("futex", "runc"), ("getcwd", "runc"), ("getdents64", "runc"), ("getpid", "runc"),
+    ("getppid", "init"), ("getrandom", "loader"), ("gettid", "runc"), ("ioctl", "init"), ("kill", "init"),
+    ("landlock_add_rule", "Landlock"), ("landlock_create_ruleset", "Landlock"), ("landlock_restrict_self", "Landlock"),
+    ("lseek", "loader"), ("madvise", "runc"), ("mmap", "loader"), ("mprotect", "loader"), ("munmap", "loader"),
+    ("nanosleep", "runc"), ("newfstatat", "loader"), ("open", "Landlock"), ("openat", "loader"), ("openat2", "runc"),
+    ("pipe2", "runc"), ("poll", "Landlock"), ("ppoll", "Landlock"), ("prctl", "init"), ("pread64", "loader"),
+    ("prlimit64", "loader"), ("read", "runc"), ("readlinkat", "runc"), ("restart_syscall", "kernel"),
+    ("rseq", "loader"), ("rt_sigaction", "init"), ("rt_sigprocmask", "init"), ("rt_sigreturn", "kernel"),
+    ("rt_sigtimedwait", "init"), ("sched_getaffinity", "runc"), ("sched_yield", "runc"), ("set_robust_list", "loader"),
+    ("set_tid_address", "loader"), ("setpgid", "init"), ("sigaltstack", "runc"), ("tgkill", "runc"),
+    ("uretprobe", "kernel"), ("wait4", "init"), ("write", "runc"), ("writev", "Landlock"),
+];

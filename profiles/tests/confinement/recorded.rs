@@ -1,0 +1,213 @@
+//! What a recorded profile does to the promise, and what is said of one that was edited by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use compose::host::MemoryHost;
+use compose::model::Date;
+use compose::{Admitted, Policy, Report, Request, Severity, Source};
+use expect_test::{Expect, expect};
+use profiles::seccomp::Profile;
+use profiles::{Arch, Base, Kernel, floor, seccomp};
+
+use crate::KERNEL;
+
+/// A service of a runtime, and its recorded profile.
+fn judge(service: &str, recorded: &str) -> (Option<Admitted>, Report) {
+    let mut host = MemoryHost::default();
+    host.files.insert("/srv/stack/profiles/web.yaml".into(), recorded.into());
+    let text = format!("services: {{web: {{image: a, {service}}}}}");
+    let request = Request {
+        files: vec![Source::new("compose.yaml", text)],
+        directory: "/srv/stack".into(),
+        project_name: Some("shop".to_owned()),
+        environment: BTreeMap::new(),
+    };
+    let today = Date { year: 2026, month: 11, day: 22 };
+    let policy = Policy { today, strict: false, calls: profiles::recorded::call };
+    compose::admit(compose::load(request, &host), &policy, &host)
+}
+
+const NODE: &str = "x-supervisor: {runtime: node, seccomp: ./profiles/web.yaml}";
+
+/// The errors and warnings in the recorded profile, with their places.
+#[track_caller]
+fn check_findings(service: &str, recorded: &str, expected: &Expect) {
+    let (admitted, report) = judge(service, recorded);
+    let mut text = format!("{}\n", if admitted.is_some() { "admitted" } else { "refused" });
+    for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Note) {
+        let Some(span) = finding.span else { continue };
+        let source = report.sources.get(span.source).unwrap();
+        let place = source.position(span.start);
+        if source.name() != "compose.yaml" || finding.rule.starts_with("SV0") {
+            writeln!(
+                text,
+                "{} {}:{}: {} {}",
+                source.name(),
+                place.line,
+                place.column,
+                finding.rule,
+                finding.message
+            )
+            .unwrap();
+        }
+    }
+    expected.assert_eq(&text);
+}
+
+/// What a recorded profile comes to.
+#[track_caller]
+fn promised(service: &str, recorded: &str, kernel: Kernel) -> Profile {
+    let (admitted, report) = judge(service, recorded);
+    let admitted = admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings));
+    serde_json::from_str(profiles::confine(&admitted, "web", &kernel).unwrap().seccomp()).unwrap()
+}
+
+#[test]
+fn what_was_recorded_and_what_a_container_needs_to_start_is_granted() {
+    let profile = promised(NODE, "base: node\nsyscalls: [mkdir, chmod, read]\n", KERNEL);
+    let recorded = BTreeSet::from(["mkdir", "mkdirat", "chmod", "fchmodat"]);
+    let beside: Vec<_> = profile.allowed().into_iter().filter(|name| !floor::keeps(name)).collect();
+    assert_eq!(beside, recorded.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    for (kept, _) in floor::FLOOR {
+        assert!(profile.allowed().contains(kept), "{kept} is needed to start");
+    }
+}
+
+#[test]
+fn where_it_was_recorded_no_other_spelling_is_granted() {
+    let recorded =
+        "base: node\nrecordings: [{arch: x86_64, when: 2026-11-26}]\nsyscalls: [mkdir, unlinkat]\n";
+    let beside = |arch| {
+        let profile = promised(NODE, recorded, Kernel { arch, ..KERNEL });
+        let names = profile.allowed().into_iter().filter(|name| !floor::keeps(name));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    expect!["mkdir unlinkat"].assert_eq(&beside(Arch::X86_64));
+    expect!["mkdirat unlinkat"].assert_eq(&beside(Arch::Aarch64));
+}
+
+#[test]
+fn a_recorded_profile_is_never_wider_than_its_base() {
+    for base in Base::ALL {
+        for arch in [Arch::X86_64, Arch::Aarch64] {
+            let kernel = Kernel { arch, ..KERNEL };
+            let everything: BTreeSet<&str> =
+                profiles::syscalls::SYSCALLS.iter().map(|row| row.name).collect();
+            let narrowed = seccomp::narrowed(base, &everything, &BTreeSet::new(), &kernel);
+            assert_eq!(narrowed, seccomp::profile(base, &BTreeSet::new(), &kernel), "{}", base.name());
+        }
+    }
+}
+
+#[test]
+fn what_every_container_keeps_is_in_every_base() {
+    for (name, who) in floor::FLOOR {
+        let row =
+            profiles::syscalls::syscall(name).unwrap_or_else(|| panic!("{name}, for {who}, is no call"));
+        assert!(Base::ALL.iter().all(|base| base.grants(row)), "{name}, for {who}, is not in every base");
+    }
+}
+
+#[test]
+fn a_line_that_is_beyond_the_base_or_misspelled_refuses_the_stack_at_its_place() {
+    check_findings(
+        "x-supervisor: {runtime: go, seccomp: ./profiles/web.yaml}",
+        "base: go\nsyscalls:\n  - read\n  - accpet4\n  - ptrace\n  - mkdir\n  - semget\n  - clone3\n",
+        &expect![[r#"
+            refused
+            ./profiles/web.yaml 4:5: SV136 Linux has no system call `accpet4`; did you mean `accept4`?
+            ./profiles/web.yaml 5:5: SV137 `ptrace` is beyond the base `go`: a service has no business in another process; no base grants it
+            ./profiles/web.yaml 6:5: SV137 `mkdir` is beyond the base `go`: mkdirat's old spelling; the base `node` or `generic` grants it
+            ./profiles/web.yaml 7:5: SV137 `semget` is beyond the base `go`: System V semaphores; the base `generic` grants it
+            ./profiles/web.yaml 8:5: SV137 `clone3` is beyond the base `go`: would open what the filter on `clone` closes; no base grants it
+        "#]],
+    );
+}
+
+#[test]
+fn another_base_is_told_and_the_names_are_judged_by_the_services_own() {
+    check_findings(
+        NODE,
+        "base: generic\nsyscalls: [read, semget]\n",
+        &expect![[r#"
+        refused
+        ./profiles/web.yaml 1:7: SV137 recorded within the base `generic`, and the service's is `node`
+        ./profiles/web.yaml 2:18: SV137 `semget` is beyond the base `node`: System V semaphores; the base `generic` grants it
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_no_recorded_profile_cannot_be_read() {
+    check_findings(
+        NODE,
+        "base: node\nsyscall: [read]\n",
+        &expect![[r#"
+        refused
+        ./profiles/web.yaml 1:1: SV016 the recorded profile has no `syscalls`
+        ./profiles/web.yaml 2:1: SV013 unknown key `syscall` in `the recorded profile`
+    "#]],
+    );
+    check_findings(
+        NODE,
+        "base: rust\nsyscalls: [read]\n",
+        &expect![[r#"
+        refused
+        ./profiles/web.yaml 1:7: SV015 `base` is `rust`, not `generic`, `node` or `go`
+    "#]],
+    );
+    check_findings(
+        NODE,
+        "defaultAction: SCMP_ACT_ALLOW\nbase: node\nsyscalls: []\n",
+        &expect![[r#"
+        refused
+        ./profiles/web.yaml 1:1: SV013 unknown key `defaultAction` in `the recorded profile`
+    "#]],
+    );
+    check_findings(
+        NODE,
+        "[read, write]",
+        &expect![[r#"
+        refused
+        ./profiles/web.yaml 1:1: SV014 `the recorded profile` must be a mapping, not a list
+    "#]],
+    );
+    check_findings(
+        NODE,
+        "",
+        &expect![[r#"
+        refused
+        ./profiles/web.yaml 1:1: SV014 `the recorded profile` must be a mapping, not empty
+    "#]],
+    );
+    check_findings(
+        "x-supervisor: {seccomp: ./profiles/gone.yaml}",
+        "",
+        &expect![[r#"
+        refused
+        compose.yaml 1:52: SV001 `/srv/stack/profiles/gone.yaml` does not exist
+    "#]],
+    );
+    check_findings(
+        "x-supervisor: {seccomp: 'https://example.com/a.yaml'}",
+        "",
+        &expect![[r#"
+        refused
+        compose.yaml 1:52: SV025 `https://example.com/a.yaml` is not a file of this machine
+    "#]],
+    );
+}
+
+#[test]
+fn every_old_spelling_has_a_modern_one_that_is_everywhere() {
+    let mut pairs = 0;
+    for row in profiles::syscalls::SYSCALLS {
+        let Some(modern) = row.modern() else { continue };
+        let modern =
+            profiles::syscalls::syscall(modern).unwrap_or_else(|| panic!("{}: {}", row.name, row.why));
+        assert!(row.x86_64_only && !modern.x86_64_only, "{} and {}", row.name, modern.name);
+        pairs += 1;
+    }
+    assert!(pairs > 30, "{pairs}");
+}
