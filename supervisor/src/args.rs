@@ -68,6 +68,9 @@ pub struct GlobalArgs {
     /// Colours and movement on the terminal
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub ansi: Ansi,
+    /// How the progress of what takes time is shown, in place of `COMPOSE_PROGRESS`
+    #[arg(long, global = true, value_enum, value_name = "HOW")]
+    pub progress: Option<Progress>,
     /// The same as `--ansi never`
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -85,7 +88,29 @@ pub enum Ansi {
     Always,
 }
 
+/// How the progress of what takes time is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// `tty` on a terminal, else `plain`
+    #[default]
+    Auto,
+    /// Lines that change in place
+    Tty,
+    /// A line a change
+    Plain,
+    /// One JSON object a change and one at the end, on standard output
+    Json,
+    /// Nothing but failures
+    Quiet,
+}
+
 impl GlobalArgs {
+    /// How progress is shown: `--progress`, else `COMPOSE_PROGRESS`, in which a word that is not known counts as `auto`.
+    pub fn progress(&self) -> Progress {
+        let variable = || Progress::from_str(&std::env::var("COMPOSE_PROGRESS").ok()?, true).ok();
+        self.progress.or_else(variable).unwrap_or_default()
+    }
+
     /// Whether to colour what goes to a stream that is, or is not, a terminal.
     pub fn colours(&self, terminal: bool) -> bool {
         match self.ansi {

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use crate::engine::PullProgress;
 use crate::render::plain;
 
+/// How wide the column of subjects is, where there is room for it.
+const SUBJECT: usize = 40;
+
 /// News of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -56,6 +59,8 @@ pub enum Style {
         colours: bool,
         /// Rows that fit on the terminal.
         rows: usize,
+        /// Columns: a line that wraps would be two rows.
+        columns: usize,
     },
     /// One line a change.
     Plain,
@@ -121,7 +126,7 @@ impl<W: Write> Printer<W> {
             Style::Quiet => Ok(()),
             Style::Plain => self.plain(progress),
             Style::Json => self.json(progress),
-            Style::Live { colours, rows } => self.live(progress, colours, rows),
+            Style::Live { colours, rows, columns } => self.live(progress, colours, rows, columns),
         };
     }
 
@@ -145,7 +150,7 @@ impl<W: Write> Printer<W> {
         writeln!(self.out, "{line}")
     }
 
-    fn live(&mut self, progress: &Progress, colours: bool, room: usize) -> io::Result<()> {
+    fn live(&mut self, progress: &Progress, colours: bool, room: usize, width: usize) -> io::Result<()> {
         let row = self.rows.entry(progress.step).or_insert_with(|| Row {
             subject: progress.subject.clone(),
             text: String::new(),
@@ -157,28 +162,29 @@ impl<W: Write> Printer<W> {
         row.mark = mark(&progress.phase);
         row.took = (row.mark != Mark::Working).then(|| row.began.elapsed());
         if self.rows.len() > room {
-            return self.overflow(progress, colours);
+            return self.overflow(progress, colours, width);
         }
         if self.drawn > 0 {
             write!(self.out, "\u{1b}[{}A", self.drawn)?;
         }
         for row in self.rows.values() {
-            writeln!(self.out, "\r\u{1b}[2K{}", line(row, colours))?;
+            writeln!(self.out, "\r\u{1b}[2K{}", line(row, colours, width))?;
         }
         self.drawn = self.rows.len();
         self.out.flush()
     }
 
     /// More rows than the terminal has: from here on each end is a line of its own.
-    fn overflow(&mut self, progress: &Progress, colours: bool) -> io::Result<()> {
+    fn overflow(&mut self, progress: &Progress, colours: bool, width: usize) -> io::Result<()> {
         match self.rows.get(&progress.step) {
-            Some(row) if row.mark != Mark::Working => writeln!(self.out, "{}", line(row, colours)),
+            Some(row) if row.mark != Mark::Working => writeln!(self.out, "{}", line(row, colours, width)),
             _ => Ok(()),
         }
     }
 }
 
-fn line(row: &Row, colours: bool) -> String {
+/// A row, cut to the terminal's width: sign, subject, text, time.
+fn line(row: &Row, colours: bool, width: usize) -> String {
     let (sign, colour) = match row.mark {
         Mark::Working => ('\u{2026}', "36"),
         Mark::Done => ('\u{2714}', "32"),
@@ -187,12 +193,14 @@ fn line(row: &Row, colours: bool) -> String {
         Mark::Left => ('-', "2"),
     };
     let took = row.took.map(|took| format!("  {:.1}s", took.as_secs_f64())).unwrap_or_default();
-    let text: String = row.text.chars().take(60).collect();
-    let subject = row.subject.to_string();
+    let room = width.saturating_sub(5 + took.chars().count());
+    let subject: String = row.subject.to_string().chars().take(room).collect();
+    let subject = format!("{subject:<width$}", width = SUBJECT.min(room));
+    let text: String = row.text.chars().take(room.saturating_sub(subject.chars().count())).collect();
     if colours {
-        format!(" \u{1b}[{colour}m{sign}\u{1b}[0m {subject:<40} \u{1b}[{colour}m{text}\u{1b}[0m{took}")
+        format!(" \u{1b}[{colour}m{sign}\u{1b}[0m {subject} \u{1b}[{colour}m{text}\u{1b}[0m{took}")
     } else {
-        format!(" {sign} {subject:<40} {text}{took}")
+        format!(" {sign} {subject} {text}{took}")
     }
 }
 
@@ -275,7 +283,7 @@ mod tests {
     #[test]
     fn a_terminal_gets_lines_that_change_in_place() {
         check(
-            Style::Live { colours: false, rows: 20 },
+            Style::Live { colours: false, rows: 20, columns: 100 },
             expect![[r#"
             CRESC[2K … container shop-web-1                     Creating
             ESC[1ACRESC[2K … container shop-web-1                     Creating

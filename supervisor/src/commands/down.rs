@@ -43,7 +43,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let mut plan = down(&project, wanted.as_ref(), &seen, volumes);
     shared::announce(&plan)?;
     shared::with_grace(&mut plan, args.timeout);
-    if plan.is_empty() && !args.output.json && !args.output.quiet {
+    if plan.is_empty() && args.output.is_for_people(global) {
         eprintln!("nothing of project `{project}` is there");
     }
     let wanted = wanted.unwrap_or_else(|| Wanted { project: project.clone(), ..Wanted::default() });

@@ -13,9 +13,11 @@ use tokio::sync::mpsc;
 
 use crate::args::GlobalArgs;
 use crate::decide::seen::State;
-use crate::engine::{Channel, Docker, Engine as _, ExecIo, ExecSpec, Scope};
+use crate::engine::{Channel, Docker, Engine as _, ExecIo, ExecSpec};
 use crate::exit::{Exit, Failure};
 use crate::{input, session};
+
+use super::shared;
 
 /// Options of `exec`.
 #[derive(Debug, clap::Args)]
@@ -46,13 +48,7 @@ pub struct Args {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
-    let seen = session.engine.observe(&Scope::project(&project)).await?;
-    let container = seen.containers.iter().find(|container| {
-        container.service.as_ref() == Some(&args.service) && container.number == Some(args.index)
-    });
-    let Some(container) = container else {
-        return Err(super::logs::nothing(&project, std::slice::from_ref(&args.service)));
-    };
+    let container = shared::replica(&session.engine, &project, &args.service, args.index).await?;
     if container.state != State::Running {
         return Err(Failure::new(Exit::Failed, format!("container `{}` does not run", container.name))
             .help(format!("see `supervisor logs {0}`; start it with `supervisor start {0}`", args.service)));

@@ -15,6 +15,9 @@ use crate::exit::{Exit, Failure};
 use crate::render::plain;
 use crate::{input, session};
 
+use super::shared::nothing;
+use super::when;
+
 /// Colours of the prefixes, in turn.
 const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
 /// Longer lines are cut into pieces of this, in bytes.
@@ -54,8 +57,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let query = LogQuery {
         follow: args.follow,
         tail: tail(&args.tail)?,
-        since: args.since.as_deref().map(|text| time(text, now)).transpose()?,
-        until: args.until.as_deref().map(|text| time(text, now)).transpose()?,
+        since: when::maybe(args.since.as_ref(), now)?,
+        until: when::maybe(args.until.as_ref(), now)?,
         timestamps: args.timestamps,
     };
     let project = input::project_name(global)?;
@@ -206,16 +209,6 @@ impl Lines {
     }
 }
 
-pub(crate) fn nothing(project: &str, services: &[String]) -> Failure {
-    let what = match services {
-        [] => format!("project `{project}` has no containers"),
-        [service] => format!("project `{project}` has no container of service `{service}`"),
-        several => format!("project `{project}` has no containers of services `{}`", several.join("`, `")),
-    };
-    Failure::new(Exit::Failed, what)
-        .help("`supervisor up` makes them; `supervisor ps --all` shows what is there")
-}
-
 fn tail(text: &str) -> Result<Option<u64>, Failure> {
     if text == "all" {
         return Ok(None);
@@ -226,41 +219,9 @@ fn tail(text: &str) -> Result<Option<u64>, Failure> {
     Ok(Some(lines))
 }
 
-/// A time, or how long ago.
-fn time(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    let wrong = || {
-        Failure::new(Exit::Unreadable, format!("`{text}` is no time"))
-            .help("write a time such as 2026-01-31T12:00:00Z, seconds since 1970, or how long ago, such as 90s or 1h30m")
-    };
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    if let Ok(seconds) = text.parse::<i64>() {
-        return Timestamp::from_second(seconds).map_err(|_| wrong());
-    }
-    let ago: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    now.checked_sub(ago).map_err(|_| wrong())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expect: &str) {
-        let now: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
-        let got = time(text, now).map_or_else(|failure| failure.to_string(), |at| at.to_string());
-        assert!(got.starts_with(expect), "{got}");
-    }
-
-    #[test]
-    fn times_are_read_as_a_compose_user_writes_them() {
-        check("2026-01-30T10:00:00Z", "2026-01-30T10:00:00Z");
-        check("1769860800", "2026-01-31T12:00:00Z");
-        check("10m", "2026-01-31T11:50:00Z");
-        check("1h30m", "2026-01-31T10:30:00Z");
-        check("yesterday", "error: `yesterday` is no time");
-    }
 
     #[test]
     fn lines_of_containers_are_never_mixed() {

@@ -5,11 +5,17 @@
 pub mod attest;
 pub mod check;
 pub mod config;
+pub mod cp;
 pub mod down;
+pub mod events;
 pub mod exec;
+pub mod images;
 pub mod init;
+pub mod kill;
 pub mod logs;
+pub mod pause;
 pub mod plan;
+pub mod port;
 pub mod profile;
 pub mod ps;
 pub mod pull;
@@ -22,6 +28,9 @@ pub mod stats;
 pub mod stop;
 pub mod top;
 pub mod up;
+pub mod volumes;
+pub mod wait;
+mod when;
 
 use std::process::ExitCode;
 
@@ -59,8 +68,26 @@ pub enum Command {
     Restart(restart::Args),
     /// Fetch the images of services
     Pull(pull::Args),
+    /// Freeze services where they are
+    Pause(pause::Args),
+    /// Let services go on that are frozen
+    Unpause(pause::Args),
+    /// Send services a signal
+    Kill(kill::Args),
+    /// Wait until services have ended
+    Wait(wait::Args),
     /// Run a program in a running service
     Exec(exec::Args),
+    /// Copy files between a service and this machine
+    Cp(cp::Args),
+    /// Print what happens to the stack's containers
+    Events(events::Args),
+    /// Print where a port of a service is published
+    Port(port::Args),
+    /// List the images of the stack's containers
+    Images(images::Args),
+    /// List the stack's volumes
+    Volumes(volumes::Args),
     /// List the processes of services
     Top(top::Args),
     /// Show what services use
@@ -103,7 +130,16 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Stop(args) => block_on(stop::run(global, &args)),
         Command::Restart(args) => block_on(restart::run(global, &args)),
         Command::Pull(args) => block_on(pull::run(global, &args)),
+        Command::Pause(args) => block_on(pause::pause(global, &args)),
+        Command::Unpause(args) => block_on(pause::unpause(global, &args)),
+        Command::Kill(args) => block_on(kill::run(global, &args)),
+        Command::Wait(args) => block_on(wait::run(global, &args)),
         Command::Exec(args) => block_on(exec::run(global, &args)),
+        Command::Cp(args) => block_on(cp::run(global, &args)),
+        Command::Events(args) => block_on(events::run(global, &args)),
+        Command::Port(args) => block_on(port::run(global, &args)),
+        Command::Images(args) => block_on(images::run(global, &args)),
+        Command::Volumes(args) => block_on(volumes::run(global, &args)),
         Command::Top(args) => block_on(top::run(global, &args)),
         Command::Stats(args) => block_on(stats::run(global, &args)),
     }

@@ -122,7 +122,7 @@ fn status(container: &Inspected, now: Timestamp) -> String {
     }
 }
 
-fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs().max(0);
     let (number, unit) = match seconds {
         0..60 => (seconds, "second"),

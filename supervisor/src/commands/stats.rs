@@ -109,7 +109,7 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 /// `812.4MiB`, one digit.
-fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let unit = UNITS.into_iter().find(|(_, size)| number >= *size);
     unit.map_or_else(

@@ -107,7 +107,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if args.services.is_empty() && wanted.inactive.is_empty() {
         sweep(&writer.folder, &contents, wanted.services.values().flat_map(|service| &service.containers));
     }
-    let ends = args.detach || args.wait || args.no_start || args.output.json || args.output.quiet;
+    let ends = args.detach || args.wait || args.no_start || !args.output.is_for_people(global);
     if ends || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Ok(Exit::Done);
     }
@@ -134,7 +134,7 @@ async fn attached(
     let seen = crate::engine::Engine::observe(&session.engine, &crate::engine::Scope::wanted(wanted)).await?;
     let names: BTreeSet<String> = services.iter().cloned().collect();
     let plan = crate::decide::plan::stop(wanted, &seen, &names);
-    let output = OutputArgs { json: false, quiet: false };
+    let output = OutputArgs::default();
     tokio::select! {
         outcome = shared::carry_out(global, output, &session.engine, &shared::NoMachine, wanted, &plan) => {
             outcome?;

@@ -3,6 +3,7 @@
 //! Deliberately absent: decisions. A method does what it is told and says what it saw.
 
 pub mod address;
+pub mod by_hand;
 pub mod docker;
 pub mod error;
 pub mod port;

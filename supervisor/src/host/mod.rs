@@ -5,4 +5,6 @@ pub mod contents;
 pub mod files;
 pub mod kernel;
 pub mod lock;
+pub mod pack;
 pub mod state;
+pub mod unpack;

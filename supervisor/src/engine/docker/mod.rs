@@ -3,6 +3,7 @@
 //! Every request carries the version that was agreed on, so that a newer engine answers as the one that we know.
 //! Deliberately absent: decisions, retries, and anything of a request's body in a log line or error.
 
+mod by_hand;
 mod create;
 mod failure;
 mod image;

@@ -1,0 +1,61 @@
+//! What a person asks of an engine and no plan does: values of the requests behind `events`, `images`, `volumes`, `cp`.
+//!
+//! Deliberately absent: the requests (`docker/by_hand.rs`), and anything that healing or a plan relies on (`port`).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+/// Something that happened to a container, in the engine's own word for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When, by the engine's clock.
+    pub at: Timestamp,
+    /// Engine id of the container.
+    pub id: String,
+    /// Service by our label.
+    pub service: Option<String>,
+    /// Such as `start`, `die`, `health_status: healthy`.
+    pub action: String,
+    /// What the engine says besides: `name`, `image`, `exitCode`, `signal`; labels are left out.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// An image as the engine keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredImage {
+    /// `sha256:…`.
+    pub id: String,
+    /// `name:tag`.
+    pub tags: Vec<String>,
+    /// `name@sha256:…`.
+    pub digests: Vec<String>,
+    /// Bytes on the disk, shared layers included.
+    pub size: u64,
+    /// When it was built.
+    pub created: Option<Timestamp>,
+}
+
+/// A volume as the engine keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredVolume {
+    /// Engine name.
+    pub name: String,
+    /// Such as `local`.
+    pub driver: String,
+    /// Path on the host.
+    pub place: String,
+    /// Project by our label, if it carries one.
+    pub project: Option<String>,
+}
+
+/// What a path in a container names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    /// A folder.
+    Folder,
+    /// A symbolic link, and where it points as it is written.
+    Link(String),
+    /// A file, or something else that is none of the above.
+    File,
+}
