@@ -10,7 +10,7 @@ use profiles::Confinement;
 use profiles::confinement::Kernel;
 
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
-use crate::decide::spec::{Restart, Wanted};
+use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::decide::wanted::{Given, Restarts, WantedError, is_active, wanted};
 use crate::engine::{Engine, EngineError, Scope};
 use crate::host::contents::{Contents, ContentsError};
@@ -25,7 +25,7 @@ pub struct Wish {
     pub profiles: BTreeSet<String>,
     /// Who starts containers again after an exit.
     pub restarts: Restarts,
-    /// A supervisor may have changed the engine's restart policies since the containers were made.
+    /// Somebody of ours may have changed in place since what the containers' labels say of their making.
     pub restarts_unsure: bool,
 }
 
@@ -38,6 +38,8 @@ pub struct Prepared {
     pub seen: Seen,
     /// What secrets and configs hold.
     pub contents: Contents,
+    /// What can be changed in place will not be as some container's labels say: the next look has to ask.
+    pub labels_are_past: bool,
 }
 
 /// Why a stack could not be prepared.
@@ -139,11 +141,19 @@ pub async fn prepare<E: Engine>(
     let wanted = stack.wanted(&images, wish.restarts)?;
     let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;
     seen.images = images;
-    let restarts = wanted_restarts(&wanted);
-    for container in seen.containers.iter_mut().filter(|c| asks_for_restart(c, &restarts, wish)) {
-        container.restart = Some(engine.inspect(&container.id).await?.restart);
+    let specs = wanted.services.values().flat_map(|service| &service.containers);
+    let specs: BTreeMap<&str, &ContainerSpec> = specs.map(|spec| (spec.name.as_str(), spec)).collect();
+    let unsure = |container: &&mut SeenContainer| {
+        specs.get(container.name.as_str()).is_some_and(|spec| is_unsure(container, spec, wish))
+    };
+    let mut labels_are_past = false;
+    for container in seen.containers.iter_mut().filter(unsure) {
+        let inspected = engine.inspect(&container.id).await?;
+        let wanted = specs.get(container.name.as_str()).map(|spec| (spec.restart, spec.bounds())).unzip();
+        labels_are_past |= (container.restart, container.bounds) != wanted;
+        (container.restart, container.bounds) = (Some(inspected.restart), Some(inspected.bounds()));
     }
-    Ok(Prepared { wanted, seen, contents: stack.contents })
+    Ok(Prepared { wanted, seen, contents: stack.contents, labels_are_past })
 }
 
 /// The wanted state for the order of its services and their graces alone: all of them, without images and contents.
@@ -153,16 +163,8 @@ pub fn order_only(admitted: Admitted, wish: &Wish) -> Option<Wanted> {
     stack.wanted(&BTreeMap::new(), wish.restarts).ok()
 }
 
-fn wanted_restarts(wanted: &Wanted) -> BTreeMap<String, Restart> {
-    let containers = wanted.services.values().flat_map(|service| &service.containers);
-    containers.map(|spec| (spec.name.clone(), spec.restart)).collect()
-}
-
-/// The engine's list does not tell restart policies, and a request a container is too many: only where the label
-/// says another policy than is wanted, or somebody may have changed it, is the engine asked.
-fn asks_for_restart(seen: &SeenContainer, wanted: &BTreeMap<String, Restart>, wish: &Wish) -> bool {
-    match (wanted.get(&seen.name), seen.restart) {
-        (Some(wanted), labelled) => wish.restarts_unsure || labelled != Some(*wanted),
-        (None, _) => false,
-    }
+/// The engine's list does not tell what can be changed in place, and a request a container is too many: only where a
+/// label says something else than is wanted, or somebody may have changed it, is the engine asked.
+fn is_unsure(seen: &SeenContainer, spec: &ContainerSpec, wish: &Wish) -> bool {
+    wish.restarts_unsure || seen.restart != Some(spec.restart) || seen.bounds != Some(spec.bounds())
 }

@@ -58,7 +58,7 @@ impl Writer {
         Wish { restarts_unsure: self.lock.settled() != word(restarts), ..wish(global, restarts) }
     }
 
-    /// Remembers that every restart policy is as it was wanted. It is a hint: failing to write it costs requests.
+    /// Remembers that what can be changed in place is as the labels say. It is a hint: failing to write it costs requests.
     pub fn settle(&mut self, restarts: Restarts) {
         if let Err(error) = self.lock.settle(word(restarts)) {
             tracing::warn!(%error, "cannot write the lock file");
@@ -79,6 +79,13 @@ pub fn restarts(global: &GlobalArgs, project: &str) -> Restarts {
         Some(holder) if holder.contains("`run`") => Restarts::Ours,
         _ => Restarts::Engine,
     }
+}
+
+/// What a command line wants of a stack that it compares with what runs, and does not change.
+pub fn compare(global: &GlobalArgs, project: &str) -> Wish {
+    let restarts = restarts(global, project);
+    let settled = lock::settled(&state::place(global.state_dir.as_deref(), project));
+    Wish { restarts_unsure: settled != word(restarts), ..wish(global, restarts) }
 }
 
 /// What a command line wants of a stack that it only looks at.

@@ -225,3 +225,43 @@ fn restarts_change_hands_between_up_and_run_without_a_new_container() {
     assert_eq!(proxy.take().len(), 5, "nothing is unsure any more");
     assert_eq!((id(&bed, "db"), id(&bed, "web")), before);
 }
+
+#[test]
+fn limits_and_networks_are_changed_without_a_new_container() {
+    let bed = Bed::new("engine");
+    let image = image::busybox(&bed.engine);
+    let file = two(&image, "hello", 208);
+    bed.write("compose.yaml", &file);
+    bed.supervisor(&["up"]).expect(0);
+    let before = (id(&bed, "db"), id(&bed, "web"));
+    let started = |service: &str| bed.engine.inspect(&bed.container(service))["State"]["StartedAt"].clone();
+    let starts = (started("db"), started("web"));
+
+    let other = file.replace("mem_limit: 32m", "mem_limit: 48m\n    pids_limit: 40\n    cpus: 0.25");
+    let other = other.replace("networks: [back]", "networks: [back, side]");
+    let other = other.replace("\nnetworks:\n", "\nnetworks:\n  side: {internal: true}\n");
+    assert_ne!(other, file);
+    bed.write("compose.yaml", &other);
+    let plan = bed.supervisor(&["plan"]).expect(3);
+    assert!(plan.out.contains("memory, processor and process limits are not as wanted"), "{}", plan.out);
+    bed.supervisor(&["up"]).expect(0);
+    let db = bed.engine.inspect(&bed.container("db"));
+    let host = &db["HostConfig"];
+    assert_eq!((&host["Memory"], &host["MemorySwap"]), (&json!(48 << 20), &json!(48 << 20)));
+    assert_eq!((&host["NanoCpus"], &host["PidsLimit"]), (&json!(250_000_000), &json!(40)));
+    let side = &db["NetworkSettings"]["Networks"][format!("{}_side", bed.project)];
+    assert!(side["Aliases"].as_array().unwrap().contains(&json!("db")), "{side}");
+    assert_eq!((id(&bed, "db"), id(&bed, "web")), before);
+    assert_eq!((started("db"), started("web")), starts, "nothing was restarted");
+    bed.supervisor(&["plan"]).expect(0);
+
+    // And back.
+    bed.write("compose.yaml", &file);
+    bed.supervisor(&["up"]).expect(0);
+    let db = bed.engine.inspect(&bed.container("db"));
+    assert_eq!(db["HostConfig"]["Memory"], json!(32 << 20));
+    assert_eq!(db["NetworkSettings"]["Networks"].as_object().unwrap().len(), 1);
+    assert_eq!((id(&bed, "db"), id(&bed, "web")), before);
+    assert_eq!((started("db"), started("web")), starts, "nothing was restarted");
+    bed.supervisor(&["plan"]).expect(0);
+}

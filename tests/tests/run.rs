@@ -298,3 +298,42 @@ fn two_at_once_do_not_fight() {
     let second = bed.supervisor(&["run", "--state-dir", state.to_str().unwrap()]).expect(4);
     assert!(second.err.contains("is being changed by process"), "{}", second.err);
 }
+
+#[test]
+fn what_somebody_changed_behind_its_back_is_put_right_as_it_runs() {
+    let bed = serving("run-drift");
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    let before = identity(&bed);
+    let name = bed.container("web");
+    let network = format!("{}_back", bed.project);
+    let much = serde_json::json!({"Memory": 512 << 20, "MemorySwap": 512 << 20});
+    bed.engine.post(&format!("/containers/{name}/update"), &much);
+    wait::until("the limit of the file", || {
+        (bed.engine.inspect(&name)["HostConfig"]["Memory"] == 64 << 20).then_some(())
+    });
+    bed.engine.post(&format!("/containers/{name}/rename?name={name}-other"), &Value::Null);
+    wait::until("the name of the file", || {
+        (bed.engine.inspect(&before.0)["Name"] == format!("/{name}")).then_some(())
+    });
+    daemon.until_healthy();
+    bed.engine.post(
+        &format!("/containers/{name}/update"),
+        &serde_json::json!({"RestartPolicy": {"Name": "always"}}),
+    );
+    wait::until("the engine to be no restarter", || {
+        (bed.engine.inspect(&name)["HostConfig"]["RestartPolicy"]["Name"] == "no").then_some(())
+    });
+    let other = bed.engine.post("/networks/create", &serde_json::json!({"Name": format!("{network}-other"), "Internal": true, "Labels": {"supervisor.project": bed.project}}));
+    bed.engine.post(
+        &format!("/networks/{}/connect", other["Id"].as_str().unwrap()),
+        &serde_json::json!({"Container": name}),
+    );
+    wait::until("the networks of the file", || {
+        let networks = bed.engine.inspect(&name)["NetworkSettings"]["Networks"].clone();
+        (networks.as_object().unwrap().keys().collect::<Vec<_>>() == [&network]).then_some(())
+    });
+    assert_eq!(identity(&bed), before, "{}", daemon.log());
+    let status = daemon.status();
+    assert_eq!(container(&status)["restarts"], 0);
+}

@@ -196,7 +196,11 @@ pub(crate) fn subject(step: &Step) -> Subject {
         | Step::Stop { name, .. }
         | Step::Remove { name, .. }
         | Step::Unpause { name, .. }
-        | Step::SetRestart { name, .. } => ("container", name),
+        | Step::SetRestart { name, .. }
+        | Step::SetBounds { name, .. }
+        | Step::Connect { name, .. }
+        | Step::Disconnect { name, .. }
+        | Step::Rename { name, .. } => ("container", name),
     };
     Subject { kind, name: name.clone() }
 }
@@ -218,7 +222,10 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
         },
         Step::Stop { .. } => ("stop", "Stopping", "Stopped"),
         Step::Unpause { .. } => ("unpause", "Unpausing", "Unpaused"),
-        Step::SetRestart { .. } => ("change", "Changing", "Changed"),
+        Step::SetRestart { .. } | Step::SetBounds { .. } => ("change", "Changing", "Changed"),
+        Step::Connect { .. } => ("connect", "Connecting", "Connected"),
+        Step::Disconnect { .. } => ("disconnect", "Disconnecting", "Disconnected"),
+        Step::Rename { .. } => ("rename", "Renaming", "Renamed"),
     }
 }
 

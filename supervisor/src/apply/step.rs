@@ -38,6 +38,10 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::Remove { id, .. } => engine.remove(id).await?,
         Step::Unpause { id, .. } => engine.unpause(id).await?,
         Step::SetRestart { id, restart, .. } => engine.set_restart(id, *restart).await?,
+        Step::SetBounds { id, bounds, .. } => engine.set_bounds(id, *bounds).await?,
+        Step::Connect { id, network, at, .. } => engine.connect(id, network, at).await?,
+        Step::Disconnect { id, network, .. } => engine.disconnect(id, network).await?,
+        Step::Rename { id, to, .. } => engine.rename(id, to).await?,
     }
     Ok(Ended::Well)
 }

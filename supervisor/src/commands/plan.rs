@@ -71,7 +71,7 @@ impl Args {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let stack = input::admitted(global)?;
     let session = session::open(global).await?;
-    let wish = session::wish(global, session::restarts(global, &stack.project().name));
+    let wish = session::compare(global, &stack.project().name);
     let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
     let plan = plan_with(&prepared.wanted, &prepared.seen, &args.choice());
     let text = match args.format {

@@ -136,7 +136,7 @@ pub(crate) async fn existing(
     let session = session::open(global).await?;
     let folder = host::state::project(global.state_dir.as_deref(), &stack.project().name)?;
     let wish = session::wish(global, Restarts::Engine);
-    let Prepared { wanted, seen, contents } = pipeline::prepare(&session.engine, stack, &wish).await?;
+    let Prepared { wanted, seen, contents, .. } = pipeline::prepare(&session.engine, stack, &wish).await?;
     let machine = ThisMachine { contents: &contents, folder: &folder, socket: &session.socket };
     let mut plan = plan(&wanted, &seen, &services.iter().cloned().collect());
     announce(&plan)?;

@@ -86,7 +86,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     for advice in version::advice(&session.version).into_iter().chain(kernel::advice(&wish.kernel)) {
         eprintln!("warning: {advice}");
     }
-    let pipeline::Prepared { wanted, seen, contents } =
+    let pipeline::Prepared { wanted, seen, contents, labels_are_past } =
         pipeline::prepare(&session.engine, stack, &wish).await?;
     let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
 
@@ -103,7 +103,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         return Ok(print(&plan));
     }
     shared::carry_out(global, args.output, &session.engine, &machine, &wanted, &plan).await?;
-    writer.settle(Restarts::Engine);
+    if !labels_are_past {
+        writer.settle(Restarts::Engine);
+    }
     if args.services.is_empty() && wanted.inactive.is_empty() {
         sweep(&writer.folder, &contents, wanted.services.values().flat_map(|service| &service.containers));
     }

@@ -1,7 +1,8 @@
 //! The wanted state's hash: SHA-256 over canonical JSON of what is really sent.
 //!
-//! Covers the image by id, the confinement and contents by their hash; not the spelling of the image nor the
-//! restart policy, which can be changed in place. Deliberately absent: any use as a secret's commitment; whoever
+//! Covers the image by id, the confinement and contents by their hash; not the spelling of the image, nor what can be
+//! changed on a living container: its restart policy, its [`Bounds`](super::spec::Bounds), and the networks that it is
+//! on under its service's name alone. Deliberately absent: any use as a secret's commitment; whoever
 //! can read the labels can read the container's environment too.
 
 use std::collections::BTreeMap;
@@ -37,27 +38,51 @@ const PARTS: &[(&str, &[&str])] = &[
 
 /// What the hash leaves out, with the reason in this file's head.
 const UNHASHED: &[&str] = &["image", "restart"];
+/// What it leaves out of the confinement's limits.
+const UNHASHED_LIMITS: &[&str] = &["memory", "nano_cpus", "pids"];
 
 /// The hash of a container's spec, in hexadecimal.
 pub fn container(spec: &ContainerSpec) -> String {
-    hex(&canonical_without(spec, UNHASHED))
+    hex(&lasting(spec))
 }
 
 /// The hash of a network's spec, in hexadecimal.
 pub fn network(spec: &NetworkSpec) -> String {
-    hex(&canonical_without(spec, &[]))
+    hex(&canonical(spec))
 }
 
 /// The hash of a volume's spec, in hexadecimal.
 pub fn volume(spec: &VolumeSpec) -> String {
-    hex(&canonical_without(spec, &[]))
+    hex(&canonical(spec))
+}
+
+/// What of a container cannot be changed while it lives.
+fn lasting(spec: &ContainerSpec) -> Value {
+    let mut value = canonical(spec);
+    remove(Some(&mut value), UNHASHED);
+    remove(value.pointer_mut("/confinement/limits"), UNHASHED_LIMITS);
+    let plain: Vec<&str> = spec
+        .networks
+        .iter()
+        .filter(|(_, at)| at.is_plain(&spec.service))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    remove(value.get_mut("networks"), &plain);
+    value
+}
+
+fn remove(value: Option<&mut Value>, names: &[&str]) {
+    let Some(Value::Object(fields)) = value else { return };
+    for name in names {
+        fields.remove(*name);
+    }
 }
 
 /// Short hashes of a container's parts, as the label holds them: `command=1a2b,image=3c4d`.
 ///
 /// Four digits each: enough to name what changed (the whole hash decides whether), too few to search a secret by.
 pub fn parts(spec: &ContainerSpec) -> String {
-    let fields = canonical_without(spec, UNHASHED);
+    let fields = lasting(spec);
     let parts: BTreeMap<&str, String> = PARTS
         .iter()
         .map(|(part, names)| {
@@ -88,14 +113,8 @@ pub fn changed_parts<'a>(seen: &'a str, wanted: &'a str) -> Vec<&'a str> {
 
 /// The spec as JSON with sorted keys and without nulls and empty maps, so that a field that a later version adds
 /// leaves the hash of a spec that does not use it.
-fn canonical_without<T: Serialize>(spec: &T, left_out: &[&str]) -> Value {
-    let mut value = serde_json::to_value(spec).unwrap_or(Value::Null);
-    if let Value::Object(fields) = &mut value {
-        for name in left_out {
-            fields.remove(*name);
-        }
-    }
-    prune(value)
+fn canonical<T: Serialize>(spec: &T) -> Value {
+    prune(serde_json::to_value(spec).unwrap_or(Value::Null))
 }
 
 fn prune(value: Value) -> Value {
@@ -165,7 +184,12 @@ volumes: {data: {}}
         check("[serve]", "[serve, --fast]", expect!["changed: command"]);
         check("[serve]", "[]", expect!["changed: command"]);
         check("user: 1000:1000", "user: 1001:1000", expect!["changed: mounts, user"]);
-        check("64m", "65m", expect!["changed: limits"]);
+        check("mem_limit", "ulimits: {nofile: 99}\n    mem_limit", expect!["changed: limits"]);
+        check(
+            "mem_limit",
+            "networks: {default: {aliases: [www]}}\n    mem_limit",
+            expect!["changed: networks"],
+        );
         check("data:/data", "data:/data:ro", expect!["changed: mounts"]);
         check("mem_limit", "environment: {A: b}\n    mem_limit", expect!["changed: environment"]);
         check("mem_limit", "cap_add: [NET_BIND_SERVICE]\n    mem_limit", expect!["changed: capabilities"]);
@@ -182,8 +206,15 @@ volumes: {data: {}}
     }
 
     #[test]
-    fn the_restart_policy_and_the_images_spelling_are_no_change() {
+    fn the_images_spelling_and_what_can_be_changed_in_place_are_no_change() {
         check("mem_limit", "restart: always\n    mem_limit", expect!["same: "]);
+        check("64m", "65m", expect!["same: "]);
+        check("mem_limit", "cpus: 0.3\n    pids_limit: 7\n    mem_limit", expect!["same: "]);
+        check(
+            "volumes: {data: {}}",
+            "volumes: {data: {}}\nnetworks: {default: {name: other}}",
+            expect!["same: "],
+        );
         let mut other = spec(WEB);
         other.image = "mirror/web".to_owned();
         assert_eq!(container(&other), container(&spec(WEB)));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::spec::Restart;
+use super::spec::{Bounds, Restart};
 
 /// Project name, on containers, networks and volumes. What lacks it is foreign, and never changed.
 pub const PROJECT: &str = "supervisor.project";
@@ -18,6 +18,9 @@ pub const HASH: &str = "supervisor.hash";
 pub const PARTS: &str = "supervisor.parts";
 /// The engine's restart policy at creation, on containers. It can be changed since: a hint on whom to inspect.
 pub const RESTART: &str = "supervisor.restart";
+/// The bounds at creation, on containers: `memory=67108864,nano_cpus=500000000,pids=64`. They can be changed since, as
+/// [`RESTART`] can.
+pub const BOUNDS: &str = "supervisor.bounds";
 /// The image as the file said it, on containers: they are made by the image's id.
 pub const IMAGE: &str = "supervisor.image";
 /// Key in the file, on networks.
@@ -42,6 +45,8 @@ pub struct Ours {
     pub parts: Option<String>,
     /// [`RESTART`].
     pub restart: Option<Restart>,
+    /// [`BOUNDS`].
+    pub bounds: Option<Bounds>,
 }
 
 /// Reads our labels from all the labels of a container, network or volume.
@@ -55,6 +60,7 @@ pub fn parse<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Ours {
             HASH => ours.hash = Some(value.to_owned()),
             PARTS => ours.parts = Some(value.to_owned()),
             RESTART => ours.restart = parse_restart(value),
+            BOUNDS => ours.bounds = parse_bounds(value),
             _ => {}
         }
     }
@@ -95,6 +101,19 @@ pub fn parse_restart(text: &str) -> Option<Restart> {
         "on-failure" => Some(Restart::OnFailure(None)),
         _ => text.strip_prefix("on-failure:")?.parse().ok().map(|n| Restart::OnFailure(Some(n))),
     }
+}
+
+/// Bounds as [`BOUNDS`] holds them.
+pub fn print_bounds(bounds: Bounds) -> String {
+    format!("memory={},nano_cpus={},pids={}", bounds.memory, bounds.nano_cpus, bounds.pids)
+}
+
+/// The bounds of [`print_bounds`]'s text.
+pub fn parse_bounds(text: &str) -> Option<Bounds> {
+    let mut rows = text.split(',');
+    let mut number = |name: &str| rows.next()?.strip_prefix(name)?.strip_prefix('=')?.parse::<u64>().ok();
+    let (memory, nano_cpus, pids) = (number("memory")?, number("nano_cpus")?, number("pids")?);
+    Some(Bounds { memory, nano_cpus, pids: u32::try_from(pids).ok()? })
 }
 
 #[cfg(test)]
@@ -161,6 +180,15 @@ mod tests {
             Restart::OnFailure(Some(3)),
         ] {
             assert_eq!(parse_restart(&print_restart(restart)), Some(restart));
+        }
+    }
+
+    #[test]
+    fn bounds_are_read_back_as_they_were_printed_and_nothing_else_is() {
+        let bounds = Bounds { memory: 64 << 20, nano_cpus: 500_000_000, pids: 64 };
+        assert_eq!(parse_bounds(&print_bounds(bounds)), Some(bounds));
+        for text in ["", "memory=1", "memory=1,nano_cpus=2,pids=-3", "pids=1,nano_cpus=2,memory=3"] {
+            assert_eq!(parse_bounds(text), None, "{text}");
         }
     }
 }

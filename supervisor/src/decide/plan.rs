@@ -7,6 +7,7 @@ mod down;
 mod draft;
 mod existing;
 mod ground;
+mod in_place;
 mod judge;
 mod order;
 #[cfg(test)]
@@ -25,7 +26,7 @@ pub use up::{plan, plan_with, readiness};
 
 use serde::Serialize;
 
-use super::spec::{Await, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+use super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
 
 /// What to do, in an order that is safe to follow one by one, and what is left as it is.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -136,5 +137,43 @@ pub enum Step {
         name: String,
         /// The policy.
         restart: Restart,
+    },
+    /// Change bounds in place.
+    SetBounds {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// The bounds.
+        bounds: Bounds,
+    },
+    /// Put a container on a network.
+    Connect {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// The network's engine name.
+        network: String,
+        /// Its place there.
+        at: AttachSpec,
+    },
+    /// Take a container off a network.
+    Disconnect {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// The network's engine name.
+        network: String,
+    },
+    /// Give a container another name.
+    Rename {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// Its name from then on.
+        to: String,
     },
 }

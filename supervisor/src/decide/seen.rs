@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::spec::Restart;
+use super::spec::{Bounds, Restart};
 
 /// One look at a project's things on the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,6 +69,8 @@ pub struct SeenContainer {
     /// The engine's restart policy: as it was asked for, else as our label has it, since the engine's list does not
     /// tell it. `None`: not known, and nothing is planned about it.
     pub restart: Option<Restart>,
+    /// The bounds that can be changed in place, known in the same ways.
+    pub bounds: Option<Bounds>,
     /// Image id.
     pub image_id: String,
     /// Whether it runs.

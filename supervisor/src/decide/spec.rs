@@ -61,7 +61,7 @@ pub enum Restart {
     OnFailure(Option<u32>),
 }
 
-/// A container to create. Serialized without `image`'s spelling and `restart`, it is what the hash covers.
+/// A container to create. Serialized without what can be changed in place, it is what the hash covers.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ContainerSpec {
     /// Project name.
@@ -124,6 +124,17 @@ pub struct ContainerSpec {
     pub confinement: Confinement,
     /// What the engine is told to do after an exit: `No` under `run`.
     pub restart: Restart,
+}
+
+/// The bounds that the engine changes on a living container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bounds {
+    /// Bytes of memory; swap is bounded to the same.
+    pub memory: u64,
+    /// Billionths of a core.
+    pub nano_cpus: u64,
+    /// Processes and threads.
+    pub pids: u32,
 }
 
 /// A container's place on a network.
@@ -232,7 +243,20 @@ fn condition_name<S: serde::Serializer>(c: &Condition, s: S) -> Result<S::Ok, S:
     })
 }
 
+impl AttachSpec {
+    /// Whether nothing is said of it but the service's name.
+    pub fn is_plain(&self, service: &str) -> bool {
+        self.aliases == [service] && self.ipv4.is_none() && self.ipv6.is_none() && self.gw_priority == 0
+    }
+}
+
 impl ContainerSpec {
+    /// The bounds that can be changed in place.
+    pub fn bounds(&self) -> Bounds {
+        let limits = self.confinement.limits();
+        Bounds { memory: limits.memory, nano_cpus: limits.nano_cpus, pids: limits.pids }
+    }
+
     /// Every label that the container is created with: the file's, and ours over them.
     pub fn labels(&self) -> BTreeMap<String, String> {
         labels::with_ours(
@@ -244,6 +268,7 @@ impl ContainerSpec {
                 (labels::HASH, hash::container(self)),
                 (labels::PARTS, hash::parts(self)),
                 (labels::RESTART, labels::print_restart(self.restart)),
+                (labels::BOUNDS, labels::print_bounds(self.bounds())),
                 (labels::IMAGE, self.image.clone()),
             ],
         )

@@ -160,6 +160,21 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             container.state = State::Running;
         }
         Step::SetRestart { name, restart, .. } => by_name(seen, name).restart = Some(*restart),
+        Step::SetBounds { name, bounds, .. } => by_name(seen, name).bounds = Some(*bounds),
+        Step::Connect { name, network, .. } => {
+            assert!(seen.networks.iter().any(|n| n.name == *network), "no network `{network}`");
+            let before = by_name(seen, name).networks.insert(network.clone(), None);
+            assert!(before.is_none(), "`{name}` is on `{network}` already");
+        }
+        Step::Disconnect { name, network, .. } => {
+            let before = by_name(seen, name).networks.remove(network);
+            assert!(before.is_some(), "`{name}` is not on `{network}`");
+        }
+        Step::Rename { id, to, .. } => {
+            assert!(!seen.containers.iter().any(|c| c.name == *to), "the name `{to}` is taken");
+            let container = seen.containers.iter_mut().find(|c| c.id == *id);
+            container.unwrap_or_else(|| panic!("no container `{id}`")).name.clone_from(to);
+        }
     }
 }
 
@@ -181,6 +196,7 @@ pub(crate) fn created(spec: &ContainerSpec, index: usize) -> SeenContainer {
         hash: ours.hash,
         parts: ours.parts,
         restart: ours.restart,
+        bounds: ours.bounds,
         image_id: spec.image_id.clone(),
         state: State::Created,
         health: None,

@@ -14,7 +14,9 @@ use tokio::io::AsyncWrite;
 
 use super::error::EngineError;
 use crate::decide::seen::{Health, Seen, SeenImage, State};
-use crate::decide::spec::{ContainerSpec, NetworkSpec, PortSpec, Restart, VolumeSpec, Wanted};
+use crate::decide::spec::{
+    AttachSpec, Bounds, ContainerSpec, NetworkSpec, PortSpec, Restart, VolumeSpec, Wanted,
+};
 
 /// Values that keep coming from the engine. Owns all it needs; dropping it closes the connection.
 pub type EngineStream<T> = Pin<Box<dyn Stream<Item = Result<T, EngineError>>>>;
@@ -59,6 +61,14 @@ pub trait Engine {
     async fn remove(&self, container: &str) -> Result<(), EngineError>;
     /// Changes the engine's restart policy in place.
     async fn set_restart(&self, container: &str, restart: Restart) -> Result<(), EngineError>;
+    /// Changes its bounds in place; memory and swap together stay the same, so that there is no swap.
+    async fn set_bounds(&self, container: &str, bounds: Bounds) -> Result<(), EngineError>;
+    /// Puts it on a network, running or not.
+    async fn connect(&self, container: &str, network: &str, at: &AttachSpec) -> Result<(), EngineError>;
+    /// Takes it off a network, running or not.
+    async fn disconnect(&self, container: &str, network: &str) -> Result<(), EngineError>;
+    /// Gives it another name.
+    async fn rename(&self, container: &str, to: &str) -> Result<(), EngineError>;
     /// Fetches an image; the stream ends when it is there, and its last item is an error if it is not.
     fn pull(&self, image: &str) -> EngineStream<PullProgress>;
 
@@ -209,6 +219,18 @@ pub struct Inspected {
     pub runtime: String,
     /// The engine's restart policy.
     pub restart: Restart,
+}
+
+impl Inspected {
+    /// What of its bounds can be changed in place; unbounded is 0.
+    pub fn bounds(&self) -> Bounds {
+        let positive = |number: i64| u64::try_from(number).unwrap_or_default();
+        Bounds {
+            memory: positive(self.memory),
+            nano_cpus: positive(self.nano_cpus),
+            pids: u32::try_from(positive(self.pids_limit)).unwrap_or_default(),
+        }
+    }
 }
 
 /// A container's place on a network, as the engine made it.

@@ -92,6 +92,12 @@ pub fn holder(folder: &Path) -> Option<String> {
     locks.lines().any(|row| has(row, process, &inode)).then_some(holder)
 }
 
+/// What the last holder left with [`Lock::settle`], for whoever only looks.
+pub fn settled(folder: &Path) -> String {
+    let read = || lines(&mut File::open(folder.join("lock")).ok()?).ok();
+    read().map(|(_, settled)| settled).unwrap_or_default()
+}
+
 /// Whether a row of `/proc/locks` (`proc_locks(5)`) is this process's whole-file lock on this inode:
 /// `1: FLOCK  ADVISORY  WRITE 708 08:01:5255 0 EOF`.
 fn has(row: &str, process: &str, inode: &str) -> bool {
@@ -160,8 +166,10 @@ mod tests {
     fn a_word_is_left_for_the_next_and_lost_by_who_does_not_finish() {
         let bed = tempfile::tempdir().unwrap();
         take(bed.path(), "shop", "up").unwrap().settle("engine").unwrap();
+        assert_eq!(settled(bed.path()), "engine");
         let next = take(bed.path(), "shop", "run").unwrap();
         assert_eq!(next.settled(), "engine");
+        assert_eq!(settled(bed.path()), "");
         drop(next);
         assert_eq!(take(bed.path(), "shop", "up").unwrap().settled(), "");
     }

@@ -9,7 +9,7 @@ use compose::model::Condition;
 use serde::Serialize;
 
 use super::{plain, plain_json};
-use crate::decide::labels::print_restart;
+use crate::decide::labels::{print_bounds, print_restart};
 use crate::decide::plan::{Kept, Plan, Planned, Step};
 
 /// What happens to one thing, all its steps together. In the order in which people read a plan.
@@ -198,6 +198,12 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
         Step::SetRestart { name, restart, .. } => {
             ("change", "container", name, Some(format!("restart: {}", print_restart(*restart))))
         }
+        Step::SetBounds { name, bounds, .. } => {
+            ("change", "container", name, Some(print_bounds(*bounds).replace(',', ", ")))
+        }
+        Step::Connect { name, network, .. } => ("connect", "container", name, Some(network.clone())),
+        Step::Disconnect { name, network, .. } => ("disconnect", "container", name, Some(network.clone())),
+        Step::Rename { name, to, .. } => ("rename", "container", name, Some(to.clone())),
     }
 }
 

@@ -74,6 +74,7 @@ async fn look_at<E: Engine>(
     // Our label's word on it is of the creation: what is not asked for below was asked for, and set, before.
     for container in &mut seen.containers {
         container.restart = None;
+        container.bounds = None;
     }
     let mut met = BTreeMap::new();
     let new = seen.containers.iter().filter(|container| {
@@ -221,6 +222,7 @@ fn up(inspected: &Inspected, attestation: Attestation) -> Up {
         started_at: inspected.started_at.unwrap_or_else(Timestamp::now),
         pid: inspected.pid,
         restart: inspected.restart,
+        bounds: inspected.bounds(),
         address: inspected.networks.values().find_map(|joined| joined.ipv4.or(joined.ipv6)),
         attestation,
     }

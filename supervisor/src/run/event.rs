@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, SeenImage};
-use crate::decide::spec::{ContainerSpec, Restart, Wanted};
+use crate::decide::spec::{Bounds, ContainerSpec, Restart, Wanted};
 use crate::engine::{EngineEvent, EngineVersion, Scope};
 use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, Refusal};
@@ -150,6 +150,8 @@ pub struct Up {
     pub address: Option<std::net::IpAddr>,
     /// The engine's restart policy, which its list does not tell.
     pub restart: Restart,
+    /// Its bounds, which it does not tell either.
+    pub bounds: Bounds,
     /// The kernel's word, where it was asked.
     pub attestation: Attestation,
 }

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Effect, Level, Now, ProbeEffect, Say, Up};
 use crate::decide::heal::{self, Action, Alert, Phase, Policy, State, Why};
-use crate::decide::spec::{ContainerSpec, Restart, ServiceSpec};
+use crate::decide::spec::{Bounds, ContainerSpec, Restart, ServiceSpec};
 use crate::serve::snapshot::{Attestation, ProbeStatus};
 
 /// A container without an address is asked about again after this long.
@@ -39,6 +39,8 @@ pub(super) struct Keep {
     pid: Option<u32>,
     /// The engine's restart policy, where it is known.
     pub(super) restart: Option<Restart>,
+    /// Its bounds, where they are known.
+    pub(super) bounds: Option<Bounds>,
     look_again: Option<Duration>,
     out_of_memory: bool,
     acting: bool,
@@ -79,6 +81,7 @@ impl Keep {
             address: None,
             pid: None,
             restart: None,
+            bounds: None,
             look_again: None,
             out_of_memory: false,
             acting: false,
@@ -162,6 +165,7 @@ impl Keep {
         self.address = up.address.or(self.address);
         self.pid = up.pid;
         self.restart = Some(up.restart);
+        self.bounds = Some(up.bounds);
     }
 
     /// Takes the kernel's word on it; a difference stops it.

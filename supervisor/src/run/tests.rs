@@ -217,18 +217,14 @@ impl Play {
             pid: Some(4711),
             address: Some([10, 0, 0, 2].into()),
             restart: Restart::No,
+            bounds: wanted_now().services["web"].containers[0].bounds(),
             attestation,
         }
     }
 
     /// Everything as wanted, and the container as said: `none`, `running`, `met` (running, and met), `exited CODE`.
     fn look(&self, rest: &str) -> Look {
-        let images: BTreeMap<String, SeenImage> = stack(WEB)
-            .images()
-            .into_iter()
-            .map(|image| (image, SeenImage { id: format!("sha256:{}", "ab".repeat(32)) }))
-            .collect();
-        let wanted = self.watch.stack.as_ref().unwrap().wanted(&images, Restarts::Ours).unwrap();
+        let (wanted, images) = (wanted_now(), images());
         let state = match rest.split_once(' ') {
             Some(("exited", code)) => State::Exited(code.parse().unwrap()),
             _ => State::Running,
@@ -250,6 +246,15 @@ impl Play {
     }
 }
 
+fn images() -> BTreeMap<String, SeenImage> {
+    let images = stack(WEB).images().into_iter();
+    images.map(|image| (image, SeenImage { id: format!("sha256:{}", "ab".repeat(32)) })).collect()
+}
+
+fn wanted_now() -> Wanted {
+    stack(WEB).wanted(&images(), Restarts::Ours).unwrap()
+}
+
 fn seen(wanted: &Wanted, state: State) -> SeenContainer {
     let spec = &wanted.services["web"].containers[0];
     SeenContainer {
@@ -261,6 +266,7 @@ fn seen(wanted: &Wanted, state: State) -> SeenContainer {
         hash: Some(hash::container(spec)),
         parts: None,
         restart: Some(Restart::No),
+        bounds: Some(spec.bounds()),
         image_id: spec.image_id.clone(),
         state,
         health: None,

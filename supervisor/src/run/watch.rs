@@ -57,8 +57,8 @@ pub(super) struct Watch {
     /// A file was taken, and no look has followed yet.
     try_again: bool,
     failures: u32,
-    /// Containers whose restart policy the plan under way changes.
-    restarts_changed: Vec<String>,
+    /// Containers that the plan under way changes in place.
+    changed_in_place: Vec<String>,
     images: Images,
     remembered: BTreeMap<String, heal::State>,
     heard: Heard,
@@ -115,7 +115,7 @@ impl Watch {
             was_ready: false,
             try_again: false,
             failures: 0,
-            restarts_changed: Vec::new(),
+            changed_in_place: Vec::new(),
             images: Images::new(),
             remembered: BTreeMap::new(),
             heard: Heard::default(),
@@ -425,9 +425,10 @@ impl Watch {
             compare(keep, seen, &look.met, (began, self.applying), now, out);
         }
         for seen in &mut look.seen.containers {
-            // The engine's list has a label that says what the policy was once.
+            // The engine's list has labels that say what its policy and bounds were once.
             let keep = self.keeps.get(&seen.name).filter(|keep| keep.id() == Some(&seen.id));
             seen.restart = keep.and_then(|keep| keep.restart);
+            seen.bounds = keep.and_then(|keep| keep.bounds);
         }
         if self.applying {
             return;
@@ -483,7 +484,7 @@ impl Watch {
                 keep.feed(heal::Event::PlannedStop, now, out);
             }
         }
-        self.restarts_changed = plan.steps.iter().filter_map(restart_of).map(str::to_owned).collect();
+        self.changed_in_place = plan.steps.iter().filter_map(changed_in_place).map(str::to_owned).collect();
         self.begin(plan, Rc::clone(wanted), out);
     }
 
@@ -538,9 +539,10 @@ impl Watch {
             plan.at = Some(now.wall);
         }
         if outcome.is_ok() {
-            for name in std::mem::take(&mut self.restarts_changed) {
+            for name in std::mem::take(&mut self.changed_in_place) {
                 if let Some(keep) = self.keeps.get_mut(&name) {
                     keep.restart = Some(keep.spec.restart);
+                    keep.bounds = Some(keep.spec.bounds());
                 }
             }
         }
@@ -705,10 +707,10 @@ fn container_of(planned: &Planned) -> Option<&str> {
     }
 }
 
-/// The container whose restart policy a step changes.
-fn restart_of(planned: &Planned) -> Option<&str> {
+/// The container that a step changes in place.
+fn changed_in_place(planned: &Planned) -> Option<&str> {
     match &planned.step {
-        Step::SetRestart { name, .. } => Some(name),
+        Step::SetRestart { name, .. } | Step::SetBounds { name, .. } => Some(name),
         _ => None,
     }
 }

@@ -35,8 +35,10 @@ pub(super) enum Deed {
     Restart,
     /// Let go on.
     Unpause,
-    /// Nothing, or its restart policy alone.
+    /// Nothing, or what can be changed in place.
     Keep,
+    /// Nothing at all: an administrator has it in hand.
+    Leave,
 }
 
 /// What becomes of each wanted container, dependencies first.
@@ -162,14 +164,15 @@ fn judge(
     match (changed, hold) {
         (Some(changed), Some(Hold::Alone(why))) => {
             draft.warn(format!("container `{}` is left as it is ({why}), although {changed}", found.name));
-            (Deed::Keep, why.clone())
+            (Deed::Leave, why.clone())
         }
         (Some(changed), _) if choice.recreate == Recreate::None => {
             draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
             (Deed::Keep, "nothing is to be made anew".to_owned())
         }
         (Some(changed), _) => (Deed::Replace, changed),
-        (None, Some(Hold::Alone(why) | Hold::Down(why))) => (Deed::Keep, why.clone()),
+        (None, Some(Hold::Alone(why))) => (Deed::Leave, why.clone()),
+        (None, Some(Hold::Down(why))) => (Deed::Keep, why.clone()),
         (None, None) => in_place(wanted, service, found),
     }
 }
@@ -192,22 +195,21 @@ fn difference(
             [first @ .., last] => format!("its {} and {last} changed", first.join(", ")),
         });
     }
-    if found.name != spec.name {
-        return Some(format!("it was renamed to `{}`", found.name));
-    }
-    if let Some((network, what)) = anew.iter().find(|(network, _)| spec.networks.contains_key(**network)) {
+    if let Some((network, what)) = anew.iter().find(|(network, _)| found.networks.contains_key(**network)) {
         return Some(format!("its network `{network}` {what}"));
     }
-    let on: BTreeSet<&str> =
-        found.networks.keys().map(String::as_str).filter(|name| *name != "none").collect();
-    let wanted: BTreeSet<&str> = spec.networks.keys().map(String::as_str).collect();
-    if let Some(cut) = wanted.difference(&on).next() {
-        return Some(format!("it was taken off network `{cut}`"));
+    // The engine joins no network to one that was made without any, and puts one that was taken off all of them back
+    // on its first at the next start.
+    match (networks_of(found).next(), spec.networks.is_empty()) {
+        (None, false) => Some("it is on no network".to_owned()),
+        (Some(_), true) => Some("it is to be on no network".to_owned()),
+        _ => None,
     }
-    if let Some(more) = on.difference(&wanted).next() {
-        return Some(format!("it was put on network `{more}`"));
-    }
-    None
+}
+
+/// The networks that a container is on, by engine name.
+pub(super) fn networks_of(container: &SeenContainer) -> impl Iterator<Item = &str> {
+    container.networks.keys().map(String::as_str).filter(|name| *name != "none")
 }
 
 /// What a container needs that is as wanted but for its running.

@@ -7,7 +7,7 @@ use compose::model::{Condition, Dependency};
 use proptest::prelude::*;
 
 use super::super::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
-use super::super::spec::{AttachSpec, ContainerSpec, NetworkSpec, ServiceSpec, VolumeSpec, Wanted};
+use super::super::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, ServiceSpec, VolumeSpec, Wanted};
 use super::super::testing::{simulate, want};
 use super::*;
 
@@ -136,6 +136,9 @@ fn disturb(seen: &mut Seen, what: u8, which: u8) {
         3 => container.health = Some(Health::Unhealthy),
         4 => container.name = format!("{}-old", container.name),
         5 => container.networks.clear(),
+        10 => drop(container.networks.pop_first()),
+        11 => container.bounds = Some(Bounds { memory: 1, nano_cpus: 2, pids: 3 }),
+        12 => container.state = State::Exited(137),
         6 => container.hash = Some("tampered".to_owned()),
         7 => {
             let mut double = container.clone();
@@ -175,6 +178,7 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         hash: None,
         parts: None,
         restart: None,
+        bounds: None,
         image_id: String::new(),
         state: State::Running,
         health: None,
@@ -242,7 +246,7 @@ proptest! {
     fn every_plan_is_safe_and_leads_to_what_is_wanted(
         old in stack(),
         new in stack(),
-        faults in prop::collection::vec((0..12_u8, any::<u8>()), 0..4),
+        faults in prop::collection::vec((0..14_u8, any::<u8>()), 0..4),
     ) {
         let mut seen = simulate(&Seen::default(), &plan(&old, &Seen::default()));
         for (what, which) in faults {

@@ -1,12 +1,14 @@
 //! Plans as text: a stack, what happened to it since, and the plan that follows.
 
+mod in_place;
+
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 
 use super::super::heal::Hold;
 use super::super::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
-use super::super::spec::{Restart, Wanted};
+use super::super::spec::Wanted;
 use super::super::testing::{simulate, want, want_with};
 use super::super::wanted::Restarts;
 use super::*;
@@ -89,6 +91,12 @@ fn step(step: &Step) -> String {
         Step::Remove { name, .. } => format!("remove {name}"),
         Step::Unpause { name, .. } => format!("unpause {name}"),
         Step::SetRestart { name, restart, .. } => format!("set restart of {name} to {restart:?}"),
+        Step::SetBounds { name, bounds, .. } => {
+            format!("set bounds of {name} to {}", super::super::labels::print_bounds(*bounds))
+        }
+        Step::Connect { name, network, .. } => format!("connect {name} to {network}"),
+        Step::Disconnect { name, network, .. } => format!("disconnect {name} from {network}"),
+        Step::Rename { name, to, .. } => format!("rename {name} to {to}"),
     }
 }
 
@@ -250,30 +258,6 @@ fn what_ended_or_was_paused_or_removed_is_put_right() {
         1 start shop-db-1 (after 0): it is not there
         2 await db Healthy 6s (after 1): another service starts when it is healthy
         3 start shop-web-1 (after 2): it ended with code 1
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-    "#]],
-    );
-}
-
-#[test]
-fn a_container_that_was_renamed_or_taken_off_a_network_is_made_anew() {
-    let mut seen = up(SHOP);
-    container(&mut seen, "shop-db-1").name = "old".to_owned();
-    container(&mut seen, "shop-web-1").networks.clear();
-    check(
-        &want(SHOP),
-        &seen,
-        expect![[r#"
-        0 stop shop-web-1 10s: it was taken off network `shop_back`
-        1 remove shop-web-1 (after 0): it was taken off network `shop_back`
-        2 stop old 60s (after 0): it was renamed to `old`
-        3 remove old (after 2): it was renamed to `old`
-        4 create shop-db-1 (after 3): it was renamed to `old`
-        5 start shop-db-1 (after 4): it was renamed to `old`
-        6 create shop-web-1 (after 1): it was taken off network `shop_back`
-        7 await db Healthy 6s (after 5): another service starts when it is healthy
-        8 start shop-web-1 (after 6 7): it was taken off network `shop_back`
         keep network shop_back: as wanted
         keep volume shop_data: as wanted
     "#]],
@@ -461,47 +445,6 @@ fn of_two_containers_for_one_the_better_stays() {
         expect![[r#"
         0 stop a1b2_shop-web-1 10s: `shop-web-1` stands for the same
         1 remove a1b2_shop-web-1 (after 0): `shop-web-1` stands for the same
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-        keep container shop-web-1: as wanted, healthy
-    "#]],
-    );
-}
-
-#[test]
-fn a_restart_policy_is_changed_in_place() {
-    let shop = SHOP.replace("    depends_on", "    restart: unless-stopped\n    depends_on");
-    let ours = want_with(&shop, Restarts::Ours, &[], |image| Some(format!("id-of-{image}")));
-    check(
-        &ours,
-        &up(&shop),
-        expect![[r#"
-        0 set restart of shop-web-1 to No: its restart policy differs, and can be changed in place
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-        keep container shop-web-1: as wanted, healthy
-    "#]],
-    );
-    let mut seen = up(&shop);
-    container(&mut seen, "shop-web-1").restart = None;
-    check(
-        &ours,
-        &seen,
-        expect![[r#"
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-        keep container shop-web-1: as wanted, healthy
-    "#]],
-    );
-    container(&mut seen, "shop-db-1").restart = Some(Restart::Always);
-    check(
-        &ours,
-        &seen,
-        expect![[r#"
-        0 set restart of shop-db-1 to No: its restart policy differs, and can be changed in place
         keep network shop_back: as wanted
         keep volume shop_data: as wanted
         keep container shop-db-1: as wanted, healthy

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use compose::model::Condition;
 
 use super::super::seen::{Seen, SeenContainer};
-use super::super::spec::{Await, ContainerSpec, ServiceSpec, Wanted};
+use super::super::spec::{Await, ServiceSpec, Wanted};
 use super::choice::{Choice, in_scope, scope};
 use super::draft::{Draft, grace, timeout};
 use super::ground::{Made, create_networks, create_volumes, networks, pulls, volumes};
+use super::in_place::change_in_place;
 use super::judge::{Deed, Verdict, leaving, runs_to_its_end, so_already, verdicts};
 use super::{Plan, Step, order};
 
@@ -140,6 +141,14 @@ fn bring_up(
     for verdict in verdicts {
         let Verdict { service, spec, reason, .. } = verdict;
         let mut after = BTreeSet::new();
+        // Its own stop, and the end of whoever has its name.
+        let way_is_free = |found: &SeenContainer| -> BTreeSet<usize> {
+            [&found.name, &spec.name]
+                .into_iter()
+                .filter_map(|name| gone.get(name.as_str()))
+                .copied()
+                .collect()
+        };
         match (verdict.deed, verdict.seen) {
             (Deed::Create | Deed::Replace, old) => {
                 let mut first = made.needed_by(spec);
@@ -148,17 +157,23 @@ fn bring_up(
                 after.insert(draft.step(Step::Create(Box::new((*spec).clone())), reason, first));
             }
             (Deed::Start | Deed::Restart, Some(found)) => {
-                set_restart(spec, found, draft);
-                after.extend(gone.get(found.name.as_str()));
+                let first = way_is_free(found);
+                after.extend(change_in_place(spec, found, made, &first, draft));
+                after.extend(first);
             }
             (Deed::Unpause, Some(found)) => {
-                set_restart(spec, found, draft);
+                change_in_place(spec, found, made, &way_is_free(found), draft);
                 draft.unpause(found, reason);
                 continue;
             }
-            (_, Some(found)) => {
-                set_restart(spec, found, draft);
+            (Deed::Leave, Some(found)) => {
                 draft.keep("container", &found.name, reason.clone());
+                continue;
+            }
+            (_, Some(found)) => {
+                if change_in_place(spec, found, made, &way_is_free(found), draft).is_empty() {
+                    draft.keep("container", &found.name, reason.clone());
+                }
                 continue;
             }
             (_, None) => continue,
@@ -171,12 +186,5 @@ fn bring_up(
             so_already(wanted, seen, other, condition)
         }));
         draft.start(&spec.name, &service.service, reason, after);
-    }
-}
-
-fn set_restart(spec: &ContainerSpec, found: &SeenContainer, draft: &mut Draft) {
-    if found.restart.is_some_and(|restart| restart != spec.restart) {
-        let step = Step::SetRestart { id: found.id.clone(), name: found.name.clone(), restart: spec.restart };
-        draft.step(step, "its restart policy differs, and can be changed in place", []);
     }
 }

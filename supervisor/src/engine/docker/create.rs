@@ -10,13 +10,14 @@ use std::time::Duration;
 use bollard::models::{
     ContainerCreateBody, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings, ExecConfig, HealthConfig,
     HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Ipam, IpamConfig, Mount, MountBindOptions,
-    MountBindOptionsPropagationEnum, MountType, MountVolumeOptions, NetworkCreateRequest, NetworkingConfig,
-    PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
+    MountBindOptionsPropagationEnum, MountType, MountVolumeOptions, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest, NetworkingConfig, PortBinding, ResourcesUlimits,
+    RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
 };
 use profiles::confinement::{AppArmor, Confinement, MountPromise, MountSource};
 
 use crate::decide::spec::{
-    AttachSpec, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, VolumeSpec,
+    AttachSpec, Bounds, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, VolumeSpec,
 };
 use crate::engine::port::ExecSpec;
 
@@ -234,6 +235,27 @@ fn restart(restart: Restart) -> RestartPolicy {
 /// A change of the restart policy alone.
 pub(super) fn restart_update(to: Restart) -> ContainerUpdateBody {
     ContainerUpdateBody { restart_policy: Some(restart(to)), ..ContainerUpdateBody::default() }
+}
+
+/// A change of bounds alone.
+pub(super) fn bounds_update(to: Bounds) -> ContainerUpdateBody {
+    ContainerUpdateBody {
+        memory: Some(signed(to.memory)),
+        memory_swap: Some(signed(to.memory)),
+        nano_cpus: Some(signed(to.nano_cpus)),
+        pids_limit: Some(i64::from(to.pids)),
+        ..ContainerUpdateBody::default()
+    }
+}
+
+/// A container's place on a network that it is put on.
+pub(super) fn connection(container: &str, at: &AttachSpec) -> NetworkConnectRequest {
+    NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint(at)) }
+}
+
+/// A container that is taken off a network.
+pub(super) fn disconnection(container: &str) -> NetworkDisconnectRequest {
+    NetworkDisconnectRequest { container: container.to_owned(), force: Some(false) }
 }
 
 /// A network's description.

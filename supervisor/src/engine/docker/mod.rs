@@ -27,7 +27,7 @@ use super::port::{
 };
 use crate::decide::labels;
 use crate::decide::seen::{Seen, SeenImage};
-use crate::decide::spec::{ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
 
 /// The newest API that this adapter was tried with; a newer engine is spoken to in this one.
 const NEWEST_API: (u16, u16) = (1, 51);
@@ -239,6 +239,30 @@ impl Engine for Docker {
         let action = || format!("change the restart policy of container `{container}`");
         let body = create::restart_update(restart);
         self.ask(WORK, action, self.client.update_container(container, body)).await
+    }
+
+    async fn set_bounds(&self, container: &str, bounds: Bounds) -> Result<(), EngineError> {
+        let action = || format!("change the limits of container `{container}`");
+        let body = create::bounds_update(bounds);
+        self.ask(WORK, action, self.client.update_container(container, body)).await
+    }
+
+    async fn connect(&self, container: &str, network: &str, at: &AttachSpec) -> Result<(), EngineError> {
+        let action = || format!("connect container `{container}` to network `{network}`");
+        let body = create::connection(container, at);
+        self.ask(WORK, action, self.client.connect_network(network, body)).await
+    }
+
+    async fn disconnect(&self, container: &str, network: &str) -> Result<(), EngineError> {
+        let action = || format!("disconnect container `{container}` from network `{network}`");
+        let body = create::disconnection(container);
+        self.ask(WORK, action, self.client.disconnect_network(network, body)).await
+    }
+
+    async fn rename(&self, container: &str, to: &str) -> Result<(), EngineError> {
+        let action = || format!("rename container `{container}` to `{to}`");
+        let options = query::RenameContainerOptionsBuilder::new().name(to).build();
+        self.ask(WORK, action, self.client.rename_container(container, options)).await
     }
 
     fn pull(&self, image: &str) -> EngineStream<PullProgress> {

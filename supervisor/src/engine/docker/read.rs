@@ -75,6 +75,7 @@ fn container(summary: ContainerSummary) -> SeenContainer {
         hash: ours.hash,
         parts: ours.parts,
         restart: ours.restart,
+        bounds: ours.bounds,
         image_id: summary.image_id.unwrap_or_default(),
         state: summary_state(summary.state, &status),
         health: summary_health(&status),

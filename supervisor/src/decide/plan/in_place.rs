@@ -1,0 +1,71 @@
+//! What is changed on a container that stays: its name, its restart policy, its bounds, the networks that it is on.
+//!
+//! Deliberately absent: whether it stays (`judge`), and details of a network that it is on already, which need a new
+//! container.
+
+use std::collections::BTreeSet;
+
+use super::super::labels::print_restart;
+use super::super::seen::SeenContainer;
+use super::super::spec::{Bounds, ContainerSpec};
+use super::Step;
+use super::draft::Draft;
+use super::ground::Made;
+use super::judge::networks_of;
+
+/// The steps that make a container what is wanted; `first` comes before all of them.
+pub(super) fn change_in_place(
+    spec: &ContainerSpec,
+    found: &SeenContainer,
+    made: &Made,
+    first: &BTreeSet<usize>,
+    draft: &mut Draft,
+) -> Vec<usize> {
+    let (id, name) = (found.id.clone(), found.name.clone());
+    let mut steps = Vec::new();
+    if found.name != spec.name {
+        let step = Step::Rename { id: id.clone(), name: name.clone(), to: spec.name.clone() };
+        steps.push(draft.step(step, "somebody renamed it", first.iter().copied()));
+    }
+    if let Some(was) = found.restart.filter(|was| *was != spec.restart) {
+        let step = Step::SetRestart { id: id.clone(), name: name.clone(), restart: spec.restart };
+        let reason = format!(
+            "its restart policy is `{}`, and `{}` is wanted; changed in place",
+            print_restart(was),
+            print_restart(spec.restart)
+        );
+        steps.push(draft.step(step, &reason, first.iter().copied()));
+    }
+    if let Some(was) = found.bounds.filter(|was| *was != spec.bounds()) {
+        let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds: spec.bounds() };
+        let reason = format!("its {} not as wanted; changed in place", differing(was, spec.bounds()));
+        steps.push(draft.step(step, &reason, first.iter().copied()));
+    }
+    for (network, at) in spec.networks.iter().filter(|(network, _)| !found.networks.contains_key(*network)) {
+        let step =
+            Step::Connect { id: id.clone(), name: name.clone(), network: network.clone(), at: at.clone() };
+        let after = first.iter().copied().chain(made.networks.get(network).copied());
+        steps.push(draft.step(step, &format!("it is not on network `{network}`"), after));
+    }
+    // After the others: a container that is on no network at all loses its place.
+    let connected: Vec<usize> = first.iter().copied().chain(steps.last().copied()).collect();
+    for network in networks_of(found).filter(|network| !spec.networks.contains_key(*network)) {
+        let step = Step::Disconnect { id: id.clone(), name: name.clone(), network: network.to_owned() };
+        let reason = format!("it is on network `{network}`, where it is not wanted");
+        steps.push(draft.step(step, &reason, connected.iter().copied()));
+    }
+    steps
+}
+
+fn differing(was: Bounds, wanted: Bounds) -> String {
+    let rows = [
+        ("memory", was.memory != wanted.memory),
+        ("processor", was.nano_cpus != wanted.nano_cpus),
+        ("process", was.pids != wanted.pids),
+    ];
+    let names: Vec<&str> = rows.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+    match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last} limits are", first.join(", ")),
+        names => format!("{} limit is", names.concat()),
+    }
+}
