@@ -62,6 +62,26 @@ fn server(bed: &Bed) -> u32 {
 }
 
 #[test]
+fn who_ends_on_its_own_has_its_last_lines_in_the_status_and_in_the_log() {
+    let bed = Bed::new("run-last");
+    let words = r"echo opening; printf '\033[2Jcannot open the door\n' >&2; exit 3";
+    bed.write("compose.yaml", &web(&bed, words));
+    let daemon = Daemon::start(&bed, &[]);
+    let status = daemon.until("its last lines", |status| container(status)["last_lines"].get(1).is_some());
+    let lines = &container(&status)["last_lines"];
+    assert_eq!(
+        (&lines[0], &lines[1]),
+        (&Value::from("opening"), &Value::from(r"\u{1b}[2Jcannot open the door"))
+    );
+    let line = format!("`{}` wrote: ", bed.container("web"));
+    wait::until("them in the log", || {
+        let log = daemon.log();
+        (log.contains(&line) && log.contains("cannot open the door")).then_some(())
+    });
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_hang_is_found_by_the_probe_and_healed_by_a_restart() {
     let bed = serving("run-hang");
     let daemon = Daemon::start(&bed, &[]);

@@ -8,6 +8,7 @@ mod effects;
 pub mod event;
 mod journal;
 mod keep;
+mod last_lines;
 pub mod log;
 pub mod notify;
 mod shell;

@@ -19,6 +19,7 @@ use tokio::sync::watch as channel;
 
 use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
+use super::last_lines::{self, LastLines};
 use super::notify::Notify;
 use super::stack;
 use super::watch::Watch;
@@ -88,6 +89,7 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
         home: None,
         contents: Rc::default(),
         notify: Notify::from_env(),
+        last_lines: LastLines::default(),
         started_at: now.wall,
         options,
     };
@@ -102,7 +104,13 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
                 None => Event::Tick,
             },
             heard = hear(&mut shell.events) => match heard {
-                Ok(event) => Event::Heard(event),
+                Ok(event) => {
+                    if shell.last_lines.hear(&event) {
+                        let service = event.service.clone().unwrap_or_default();
+                        shell.ask_for_last_lines(event.name.clone(), service);
+                    }
+                    Event::Heard(event)
+                }
                 Err(fault) => {
                     shell.events = None;
                     Event::Deaf(fault)
@@ -125,6 +133,7 @@ struct Shell<'a> {
     home: Option<Home>,
     contents: Rc<Contents>,
     notify: Notify,
+    last_lines: LastLines,
     started_at: Timestamp,
 }
 
@@ -138,6 +147,8 @@ struct Home {
 /// What came of an effect.
 enum Outcome {
     Event(Event),
+    /// What a container wrote last: its name, its service, the lines.
+    LastLines(String, String, Vec<String>),
     Connected(Rc<Docker>, EngineVersion),
 }
 
@@ -194,7 +205,8 @@ impl Shell<'_> {
         {
             tracing::warn!(%error, "the journal cannot be written");
         }
-        let snapshot = view::snapshot(&self.watch, self.started_at, now);
+        let mut snapshot = view::snapshot(&self.watch, self.started_at, now);
+        self.last_lines.show(&mut snapshot);
         self.notify.status(view::status_line(&snapshot));
         self.options.snapshots.send_replace(Arc::new(snapshot));
         if last {
@@ -215,6 +227,13 @@ impl Shell<'_> {
     fn receive(&mut self, outcome: Outcome) -> Event {
         match outcome {
             Outcome::Event(event) => event,
+            Outcome::LastLines(container, service, lines) => {
+                for line in &lines {
+                    tracing::warn!(service, "`{container}` wrote: {line}");
+                }
+                self.last_lines.keep(container, lines);
+                Event::Tick
+            }
             Outcome::Connected(engine, version) => {
                 self.engine = Some(engine);
                 Event::Connected(Ok(version))
@@ -256,6 +275,8 @@ impl Shell<'_> {
                 self.start(async move { effects::start(&*engine, place, name, &id, &spec).await });
             }
             Effect::Stop { name, id, grace } => {
+                // Whoever hangs or is not as promised is stopped, and says no more after that.
+                self.ask_for_last_lines(name.clone(), String::new());
                 self.start(async move { effects::stop(&*engine, name, &id, grace).await });
             }
             Effect::Attest { name, id, spec } => {
@@ -272,6 +293,14 @@ impl Shell<'_> {
 
     fn start(&mut self, effect: impl Future<Output = Event> + 'static) {
         self.under_way.push(Box::pin(async move { Outcome::Event(effect.await) }));
+    }
+
+    fn ask_for_last_lines(&mut self, container: String, service: String) {
+        let Some(engine) = self.engine.clone() else { return };
+        self.under_way.push(Box::pin(async move {
+            let lines = last_lines::read(&*engine, &container).await;
+            Outcome::LastLines(container, service, lines)
+        }));
     }
 
     fn connect(&mut self) {

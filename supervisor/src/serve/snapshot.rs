@@ -186,6 +186,8 @@ pub struct ContainerStatus {
     pub restarts: u64,
     /// The code that it last ended with.
     pub exit_code: Option<i64>,
+    /// What it wrote last, while it is not as it should be; control characters shown.
+    pub last_lines: Vec<String>,
     /// When it is started again, if it waits for that.
     pub next_start: Option<Timestamp>,
     /// Our own probe's last outcome.

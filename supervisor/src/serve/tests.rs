@@ -42,6 +42,7 @@ fn healthy() -> Snapshot {
         reason: "its probe passes".into(),
         restarts: 2,
         exit_code: None,
+        last_lines: Vec::new(),
         next_start: None,
         probe: None,
         attestation: super::snapshot::Attestation::Passed { at: now(), checks: 30 },
