@@ -38,6 +38,12 @@ pub fn documentation() -> String {
             let _ = writeln!(out, "\n```text\n{}\n```", after.to_string().trim());
         }
     }
+    let _ = write!(
+        out,
+        "\n## Beside Docker Compose\n\nEvery command and flag of Docker Compose, and what becomes of it. One that was left out is answered with the same \
+         words (exit code 2).\n\n{}",
+        crate::compose_cli::table()
+    );
     out
 }
 

@@ -295,6 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_gets_no_line_that_wraps() {
+        let row = Row {
+            subject: Subject { kind: "container", name: "shop-a-service-of-a-long-name-1".into() },
+            text: "Failed: for a reason that takes many words".into(),
+            mark: Mark::Failed,
+            began: Instant::now(),
+            took: Some(Duration::from_millis(1500)),
+        };
+        for width in [10, 30, 60, 200] {
+            let line = line(&row, false, width);
+            assert!(line.chars().count() <= width && line.ends_with("1.5s"), "{line}");
+        }
+    }
+
+    #[test]
     fn quiet_is_quiet() {
         check(Style::Quiet, expect![[""]]);
     }

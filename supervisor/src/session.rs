@@ -9,7 +9,7 @@ use crate::args::GlobalArgs;
 use crate::decide::wanted::Restarts;
 use crate::engine::{Docker, EngineError, EngineVersion, address};
 use crate::exit::Failure;
-use crate::host::lock::{self, Lock};
+use crate::host::lock::{self, Lock, LockError};
 use crate::host::{kernel, state};
 use crate::pipeline::Wish;
 
@@ -50,6 +50,23 @@ pub fn write(global: &GlobalArgs, project: &str, command: &str) -> Result<Writer
     let folder = state::project(global.state_dir.as_deref(), project)?;
     let lock = lock::take(&folder, project, command)?;
     Ok(Writer { folder, lock })
+}
+
+/// The same for commands that a running supervisor respects, and that may run beside it: `stop`, `start`, `restart`.
+///
+/// # Errors
+/// Another command changes the project, or its state folder cannot be had.
+pub fn write_beside_run(
+    global: &GlobalArgs,
+    project: &str,
+    command: &str,
+) -> Result<(PathBuf, Option<Lock>), Failure> {
+    let folder = state::project(global.state_dir.as_deref(), project)?;
+    match lock::take(&folder, project, command) {
+        Ok(lock) => Ok((folder, Some(lock))),
+        Err(LockError::Held { holder, .. }) if holder.contains("`run`") => Ok((folder, None)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Writer {

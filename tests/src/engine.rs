@@ -134,6 +134,24 @@ impl Engine {
         (code.unwrap_or(-1), frames(&answer.body))
     }
 
+    /// Pushes an image of this repository and tag; an error in the engine's answer fails the test.
+    #[track_caller]
+    pub fn push(&self, repository: &str, tag: &str) {
+        let stream = UnixStream::connect(&self.socket).expect("the engine's socket");
+        stream.set_read_timeout(Some(Duration::from_mins(2))).expect("a time-out on a socket");
+        let path = format!("/images/{repository}/push?tag={tag}");
+        // `{}`, of which the engine wants to see the Base64.
+        let headers = [("Host", "engine"), ("X-Registry-Auth", "e30=")];
+        let answer = http::exchange(stream, "POST", &path, &headers, b"").expect("an answer");
+        let text = answer.text();
+        assert!(answer.status == 200 && !text.contains("\"error\""), "{path}: {text}");
+    }
+
+    /// Takes a name from an image, and the image with its last one.
+    pub fn remove_image(&self, name: &str) {
+        self.request("DELETE", &format!("/images/{name}?force=1"), "", b"");
+    }
+
     /// Removes a container, running or not, with its anonymous volumes. One that is not there is fine.
     pub fn remove(&self, container: &str) {
         self.request("DELETE", &format!("/containers/{container}?force=1&v=1"), "", b"");

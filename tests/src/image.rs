@@ -67,7 +67,17 @@ fn find(engine: &Engine, name: &str) -> Option<String> {
     image["Id"].as_str().map(str::to_owned)
 }
 
+/// The root file system of these images, with one more file: an archive for an import.
+#[track_caller]
+pub fn root_with(name: &str, content: &[u8]) -> Vec<u8> {
+    base().file(name, 0o644, content).finish()
+}
+
 fn root() -> Vec<u8> {
+    base().finish()
+}
+
+fn base() -> Tar {
     let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
     let busybox = busybox.expect("no static busybox on this machine: install the package `busybox-static`");
     let mut tar = Tar::default()
@@ -81,5 +91,5 @@ fn root() -> Vec<u8> {
     for applet in APPLETS {
         tar = tar.link(&format!("bin/{applet}"), "busybox");
     }
-    tar.finish()
+    tar
 }

@@ -10,9 +10,11 @@ pub mod engine;
 pub mod http;
 pub mod image;
 pub mod proxy;
+pub mod registry;
 pub mod stack;
 pub mod steps;
 pub mod tar;
+pub mod terminal;
 pub mod wait;
 
 pub use bed::{Bed, Ran};

@@ -44,7 +44,7 @@ fn a_running_stack_is_looked_at_stopped_and_started() {
     // In a pipe bytes pass as they are.
     let name = bed.container("app");
     let logs = bed.supervisor(&["logs", "--tail", "1"]).expect(0).out;
-    assert_eq!(logs, format!("{name} | \u{1b}[2Jtwo\n"));
+    assert_eq!(logs, "app-1 | \u{1b}[2Jtwo\n");
     let logs = bed.supervisor(&["logs", "--no-log-prefix", "app"]).expect(0).out;
     assert_eq!(logs, "one\n\u{1b}[2Jtwo\n");
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::tar::Tar;
 use tests::{Bed, bed, image, wait};
 
-/// Two services on an internal network of `10.79.5.0/24`, the first with a volume of its own.
+/// Two services on an internal network of `10.79.6.0/24`, the first with a volume of its own.
 fn stack(bed: &Bed, net: u8) {
     let image = image::busybox(&bed.engine);
     bed.write(
@@ -27,7 +27,7 @@ services:
     mem_limit: 32m
     networks: [net]
 networks:
-  net: {{internal: true, ipam: {{config: [{{subnet: 10.79.5.{net}/28}}]}}}}
+  net: {{internal: true, ipam: {{config: [{{subnet: 10.79.6.{net}/28}}]}}}}
 volumes: {{data: {{}}}}
 "#
         ),
@@ -42,7 +42,7 @@ fn status(bed: &Bed, service: &str) -> Value {
 #[test]
 fn services_are_frozen_signalled_and_waited_for() {
     let bed = Bed::new("engine");
-    stack(&bed, 208);
+    stack(&bed, 144);
     let said = bed.supervisor(&["pause", "app"]).expect(0);
     assert_eq!(said.err, format!("container {0} Pausing\ncontainer {0} Paused\n", bed.container("app")));
     assert_eq!((status(&bed, "app"), status(&bed, "other")), (json!("paused"), json!("running")));
@@ -74,7 +74,7 @@ fn services_are_frozen_signalled_and_waited_for() {
 fn events_are_told_of_one_project_alone_and_end_where_they_are_told_to() {
     let bed = Bed::new("engine");
     let since = bed.engine.now();
-    stack(&bed, 224);
+    stack(&bed, 160);
     let following = bed.spawn("events", &["events", "--json", "app"]);
     // It hears what happens from now on; until it does, the same is made to happen again.
     wait::until("the first event", || {
@@ -117,7 +117,7 @@ services:
     volumes: [data:/data]
     ports: ["127.0.0.1:18765:8080"]
 networks:
-  net: {{internal: false, ipam: {{config: [{{subnet: 10.79.5.240/28}}]}}}}
+  net: {{internal: false, ipam: {{config: [{{subnet: 10.79.6.176/28}}]}}}}
 volumes: {{data: {{}}}}
 "#
         ),
@@ -147,7 +147,7 @@ volumes: {{data: {{}}}}
 #[test]
 fn files_are_copied_into_a_volume_and_out_of_it() {
     let bed = Bed::new("engine");
-    stack(&bed, 144);
+    stack(&bed, 192);
     let app = bed.container("app");
     bed.write("here/a", "one");
     bed.write("here/deep/b", "two");
@@ -204,7 +204,7 @@ fn files_are_copied_into_a_volume_and_out_of_it() {
 #[test]
 fn nothing_that_a_container_prepared_comes_to_be_outside_of_the_target() {
     let bed = Bed::new("engine");
-    stack(&bed, 160);
+    stack(&bed, 208);
     let outside = bed.write("outside", "outside");
     let bait = Tar::default()
         .folder("trap/", 0o755, 1000)

@@ -106,11 +106,18 @@ fn a_service_never_becomes_healthy_and_is_left_for_a_look() {
     let bed = Bed::new("engine");
     let image = image::busybox(&bed.engine);
     let lines = "    x-supervisor: {probe: {http: /health, port: 8080, start_period: 2s}}
-    command: [httpd, -f, -p, '8080', -h, /tmp]";
+    command: [sh, -c, 'echo so far so good; exec httpd -f -p 8080 -h /tmp']";
     bed.write("compose.yaml", &one(&image, lines, 160));
     let said = bed.supervisor(&["up"]).expect(14);
     assert!(said.err.contains("service `app` did not become healthy within 2 s"), "{}", said.err);
     assert!(said.err.contains("GET /health: answered with status 404"), "{}", said.err);
+    let last = format!("{} | so far so good\n", bed.container("app"));
+    assert!(said.err.contains(&last), "its last lines: {}", said.err);
+    let said = bed.supervisor(&["up", "--json"]).expect(14);
+    let summary =
+        said.out.lines().last().and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let summary = summary.expect("a summary");
+    assert_eq!(summary["last_lines"][bed.container("app")][0], "so far so good");
     assert_eq!(bed.engine.inspect(&bed.container("app"))["State"]["Running"], json!(true));
     bed.supervisor(&["down"]).expect(0);
 }

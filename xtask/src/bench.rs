@@ -26,6 +26,8 @@ use measure::{Usage, measure, median};
 const SMALL: &str = include_str!("bench/small.yaml");
 /// One service that our own probe asks every 2 s.
 const PROBED: &str = include_str!("bench/probed.yaml");
+/// One service, which is repeated, with nothing of its own to do.
+const MANY: &str = include_str!("bench/many.yaml");
 /// How long the resident supervisor is watched.
 const WATCH: Duration = Duration::from_mins(1);
 
@@ -35,6 +37,9 @@ pub(crate) struct Args {
     /// Runs of each short measurement
     #[arg(long, default_value_t = 15, value_name = "N")]
     runs: usize,
+    /// Services of the stack that is large; 0 leaves it out
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    many: usize,
     /// Runs of each start from nothing
     #[arg(long, default_value_t = 5, value_name = "N")]
     starts: usize,
@@ -49,6 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     bench.check(args.runs)?;
     bench.start_from_nothing(args.starts)?;
     bench.nothing_to_do(args.runs)?;
+    if args.many > 0 {
+        bench.many(args.many, args.runs)?;
+    }
     bench.resident()
 }
 
@@ -132,15 +140,17 @@ impl Bench {
     fn nothing_to_do(&self, runs: usize) -> Result<()> {
         let small = self.folder.join("small");
         let ours = self.repeat(&self.supervisor, &small, &["up"], runs)?;
+        let our_ps = self.listing(&self.supervisor, &small, runs)?;
         quiet(self.at(&self.supervisor, &small).arg("down"))?;
         let theirs = self.repeat(&self.compose, &small, &["up", "-d"], runs)?;
+        let their_ps = self.listing(&self.compose, &small, runs)?;
         quiet(self.at(&self.compose, &small).args(["down", "-t", "1"]))?;
         compare(
             "up with nothing to do, requests",
             count(ours.1.0),
             count(theirs.1.0),
             "3",
-            "5 requests at most",
+            "3 requests at most",
         );
         compare(
             "up with nothing to do, KiB exchanged",
@@ -149,9 +159,54 @@ impl Bench {
             "",
             "",
         );
-        compare("up with nothing to do, CPU ms", ms(ours.0.cpu), ms(theirs.0.cpu), "", "30 ms at most");
+        compare("up with nothing to do, CPU ms", ms(ours.0.cpu), ms(theirs.0.cpu), "", "10 ms at most");
         compare("up with nothing to do, wall ms", ms(ours.0.wall), ms(theirs.0.wall), "", "");
+        compare("ps of 2 services, CPU ms", ms(our_ps.cpu), ms(their_ps.cpu), "", "0.05 at most");
+        compare("ps of 2 services, wall ms", ms(our_ps.wall), ms(their_ps.wall), "", "");
         Ok(())
+    }
+
+    /// A stack as large as one machine has: what `up` costs that finds nothing to do, and a list of all containers.
+    fn many(&self, services: usize, runs: usize) -> Result<()> {
+        let folder = self.folder.join("many");
+        fs::create_dir_all(&folder)?;
+        let rows: Vec<String> = (1..=services).map(|n| format!("  s{n}: *service\n")).collect();
+        fs::write(folder.join("compose.yaml"), MANY.replace("  s1: *service\n", &rows.concat()))?;
+        fs::write(folder.join(".env"), format!("IMAGE={}\n", self.image))?;
+        say(format!("starting {services} services"));
+        let ours = self.repeat(&self.supervisor, &folder, &["up", "-d"], runs)?;
+        let our_ps = self.listing(&self.supervisor, &folder, runs)?;
+        quiet(self.at(&self.supervisor, &folder).args(["down", "-t", "1"]))?;
+        quiet(self.at(&self.compose, &folder).args(["up", "-d"]))?;
+        let their_ps = self.listing(&self.compose, &folder, runs)?;
+        quiet(self.at(&self.compose, &folder).args(["down", "-t", "1"]))?;
+        let name = |what: &str| format!("{what} of {services} services");
+        row(&name("up with nothing to do, requests"), &ours.1.0.to_string(), "", "3", None, "3 at most");
+        row(
+            &name("up with nothing to do, CPU ms"),
+            &format!("{:.1}", ms(ours.0.cpu)),
+            "",
+            "",
+            None,
+            "10 ms at most",
+        );
+        row(
+            &name("up with nothing to do, memory MiB"),
+            &format!("{:.1}", mib(ours.0.rss)),
+            "",
+            "",
+            None,
+            "20 MiB at most",
+        );
+        compare(&name("ps, CPU ms"), ms(our_ps.cpu), ms(their_ps.cpu), "", "0.05 at most");
+        Ok(())
+    }
+
+    /// A table of the stack's containers, again and again; the median.
+    fn listing(&self, program: &Path, folder: &Path, runs: usize) -> Result<Usage> {
+        let samples: Result<Vec<Usage>> =
+            (0..runs).map(|_| measure(self.at(program, folder).arg("ps"))).collect();
+        Ok(median(&samples?))
     }
 
     /// Brings the stack up, then does so again and again; the median, and what the last run asked the engine.

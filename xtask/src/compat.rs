@@ -4,6 +4,8 @@
 //! A file scores if both refuse it, or if both accept it and print the same model. Deliberately absent: the files
 //! themselves, which are other projects'.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,7 @@ use serde_json::Value;
 /// Options of `compat`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folders of Compose files, searched deeply
-    #[arg(required = true)]
+    /// Folders of Compose files, searched deeply; without them the command lines alone are compared
     folders: Vec<PathBuf>,
     /// Docker Compose, as a program of its own
     #[arg(long, env = "DOCKER_COMPOSE", default_value = "docker-compose")]
@@ -45,6 +46,10 @@ enum Verdict {
 
 /// Compares, and prints the score with every difference.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    words::run(&args.compose)?;
+    if args.folders.is_empty() {
+        return Ok(());
+    }
     let mut files = Vec::new();
     for folder in &args.folders {
         find(folder, &mut files).with_context(|| format!("searching `{}`", folder.display()))?;

@@ -14,6 +14,7 @@ mod images;
 mod netfilter;
 mod product;
 mod recipes;
+mod registry;
 mod shell;
 mod test;
 

@@ -6,17 +6,18 @@ use anyhow::Result;
 
 use crate::debian;
 use crate::engine::{self, Place, Private};
-use crate::images;
 use crate::product::{self, cargo, workspace};
 use crate::shell::{command, has, loud, require_root, say};
+use crate::{images, registry};
 
 /// What tests need of the machine: program or file, and Debian package.
-const NEEDS: [(&str, &str); 7] = [
+const NEEDS: [(&str, &str); 8] = [
     ("/bin/busybox", "busybox-static"),
     ("curl", "curl"),
     ("openssl", "openssl"),
     ("nsenter", "util-linux"),
     ("kill", "procps"),
+    ("script", "bsdutils"),
     ("cc", "gcc"),
     ("apparmor_parser", "apparmor"),
 ];
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let binary = product::development()?;
     let engine = Private::start("test", Place::OwnNetwork)?;
     let images = images::ensure(&engine.api)?;
+    let registry = registry::binary()?;
 
     say("running the tests");
     let mut nextest = command("nsenter", [format!("--net={}", engine.network().display())]);
@@ -47,6 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .env("PATH", path)
         .env("DOCKER_HOST", engine.api.host())
         .env("SUPERVISOR_BIN", binary)
+        .env("SUPERVISOR_REGISTRY_BIN", registry)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
         .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
     let status = nextest.status()?;

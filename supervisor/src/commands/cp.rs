@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use rustix::fs::{Mode, OFlags};
 
 use self::names::{Copied, Found, Landing, Side};
-use super::shared;
+use super::chosen;
 use crate::args::GlobalArgs;
 use crate::decide::seen::SeenContainer;
 use crate::engine::by_hand::PathKind;
@@ -79,15 +79,15 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let engine = &session.engine;
     match (source, target) {
         (Side::Service { service, path }, target) => {
-            let container = shared::replica(engine, &project, &service, args.index.unwrap_or(1)).await?;
+            let container = chosen::replica(engine, &project, &service, args.index.unwrap_or(1)).await?;
             out_of(engine, &container.id, &names::absolute(&path), &target, args).await
         }
         (source, Side::Service { service, path }) => {
             let containers = if let Some(index) = args.index {
-                vec![shared::replica(engine, &project, &service, index).await?]
+                vec![chosen::replica(engine, &project, &service, index).await?]
             } else {
                 let seen = engine.observe(&Scope::project(&project)).await?;
-                shared::of_services(seen.containers, &project, &[service])?
+                chosen::of_services(seen.containers, &project, &[service])?
             };
             if matches!(source, Side::Stream) && containers.len() > 1 {
                 return unreadable(

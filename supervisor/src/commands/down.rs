@@ -11,7 +11,9 @@ use crate::engine::{Engine as _, Scope};
 use crate::exit::{Exit, Failure};
 use crate::{host, input, pipeline, session};
 
-use super::shared::{self, OutputArgs};
+use super::chosen;
+use super::output::OutputArgs;
+use super::shared;
 
 /// Options of `down`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +30,9 @@ pub struct Args {
     /// How progress is shown
     #[command(flatten)]
     pub output: OutputArgs,
+    /// The services whose containers go, and nothing else; the whole stack without
+    #[arg(value_name = "SERVICE", conflicts_with = "volumes")]
+    pub services: Vec<String>,
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
@@ -38,7 +43,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     };
     let session = session::open(global).await?;
     let writer = session::write(global, &project, "down")?;
-    let seen = session.engine.observe(&Scope::project(&project)).await?;
+    let mut seen = session.engine.observe(&Scope::project(&project)).await?;
+    if !args.services.is_empty() {
+        seen.containers = chosen::of_services(seen.containers, &project, &args.services)?;
+        // What the others stand on stays, whether they use it or not.
+        (seen.networks, seen.volumes) = (Vec::new(), Vec::new());
+    }
     let volumes = if args.volumes { Volumes::Remove } else { Volumes::Keep };
     let mut plan = down(&project, wanted.as_ref(), &seen, volumes);
     shared::announce(&plan)?;
@@ -48,6 +58,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     }
     let wanted = wanted.unwrap_or_else(|| Wanted { project: project.clone(), ..Wanted::default() });
     shared::carry_out(global, args.output, &session.engine, &shared::NoMachine, &wanted, &plan).await?;
+    if args.output.dry_run || !args.services.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if let Err(error) = host::ground::write(&writer.folder, None) {
+        tracing::warn!(%error, "cannot forget what the stack stood on");
+    }
     if let Err(error) = host::contents::remove(&writer.folder) {
         eprintln!("warning: staged secrets in `{}` cannot be removed: {error}", writer.folder.display());
     }

@@ -17,11 +17,14 @@ use crate::engine::{Channel, Docker, Engine as _, ExecIo, ExecSpec};
 use crate::exit::{Exit, Failure};
 use crate::{input, session};
 
-use super::shared;
+use super::chosen;
 
 /// Options of `exec`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Start it and end, without its output
+    #[arg(short, long)]
+    pub detach: bool,
     /// As this user, `user[:group]`, in place of the service's
     #[arg(short, long, value_name = "USER")]
     pub user: Option<String>,
@@ -48,20 +51,24 @@ pub struct Args {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
-    let container = shared::replica(&session.engine, &project, &args.service, args.index).await?;
+    let container = chosen::replica(&session.engine, &project, &args.service, args.index).await?;
     if container.state != State::Running {
         return Err(Failure::new(Exit::Failed, format!("container `{}` does not run", container.name))
             .help(format!("see `supervisor logs {0}`; start it with `supervisor start {0}`", args.service)));
     }
-    let tty = !args.no_tty && stdin().is_terminal() && stdout().is_terminal();
+    let tty = !args.detach && !args.no_tty && stdin().is_terminal() && stdout().is_terminal();
     let spec = ExecSpec {
         command: args.command.clone(),
         user: args.user.clone(),
         working_dir: args.workdir.clone(),
         environment: args.env.clone(),
         tty,
-        stdin: true,
+        stdin: !args.detach,
     };
+    if args.detach {
+        session.engine.exec_detached(&container.id, &spec).await?;
+        return Ok(Exit::Done);
+    }
     let io = session.engine.exec(&container.id, &spec).await?;
     let id = io.id.clone();
     let raw = if tty { Some(Raw::enter()?) } else { None };

@@ -7,7 +7,8 @@ use crate::decide::seen::State;
 use crate::engine::Engine as _;
 use crate::exit::{Exit, Failure};
 
-use super::shared::{self, Deed, OutputArgs};
+use super::each::{Deed, each};
+use super::output::OutputArgs;
 
 /// Options of `kill`.
 #[derive(Debug, clap::Args)]
@@ -32,10 +33,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let deed = Deed {
         concerns: |state| matches!(state, State::Running | State::Paused | State::Restarting),
         does: "runs",
+        word: "signal",
         doing: "Signalling",
         done: "Signalled",
     };
-    shared::each(global, args.output, &args.services, &deed, async |engine, container| {
+    each(global, args.output, &args.services, &deed, async |engine, container| {
         engine.kill(&container.id, &args.signal).await
     })
     .await

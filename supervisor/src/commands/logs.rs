@@ -1,37 +1,48 @@
-//! `logs`: what services write, in the order in which it comes.
+//! `logs`: what services write, in the order in which they wrote it.
 //!
-//! On a terminal control characters are shown, not sent: what a container writes must not drive it. In a pipe bytes
-//! pass as they are. Deliberately absent: keeping logs.
+//! While it follows, containers that are started later or made anew join. Deliberately absent: keeping logs.
 
-use std::io::{self, IsTerminal as _, Write as _};
+mod line;
+mod merge;
+mod source;
 
-use futures_util::stream::{SelectAll, StreamExt as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write as _};
+use std::time::Instant;
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 
-use crate::args::GlobalArgs;
-use crate::decide::seen::SeenContainer;
-use crate::engine::{Docker, Engine as _, EngineError, EngineStream, EventKind, LogChunk, LogQuery, Scope};
-use crate::exit::{Exit, Failure};
-use crate::render::plain;
-use crate::{input, session};
-
-use super::shared::nothing;
+use self::line::Printer;
+pub(crate) use self::line::Style;
+use self::merge::{Heads, Release};
+use self::source::{Line, Source};
+use super::chosen::nothing;
 use super::when;
-
-/// Colours of the prefixes, in turn.
-const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
-/// Longer lines are cut into pieces of this, in bytes.
-const LINE: usize = 64 * 1024;
+use crate::args::GlobalArgs;
+use crate::engine::{Docker, Engine as _, EngineError, EngineEvent, EventKind, LogQuery, Scope};
+use crate::exit::{Exit, Failure};
+use crate::{input, session};
 
 /// Options of `logs`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  supervisor logs --tail 20              the last 20 lines of each container
+  supervisor logs -f caddy openclaw      both, in the order in which they come, until ^C
+  supervisor logs --since 10m --until 5m -t
+
+On a terminal control characters are shown, not sent: what a container writes does not drive it. In a pipe bytes pass
+as they are.")]
 pub struct Args {
     /// Compose file; in this command `-f` is `--follow`, as in Docker Compose
     #[arg(id = "file", long = "file", value_name = "FILE")]
     pub file: Vec<std::path::PathBuf>,
-    /// Go on printing what comes
+    /// Go on printing what comes, also of containers that are started later
     #[arg(short = 'f', long)]
     pub follow: bool,
+    /// Which replica; all of them without
+    #[arg(long, value_name = "NUMBER")]
+    pub index: Option<u32>,
     /// The last so many lines of each container, or `all`
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all")]
     pub tail: String,
@@ -59,153 +70,190 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         tail: tail(&args.tail)?,
         since: when::maybe(args.since.as_ref(), now)?,
         until: when::maybe(args.until.as_ref(), now)?,
-        timestamps: args.timestamps,
+        // Lines are put in order by them.
+        timestamps: true,
     };
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
-    let style = Style::new(global, args.no_log_prefix, false);
-    print(&session.engine, &project, &args.services, &query, style).await
+    let style = Style::new(global, args.no_log_prefix, args.timestamps);
+    let wish = Wish { project: &project, services: &args.services, index: args.index, query };
+    print(&session.engine, &wish, style).await
 }
 
-/// How lines are shown.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Style {
-    terminal: bool,
-    colours: bool,
-    prefix: bool,
+/// Whose output, and which part of it.
+pub(crate) struct Wish<'a> {
+    pub(crate) project: &'a str,
+    /// All of them if there are none.
+    pub(crate) services: &'a [String],
+    pub(crate) index: Option<u32>,
+    pub(crate) query: LogQuery,
 }
 
-impl Style {
-    /// For standard output.
-    pub(crate) fn new(global: &GlobalArgs, no_prefix: bool, raw: bool) -> Self {
-        let terminal = io::stdout().is_terminal() && !raw;
-        Self { terminal, colours: global.colours(terminal), prefix: !no_prefix }
+impl Wish<'_> {
+    fn wants(&self, service: Option<&String>, number: Option<u32>) -> bool {
+        let named =
+            self.services.is_empty() || service.is_some_and(|service| self.services.contains(service));
+        named && self.index.is_none_or(|index| number == Some(index))
     }
 }
 
-/// Prints the logs of a project's containers; while following, those that are started later join.
-pub(crate) async fn print(
-    engine: &Docker,
-    project: &str,
-    services: &[String],
-    query: &LogQuery,
-    style: Style,
-) -> Result<Exit, Failure> {
-    let chosen =
-        |service: Option<&String>| services.is_empty() || service.is_some_and(|s| services.contains(s));
+/// Prints the logs of a project's containers, in order.
+pub(crate) async fn print(engine: &Docker, wish: &Wish<'_>, style: Style) -> Result<Exit, Failure> {
     let began = Timestamp::now();
-    let seen = engine.observe(&Scope::project(project)).await?;
-    let containers: Vec<&SeenContainer> =
-        seen.containers.iter().filter(|container| chosen(container.service.as_ref())).collect();
-    if containers.is_empty() && !query.follow {
-        return Err(nothing(project, services));
+    let seen = engine.observe(&Scope::project(wish.project)).await?;
+    let chosen = seen.containers.iter().filter(|c| wish.wants(c.service.as_ref(), c.number));
+    let mut reading = Reading::new(engine, wish.query.clone());
+    let mut printer = Printer::new(wish.project, style);
+    for container in chosen {
+        printer.expect(&container.name);
+        reading.open(&container.id, &container.name, wish.query.since);
     }
-    let mut printer = Lines { style, open: Vec::new(), width: 0 };
-    let mut streams: SelectAll<Tagged> = SelectAll::new();
-    for container in &containers {
-        streams.push(tagged(engine, &container.name, query));
-        printer.width = printer.width.max(container.name.chars().count());
+    if reading.is_empty() && !wish.query.follow {
+        return Err(nothing(wish.project, wish.services));
     }
-    let mut events = engine.events(project, Some(began));
+    let mut events = engine.events(wish.project, Some(began));
+    let mut out = io::stdout().lock();
     loop {
+        while let Some((container, line)) = reading.released(Instant::now(), Timestamp::now()) {
+            printer.print(&mut out, &container, &line)?;
+        }
+        out.flush()?;
+        if reading.is_empty() && !wish.query.follow {
+            return Ok(Exit::Done);
+        }
         tokio::select! {
-            piece = streams.next(), if !streams.is_empty() => match piece {
-                Some((name, Ok(chunk))) => printer.print(&name, &chunk)?,
-                // A container that is removed meanwhile ends its own stream alone.
-                Some((_, Err(EngineError::NotFound { .. } | EngineError::Conflict { .. }))) | None => {}
-                Some((_, Err(error))) => return Err(error.into()),
-            },
-            event = events.next(), if query.follow => match event {
-                Some(Ok(event)) if event.kind == EventKind::Start && chosen(event.service.as_ref()) => {
-                    let query = LogQuery { since: Some(event.at), tail: None, ..query.clone() };
-                    streams.push(tagged(engine, &event.name, &query));
+            news = reading.news() => news?,
+            event = events.next(), if wish.query.follow => match event {
+                Some(event) => {
+                    let event = event?;
+                    let number = seen.containers.iter().find(|c| c.id == event.id).and_then(|c| c.number);
+                    if event.kind == EventKind::Start && wish.wants(event.service.as_ref(), number.or(wish.index)) {
+                        reading.started(&event);
+                    }
                 }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error.into()),
-                None => break,
+                None => return Ok(Exit::Done),
             },
-            else => break,
-        }
-        if streams.is_empty() && !query.follow {
-            break;
         }
     }
-    printer.finish()?;
-    Ok(Exit::Done)
 }
 
-type Tagged = std::pin::Pin<Box<dyn futures_util::Stream<Item = (String, Result<LogChunk, EngineError>)>>>;
+type Next = std::pin::Pin<Box<dyn Future<Output = (Source, Option<Result<Line, EngineError>>)>>>;
 
-fn tagged(engine: &Docker, name: &str, query: &LogQuery) -> Tagged {
-    let name = name.to_owned();
-    let chunks: EngineStream<LogChunk> = engine.logs(&name, query);
-    Box::pin(chunks.map(move |chunk| (name.clone(), chunk)))
+/// Every container's output, of which one line each is looked at.
+struct Reading<'a> {
+    engine: &'a Docker,
+    query: LogQuery,
+    /// Those whose next line has not come yet.
+    waiting: FuturesUnordered<Next>,
+    /// Since when each of them is waited for, by container id.
+    since: BTreeMap<String, Instant>,
+    /// The next line of each of the others.
+    heads: Heads<Source>,
+    /// Containers by id that were started while their output before that was still being read.
+    again: BTreeSet<String>,
+    /// Containers by id whose output has ended, and when its last line was written.
+    ended: BTreeMap<String, Timestamp>,
+    /// When the reading began.
+    began: Timestamp,
 }
 
-/// Lines that have begun, one a container: pieces of different containers are never mixed in a line.
-struct Lines {
-    style: Style,
-    open: Vec<(String, Vec<u8>)>,
-    width: usize,
-}
-
-impl Lines {
-    fn print(&mut self, name: &str, chunk: &LogChunk) -> io::Result<()> {
-        let place = self.place(name);
-        let mut ready = Vec::new();
-        if let Some((_, open)) = self.open.get_mut(place) {
-            open.extend_from_slice(&chunk.bytes);
-            while let Some(end) = open.iter().position(|byte| *byte == b'\n') {
-                ready.push(open.drain(..=end).collect::<Vec<u8>>());
-            }
-            if open.len() > LINE {
-                ready.push(std::mem::take(open));
-            }
+impl<'a> Reading<'a> {
+    fn new(engine: &'a Docker, query: LogQuery) -> Self {
+        Self {
+            engine,
+            query,
+            waiting: FuturesUnordered::new(),
+            since: BTreeMap::new(),
+            heads: Heads::default(),
+            again: BTreeSet::new(),
+            ended: BTreeMap::new(),
+            began: Timestamp::now(),
         }
-        let mut out = io::stdout().lock();
-        for line in ready {
-            self.line(&mut out, name, place, &line)?;
-        }
-        out.flush()
     }
 
-    fn finish(mut self) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        for (place, (name, rest)) in std::mem::take(&mut self.open).into_iter().enumerate() {
-            if !rest.is_empty() {
-                self.line(&mut out, &name, place, &rest)?;
-            }
-        }
-        out.flush()
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.heads.is_empty()
     }
 
-    fn place(&mut self, name: &str) -> usize {
-        if let Some(place) = self.open.iter().position(|(open, _)| open == name) {
-            return place;
-        }
-        self.width = self.width.max(name.chars().count());
-        self.open.push((name.to_owned(), Vec::new()));
-        self.open.len() - 1
+    fn open(&mut self, id: &str, name: &str, after: Option<Timestamp>) {
+        let stream = self.engine.logs(id, &LogQuery { since: after, ..self.query.clone() });
+        self.wait_for(Source::new(id, name, stream, after));
     }
 
-    fn line(&self, out: &mut impl io::Write, name: &str, place: usize, line: &[u8]) -> io::Result<()> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        if self.style.prefix {
-            let (name, width) = (plain(name), self.width);
-            match COLOURS.get(place % COLOURS.len()) {
-                Some(colour) if self.style.colours => {
-                    write!(out, "\u{1b}[{colour}m{name:<width$} |\u{1b}[0m ")?;
-                }
-                _ => write!(out, "{name:<width$} | ")?,
-            }
-        }
-        if self.style.terminal {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            writeln!(out, "{}", plain(&String::from_utf8_lossy(line)))
+    fn wait_for(&mut self, mut source: Source) {
+        self.since.insert(source.id().to_owned(), Instant::now());
+        self.waiting.push(Box::pin(async move {
+            let line = source.next().await;
+            (source, line)
+        }));
+    }
+
+    /// A container was started: its output goes on where it was left, or begins. The time of the start is of no use:
+    /// the first line may have been written before the engine told of it.
+    fn started(&mut self, event: &EngineEvent) {
+        if self.since.contains_key(&event.id) || self.heads.iter().any(|source| source.id() == event.id) {
+            self.again.insert(event.id.clone());
         } else {
-            out.write_all(line)?;
-            out.write_all(b"\n")
+            self.query.tail = None;
+            let after = self.ended.remove(&event.id).or(self.query.since);
+            self.open(&event.id, &event.name, after);
         }
+    }
+
+    /// The next line that is certain to be the earliest.
+    fn released(&mut self, now: Instant, clock: Timestamp) -> Option<(String, Line)> {
+        let waits = self.since.values().map(|since| now.duration_since(*since));
+        if self.heads.release(waits, clock, self.query.follow) != Release::Now {
+            return None;
+        }
+        let (source, line) = self.heads.pop()?;
+        let name = source.name().to_owned();
+        self.wait_for(source);
+        Some((name, line))
+    }
+
+    /// Waits until something changes: a line comes, an output ends, or enough time has passed for the next line.
+    async fn news(&mut self) -> Result<(), EngineError> {
+        let now = Instant::now();
+        let waits = self.since.values().map(|since| now.duration_since(*since));
+        let patience = match self.heads.release(waits, Timestamp::now(), self.query.follow) {
+            Release::Now => return Ok(()),
+            Release::After(patience) => Some(patience),
+            Release::OnNews => None,
+        };
+        let passed = async {
+            match patience {
+                Some(patience) => tokio::time::sleep(patience).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some((source, line)) = self.waiting.next() => self.arrived(source, line),
+            () = passed => Ok(()),
+        }
+    }
+
+    fn arrived(
+        &mut self,
+        source: Source,
+        line: Option<Result<Line, EngineError>>,
+    ) -> Result<(), EngineError> {
+        self.since.remove(source.id());
+        match line {
+            Some(Ok(line)) => self.heads.push(source, line),
+            // A container that is removed meanwhile ends its own output alone.
+            None | Some(Err(EngineError::NotFound { .. } | EngineError::Conflict { .. })) => {
+                let last = source.last().unwrap_or(self.began);
+                if self.again.remove(source.id()) {
+                    self.query.tail = None;
+                    self.open(source.id(), source.name(), Some(last));
+                } else {
+                    self.ended.insert(source.id().to_owned(), last);
+                }
+            }
+            Some(Err(error)) => return Err(error),
+        }
+        Ok(())
     }
 }
 
@@ -217,23 +265,4 @@ fn tail(text: &str) -> Result<Option<u64>, Failure> {
         Failure::new(Exit::Unreadable, format!("`--tail {text}` is neither a number of lines nor `all`"))
     })?;
     Ok(Some(lines))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_containers_are_never_mixed() {
-        let mut lines = Lines {
-            style: Style { terminal: true, colours: false, prefix: true },
-            open: Vec::new(),
-            width: 0,
-        };
-        let (first, second) = (lines.place("a"), lines.place("bb"));
-        let mut out = Vec::new();
-        lines.line(&mut out, "a", first, b"one\x1b[2J\r\n").unwrap();
-        lines.line(&mut out, "bb", second, b"two").unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "a  | one\\u{1b}[2J\nbb | two\n");
-    }
 }

@@ -4,15 +4,18 @@
 
 pub mod attest;
 pub mod check;
+mod chosen;
 pub mod config;
 pub mod cp;
 pub mod down;
+mod each;
 pub mod events;
 pub mod exec;
 pub mod images;
 pub mod init;
 pub mod kill;
 pub mod logs;
+pub mod output;
 pub mod pause;
 pub mod plan;
 pub mod port;
@@ -34,9 +37,10 @@ mod when;
 
 use std::process::ExitCode;
 
-use clap::{Parser as _, Subcommand};
+use clap::{CommandFactory as _, Parser as _, Subcommand};
 
 use crate::args::{Cli, GlobalArgs};
+use crate::compose_cli;
 use crate::exit::{Exit, Failure};
 
 /// Every command. Its first doc line is its help; its file's `Args` are its options.
@@ -102,13 +106,38 @@ pub enum Command {
 
 /// Reads the command line, runs the command, prints its failure.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
     match dispatch(&cli.global, cli.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprint!("{failure}");
             failure.exit().into()
         }
+    }
+}
+
+/// Ends as the parser does, but for words of Docker Compose that are left out on purpose: those are answered.
+fn misread(error: &clap::Error) -> ExitCode {
+    use clap::error::{ContextKind, ContextValue};
+    let word = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| {
+        match error.get(kind) {
+            Some(ContextValue::String(word)) => Some(word.as_str()),
+            _ => None,
+        }
+    });
+    let known = Cli::command();
+    let command = std::env::args().skip(1).find(|word| known.find_subcommand(word).is_some());
+    let answer = word.and_then(|word| compose_cli::answer(command.as_deref().unwrap_or_default(), word));
+    match answer {
+        Some((what, instead)) => {
+            let failure = Failure::new(Exit::Unreadable, what).help(instead);
+            eprint!("{failure}");
+            failure.exit().into()
+        }
+        None => error.exit(),
     }
 }
 

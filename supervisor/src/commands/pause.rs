@@ -7,7 +7,8 @@ use crate::decide::seen::State;
 use crate::engine::Engine as _;
 use crate::exit::{Exit, Failure};
 
-use super::shared::{self, Deed, OutputArgs};
+use super::each::{Deed, each};
+use super::output::OutputArgs;
 
 /// Options of `pause` and `unpause`.
 #[derive(Debug, clap::Args)]
@@ -21,9 +22,14 @@ pub struct Args {
 }
 
 pub(crate) async fn pause(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    let deed =
-        Deed { concerns: |state| state == State::Running, does: "runs", doing: "Pausing", done: "Paused" };
-    shared::each(global, args.output, &args.services, &deed, async |engine, container| {
+    let deed = Deed {
+        concerns: |state| state == State::Running,
+        does: "runs",
+        word: "pause",
+        doing: "Pausing",
+        done: "Paused",
+    };
+    each(global, args.output, &args.services, &deed, async |engine, container| {
         engine.pause(&container.id).await
     })
     .await
@@ -33,10 +39,11 @@ pub(crate) async fn unpause(global: &GlobalArgs, args: &Args) -> Result<Exit, Fa
     let deed = Deed {
         concerns: |state| state == State::Paused,
         does: "is paused",
+        word: "unpause",
         doing: "Unpausing",
         done: "Unpaused",
     };
-    shared::each(global, args.output, &args.services, &deed, async |engine, container| {
+    each(global, args.output, &args.services, &deed, async |engine, container| {
         engine.unpause(&container.id).await
     })
     .await

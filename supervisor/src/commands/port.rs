@@ -9,7 +9,7 @@ use crate::engine::Engine as _;
 use crate::exit::{Exit, Failure};
 use crate::{input, session};
 
-use super::shared;
+use super::chosen;
 
 /// Options of `port`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub struct Args {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
-    let container = shared::replica(&session.engine, &project, &args.service, args.index).await?;
+    let container = chosen::replica(&session.engine, &project, &args.service, args.index).await?;
     let inspected = session.engine.inspect(&container.id).await?;
     let mut bound = inspected
         .ports

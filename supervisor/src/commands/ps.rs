@@ -11,15 +11,21 @@ use jiff::Timestamp;
 
 use crate::args::GlobalArgs;
 use crate::decide::labels;
-use crate::decide::seen::{Health, SeenContainer, State};
+use crate::decide::seen::{Health, State};
 use crate::decide::spec::PortSpec;
-use crate::engine::{Engine as _, Inspected, Scope};
+use crate::engine::by_hand::Listed;
+use crate::engine::{Engine as _, Inspected};
 use crate::exit::{Exit, Failure};
 use crate::render::table::table;
 use crate::{input, session};
 
 /// Options of `ps`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  supervisor ps                                what is up
+  supervisor ps -a --filter health=unhealthy   what says of itself that it is not well
+  supervisor ps --status exited --status dead  what is down
+  supervisor ps --format json | jq -r '.[] | select(.oom_killed) | .service'")]
 pub struct Args {
     /// Those that do not run, too
     #[arg(short, long)]
@@ -33,6 +39,12 @@ pub struct Args {
     /// Print the names of the services alone
     #[arg(long)]
     pub services: bool,
+    /// Those in this state, whether it is up or not; repeatable
+    #[arg(long, value_name = "STATE", value_parser = STATES)]
+    pub status: Vec<String>,
+    /// The same as `--status`, written as `status=STATE`, or those of this health, `health=HEALTH`; repeatable
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
     /// The services; all of them without
     #[arg(id = "service", value_name = "SERVICE")]
     pub service: Vec<String>,
@@ -48,18 +60,19 @@ pub enum Format {
     Json,
 }
 
+/// States that `--status` knows, in Docker Compose's words.
+const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "exited", "removing", "dead"];
+
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    let filter = Filter::read(args)?;
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
-    let seen = session.engine.observe(&Scope::project(project)).await?;
-    let chosen = |container: &&SeenContainer| {
-        let named = container.service.as_ref().is_some_and(|service| args.service.contains(service));
-        let up = matches!(container.state, State::Running | State::Paused | State::Restarting);
-        (args.service.is_empty() || named) && (args.all || up)
-    };
-    let containers: Vec<&SeenContainer> = seen.containers.iter().filter(chosen).collect();
+    let mut containers = session.engine.listed(&project).await?;
+    containers.retain(|container| {
+        (args.service.is_empty() || args.service.contains(&container.service)) && filter.lets(container)
+    });
     if args.services {
-        let names: BTreeSet<&str> = containers.iter().filter_map(|c| c.service.as_deref()).collect();
+        let names: BTreeSet<&str> = containers.iter().map(|container| container.service.as_str()).collect();
         for name in names {
             println!("{name}");
         }
@@ -71,14 +84,19 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         }
         return Ok(Exit::Done);
     }
-    let inspected = try_join_all(containers.iter().map(|c| session.engine.inspect(&c.id))).await?;
     match args.format {
         Format::Table => {
-            let now = Timestamp::now();
-            let rows: Vec<Vec<String>> = inspected.iter().map(|container| row(container, now)).collect();
+            // The list does not say who was killed for its memory.
+            let killed = containers.iter().filter(|container| container.state == State::Exited(137));
+            let killed = try_join_all(killed.map(|container| session.engine.inspect(&container.id))).await?;
+            let of_memory: BTreeSet<String> =
+                killed.into_iter().filter(|seen| seen.oom_killed).map(|seen| seen.id).collect();
+            let rows: Vec<Vec<String>> =
+                containers.iter().map(|container| row(container, &of_memory)).collect();
             print!("{}", table(&["NAME", "IMAGE", "SERVICE", "STATUS", "PORTS"], &rows));
         }
         Format::Json => {
+            let inspected = try_join_all(containers.iter().map(|c| session.engine.inspect(&c.id))).await?;
             let rows: Vec<serde_json::Value> = inspected.iter().map(json).collect();
             println!("{}", serde_json::Value::Array(rows));
         }
@@ -86,40 +104,56 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-fn row(container: &Inspected, now: Timestamp) -> Vec<String> {
+/// Which containers are shown, besides those of which service.
+struct Filter {
+    /// In one of these states; in any that is up if there is none.
+    states: Vec<String>,
+    health: Option<String>,
+    all: bool,
+}
+
+impl Filter {
+    fn read(args: &Args) -> Result<Self, Failure> {
+        let mut filter = Self { states: args.status.clone(), health: None, all: args.all };
+        for text in &args.filter {
+            match text.split_once('=') {
+                Some(("status", state)) if STATES.contains(&state) => filter.states.push(state.to_owned()),
+                Some(("health", health)) => filter.health = Some(health.to_owned()),
+                _ => {
+                    return Err(Failure::new(Exit::Unreadable, format!("`--filter {text}` is not known"))
+                        .help(format!(
+                            "write `status=` and one of {}, or `health=` and starting, healthy or unhealthy",
+                            STATES.join(", ")
+                        )));
+                }
+            }
+        }
+        Ok(filter)
+    }
+
+    fn lets(&self, container: &Listed) -> bool {
+        let up = matches!(container.state, State::Running | State::Paused | State::Restarting);
+        let state = match self.states.as_slice() {
+            [] => up || self.all,
+            states => states.iter().any(|state| state == state_name(container.state)),
+        };
+        state && self.health.as_deref().is_none_or(|wanted| container.health.map(health_name) == Some(wanted))
+    }
+}
+
+fn row(container: &Listed, out_of_memory: &BTreeSet<String>) -> Vec<String> {
+    let killed = if out_of_memory.contains(&container.id) { " (out of memory)" } else { "" };
     vec![
         container.name.clone(),
-        label(container, labels::IMAGE),
-        label(container, labels::SERVICE),
-        status(container, now),
+        container.image.clone(),
+        container.service.clone(),
+        format!("{}{killed}", container.status),
         ports(&container.ports),
     ]
 }
 
 fn label(container: &Inspected, name: &str) -> String {
     container.labels.get(name).cloned().unwrap_or_default()
-}
-
-/// `Up 3 minutes (healthy)`, as the docker command says it.
-fn status(container: &Inspected, now: Timestamp) -> String {
-    let ago = |at: Option<Timestamp>| at.map(|at| ago(at, now)).unwrap_or_default();
-    match container.state {
-        State::Created => "Created".into(),
-        State::Running => {
-            let health = container.health.map(|health| format!(" ({})", health_name(health)));
-            format!("Up {}{}", ago(container.started_at), health.unwrap_or_default())
-        }
-        State::Paused => format!("Up {} (paused)", ago(container.started_at)),
-        State::Restarting => {
-            format!("Restarting ({}) {} ago", container.exit_code, ago(container.finished_at))
-        }
-        State::Exited(code) => {
-            let killed = if container.oom_killed { ", out of memory" } else { "" };
-            format!("Exited ({code}{killed}) {} ago", ago(container.finished_at))
-        }
-        State::Removing => "Removing".into(),
-        State::Dead => "Dead".into(),
-    }
 }
 
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {

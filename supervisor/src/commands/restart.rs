@@ -6,7 +6,8 @@ use crate::args::GlobalArgs;
 use crate::decide::plan;
 use crate::exit::{Exit, Failure};
 
-use super::shared::{self, OutputArgs};
+use super::output::OutputArgs;
+use super::shared;
 
 /// Options of `restart`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,9 @@ pub struct Args {
     /// The longest wait for a container to stop, in seconds, in place of its own grace
     #[arg(short, long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
+    /// Leave alone the services whose `depends_on` says that they follow
+    #[arg(long)]
+    pub no_deps: bool,
     /// How progress is shown
     #[command(flatten)]
     pub output: OutputArgs,
@@ -23,5 +27,6 @@ pub struct Args {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    shared::existing(global, args.output, &args.services, args.timeout, plan::restart).await
+    let plan = if args.no_deps { plan::restart_alone } else { plan::restart };
+    shared::existing(global, args.output, "restart", &args.services, args.timeout, plan).await
 }

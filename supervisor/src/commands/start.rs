@@ -6,7 +6,8 @@ use crate::args::GlobalArgs;
 use crate::decide::plan;
 use crate::exit::{Exit, Failure};
 
-use super::shared::{self, OutputArgs};
+use super::output::OutputArgs;
+use super::shared;
 
 /// Options of `start`.
 #[derive(Debug, clap::Args)]
@@ -20,5 +21,5 @@ pub struct Args {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    shared::existing(global, args.output, &args.services, None, plan::start).await
+    shared::existing(global, args.output, "start", &args.services, None, plan::start).await
 }

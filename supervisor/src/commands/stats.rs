@@ -14,8 +14,8 @@ use crate::exit::{Exit, Failure};
 use crate::render::table::table;
 use crate::{input, session};
 
+use super::chosen::running;
 use super::ps::Format;
-use super::shared::running;
 
 /// Options of `stats`.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,8 @@ use crate::args::GlobalArgs;
 use crate::decide::plan;
 use crate::exit::{Exit, Failure};
 
-use super::shared::{self, OutputArgs};
+use super::output::OutputArgs;
+use super::shared;
 
 /// Options of `stop`.
 #[derive(Debug, clap::Args)]
@@ -24,5 +25,5 @@ pub struct Args {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    shared::existing(global, args.output, &args.services, args.timeout, plan::stop).await
+    shared::existing(global, args.output, "stop", &args.services, args.timeout, plan::stop).await
 }

@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::render::table::table;
 use crate::{input, session};
 
-use super::shared::running;
+use super::chosen::running;
 
 /// Options of `top`.
 #[derive(Debug, clap::Args)]

@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 
-use super::shared::{self, OutputArgs};
+use super::output::OutputArgs;
+use super::shared;
 use crate::apply::{Machine as _, ThisMachine};
 use crate::args::GlobalArgs;
 use crate::decide::plan::{
@@ -17,11 +19,11 @@ use crate::decide::plan::{
 use crate::decide::seen::{Health, Seen, SeenContainer, State};
 use crate::decide::spec::{ServiceSpec, Wanted};
 use crate::decide::wanted::Restarts;
-use crate::engine::{EngineError, LogQuery, version};
+use crate::engine::{Docker, EngineError, LogQuery, Scope, version};
 use crate::exit::{Exit, Failure};
 use crate::host::contents::sweep;
-use crate::host::kernel;
-use crate::{apply, input, pipeline, session};
+use crate::host::{ground, kernel};
+use crate::{input, pipeline, session};
 
 /// Options of `up`.
 #[derive(Debug, clap::Args)]
@@ -50,15 +52,21 @@ pub struct Args {
     /// Create, and start nothing
     #[arg(long)]
     pub no_start: bool,
-    /// Fetch images that are missing, or never
+    /// Fetch images: also those that are there, those that are missing, or none
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub pull: Pull,
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    pub dry_run: bool,
     /// The longest wait for a container that is replaced to stop, in seconds, in place of its own grace
     #[arg(short, long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
+    /// Give a pull up of which nothing came for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = super::pull::STALL)]
+    pub pull_stall: u64,
+    /// Without the container's name before each line of output
+    #[arg(long)]
+    pub no_log_prefix: bool,
+    /// Each line of output with its time
+    #[arg(long)]
+    pub timestamps: bool,
     /// How progress is shown
     #[command(flatten)]
     pub output: OutputArgs,
@@ -70,6 +78,8 @@ pub struct Args {
 /// When images are fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pull {
+    /// All that are not named by their id, also those that are on the engine: a tag may mean another one by now
+    Always,
     /// Those that are not on the engine
     #[default]
     Missing,
@@ -79,12 +89,19 @@ pub enum Pull {
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let stack = input::admitted(global)?;
-    let session = session::open(global).await?;
+    let mut session = session::open(global).await?;
+    session.engine = session.engine.with_pull_stall(Duration::from_secs(args.pull_stall));
     let project = stack.project().name.clone();
     let mut writer = session::write(global, &project, "up")?;
+    session.engine.rely_on(ground::read(&writer.folder));
     let wish = writer.wish(global, Restarts::Engine);
     for advice in version::advice(&session.version).into_iter().chain(kernel::advice(&wish.kernel)) {
         eprintln!("warning: {advice}");
+    }
+    if args.pull == Pull::Always && !args.output.dry_run {
+        let deps = if args.no_deps { Dependencies::Left } else { Dependencies::Included };
+        let images = super::pull::images(&stack, &wish.profiles, &args.services, deps)?;
+        super::pull::fetch(global, args.output, &session.engine, &project, images).await?;
     }
     let pipeline::Prepared { wanted, seen, contents, labels_are_past } =
         pipeline::prepare(&session.engine, stack, &wish).await?;
@@ -99,12 +116,15 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         wait_for_health(&mut plan, &wanted, &seen, &machine, args).await;
     }
     shared::with_grace(&mut plan, args.timeout);
-    if args.dry_run {
-        return Ok(print(&plan));
-    }
     shared::carry_out(global, args.output, &session.engine, &machine, &wanted, &plan).await?;
+    if args.output.dry_run {
+        return Ok(Exit::Done);
+    }
     if !labels_are_past {
         writer.settle(Restarts::Engine);
+    }
+    if !plan.steps.is_empty() || !session.engine.relied() {
+        remember(&session.engine, &writer.folder, &wanted).await;
     }
     if args.services.is_empty() && wanted.inactive.is_empty() {
         sweep(&writer.folder, &contents, wanted.services.values().flat_map(|service| &service.containers));
@@ -113,7 +133,15 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if ends || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Ok(Exit::Done);
     }
-    attached(global, &session, &wanted, &args.services).await
+    attached(global, &session, &wanted, args).await
+}
+
+/// Keeps what the containers stand on now, so that the next `up` has less to ask. A hint: failing costs requests.
+async fn remember(engine: &Docker, folder: &Path, wanted: &Wanted) {
+    let ground = engine.ground(&Scope::wanted(wanted)).await.unwrap_or_default();
+    if let Err(error) = ground::write(folder, ground.as_ref()) {
+        tracing::warn!(%error, "cannot keep what the stack stands on");
+    }
 }
 
 /// Follows the logs until an interrupt, and then stops the stack, as Docker Compose does.
@@ -121,20 +149,22 @@ async fn attached(
     global: &GlobalArgs,
     session: &session::Session,
     wanted: &Wanted,
-    services: &[String],
+    args: &Args,
 ) -> Result<Exit, Failure> {
     eprintln!("following the logs; an interrupt (^C) stops the stack, `up -d` would have left it running");
-    let query = LogQuery { follow: true, since: Some(jiff::Timestamp::now()), ..LogQuery::default() };
-    let style = super::logs::Style::new(global, false, false);
+    let since = Some(jiff::Timestamp::now());
+    let query = LogQuery { follow: true, since, timestamps: true, ..LogQuery::default() };
+    let style = super::logs::Style::new(global, args.no_log_prefix, args.timestamps);
+    let wish = super::logs::Wish { project: &wanted.project, services: &args.services, index: None, query };
     tokio::select! {
-        outcome = super::logs::print(&session.engine, &wanted.project, services, &query, style) => {
+        outcome = super::logs::print(&session.engine, &wish, style) => {
             outcome?;
         }
         _ = tokio::signal::ctrl_c() => {}
     }
     eprintln!("\nstopping; another interrupt leaves the rest running");
-    let seen = crate::engine::Engine::observe(&session.engine, &crate::engine::Scope::wanted(wanted)).await?;
-    let names: BTreeSet<String> = services.iter().cloned().collect();
+    let seen = crate::engine::Engine::observe(&session.engine, &Scope::wanted(wanted)).await?;
+    let names: BTreeSet<String> = args.services.iter().cloned().collect();
     let plan = crate::decide::plan::stop(wanted, &seen, &names);
     let output = OutputArgs::default();
     tokio::select! {
@@ -169,9 +199,11 @@ fn images_are_to_be_had(wanted: &Wanted, plan: &Plan, pull: Pull) -> Result<(), 
             return missing(image);
         }
     }
-    let specs = wanted.services.values().flat_map(|service| &service.containers);
-    let mut nowhere = specs.filter(|spec| spec.image_id.is_empty() && spec.image.starts_with("sha256:"));
-    match nowhere.next() {
+    let nowhere = wanted.services.values().find_map(|service| {
+        let mut absent = service.containers.iter().filter(|spec| spec.image_id.is_empty());
+        absent.find(|spec| service.never_pull || spec.image.starts_with("sha256:"))
+    });
+    match nowhere {
         Some(spec) if !plan.blocked.is_empty() => missing(&spec.image),
         _ => Ok(()),
     }
@@ -262,11 +294,4 @@ async fn answers(service: &ServiceSpec, container: &SeenContainer, machine: &Thi
         Some(address) => machine.probe(probe, &probe.http, *address).await.is_ok(),
         None => false,
     }
-}
-
-fn print(plan: &Plan) -> Exit {
-    for planned in &plan.steps {
-        println!("{}", crate::render::plain(&apply::sentence(planned)));
-    }
-    Exit::Done
 }

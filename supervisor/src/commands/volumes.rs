@@ -12,8 +12,8 @@ use crate::exit::{Exit, Failure};
 use crate::render::table::table;
 use crate::{input, session};
 
+use super::chosen;
 use super::ps::Format;
-use super::shared;
 
 /// Options of `volumes`.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         volumes.retain(|volume| volume.project.as_ref() == Some(&project));
     } else {
         let seen = session.engine.observe(&Scope::project(&project)).await?;
-        let containers = shared::of_services(seen.containers, &project, &args.services)?;
+        let containers = chosen::of_services(seen.containers, &project, &args.services)?;
         let inspected = try_join_all(containers.iter().map(|c| session.engine.inspect(&c.id))).await?;
         let mounted: BTreeSet<String> =
             inspected.into_iter().flat_map(|c| c.mounts).filter_map(|mount| mount.name).collect();

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::render::plain;
 use crate::{input, session};
 
-use super::shared;
+use super::chosen;
 
 /// Options of `wait`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
     let seen = session.engine.observe(&Scope::project(&project)).await?;
-    let containers = shared::of_services(seen.containers, &project, &args.services)?;
+    let containers = chosen::of_services(seen.containers, &project, &args.services)?;
     let engine = &session.engine;
     let mut ends: FuturesUnordered<_> = containers
         .iter()

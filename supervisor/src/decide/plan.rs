@@ -20,7 +20,7 @@ use std::time::Duration;
 
 pub use choice::{Choice, Dependencies, Orphans, Recreate};
 pub use down::{Volumes, down};
-pub use existing::{restart, start, stop};
+pub use existing::{restart, restart_alone, start, stop};
 pub use judge::runs_to_its_end;
 pub use up::{plan, plan_with, readiness};
 

@@ -44,6 +44,8 @@ pub struct ServiceSpec {
     pub on_exit: BTreeMap<u8, OnExit>,
     /// What the file says about restarts.
     pub restart: Restart,
+    /// Its image is never fetched: `pull_policy: never`.
+    pub never_pull: bool,
     /// Loopback ports that the engine would drop without a word, since the service is only on internal networks.
     pub unpublished: BTreeSet<PortSpec>,
 }

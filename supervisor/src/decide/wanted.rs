@@ -126,6 +126,7 @@ fn service_spec(project: &Project, service: &Service, given: &Given<'_>) -> Resu
         start_period: start_period(service),
         on_exit: service.supervisor.on_exit.iter().map(|(code, what)| (*code, what.value)).collect(),
         restart: restart(service),
+        never_pull: service.pull_policy.as_ref().is_some_and(|policy| policy.value == "never"),
         unpublished,
     })
 }

@@ -1,10 +1,13 @@
-//! What a person asks of an engine and no plan does: values of the requests behind `events`, `images`, `volumes`, `cp`.
+//! What a person asks of an engine and no plan does: values of the requests behind `events`, `ps`, `images`, `volumes`, `cp`.
 //!
 //! Deliberately absent: the requests (`docker/by_hand.rs`), and anything that healing or a plan relies on (`port`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+
+use crate::decide::seen::{Health, State};
+use crate::decide::spec::PortSpec;
 
 /// Something that happened to a container, in the engine's own word for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,27 @@ pub struct Happening {
     pub action: String,
     /// What the engine says besides: `name`, `image`, `exitCode`, `signal`; labels are left out.
     pub attributes: BTreeMap<String, String>,
+}
+
+/// A container as the engine's list has it: all that a table shows, in one request for any number of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Engine id.
+    pub id: String,
+    /// Engine name without the slash.
+    pub name: String,
+    /// Service by our label.
+    pub service: String,
+    /// Image by our label, as the file said it.
+    pub image: String,
+    /// Whether it runs.
+    pub state: State,
+    /// The engine's word on its health, where it checks it.
+    pub health: Option<Health>,
+    /// In the engine's words: `Up 3 minutes (healthy)`.
+    pub status: String,
+    /// Ports that are bound on the host.
+    pub ports: BTreeSet<PortSpec>,
 }
 
 /// An image as the engine keeps it.

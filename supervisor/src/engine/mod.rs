@@ -6,6 +6,7 @@ pub mod address;
 pub mod by_hand;
 pub mod docker;
 pub mod error;
+pub mod ground;
 pub mod port;
 pub mod version;
 

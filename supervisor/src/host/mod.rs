@@ -3,6 +3,7 @@
 pub mod apparmor;
 pub mod contents;
 pub mod files;
+pub mod ground;
 pub mod kernel;
 pub mod lock;
 pub mod pack;

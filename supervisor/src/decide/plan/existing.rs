@@ -39,9 +39,20 @@ pub fn restart(wanted: &Wanted, seen: &Seen, services: &BTreeSet<String>) -> Pla
             chosen.insert(name);
         }
     }
+    restart_all(wanted, seen, &chosen, draft)
+}
+
+/// [`restart`], and none of those that would follow.
+pub fn restart_alone(wanted: &Wanted, seen: &Seen, services: &BTreeSet<String>) -> Plan {
+    let mut draft = Draft::default();
+    let chosen = choose(wanted, services, &mut draft);
+    restart_all(wanted, seen, &chosen, draft)
+}
+
+fn restart_all(wanted: &Wanted, seen: &Seen, chosen: &BTreeSet<&str>, mut draft: Draft) -> Plan {
     let reason = "a restart was asked for";
-    stop_all(wanted, seen, &chosen, reason, &mut draft);
-    start_all(wanted, seen, &chosen, reason, |_| true, &mut draft);
+    stop_all(wanted, seen, chosen, reason, &mut draft);
+    start_all(wanted, seen, chosen, reason, |_| true, &mut draft);
     draft.finish()
 }
 

@@ -157,6 +157,13 @@ pub(super) fn used_volumes<'a>(
 pub(super) fn pulls(verdicts: &[Verdict<'_>], draft: &mut Draft, made: &mut Made) {
     for verdict in verdicts.iter().filter(|v| matches!(v.deed, Deed::Create | Deed::Replace)) {
         let image = &verdict.spec.image;
+        if verdict.spec.image_id.is_empty() && verdict.service.never_pull {
+            draft.block(format!(
+                "image `{image}` is not on the engine, and `pull_policy` of service `{}` is `never`",
+                verdict.service.service
+            ));
+            continue;
+        }
         if verdict.spec.image_id.is_empty() && !made.pulls.contains_key(image) {
             let index = draft.step(Step::Pull { image: image.clone() }, "it is not on the engine", []);
             made.pulls.insert(image.clone(), index);

@@ -12,11 +12,11 @@ use bollard::query_parameters as query;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
-use super::{Docker, LOOK, STREAM, WORK, failure, stream};
+use super::{Docker, LOOK, STREAM, WORK, create, failure, read, stream};
 use crate::decide::labels;
-use crate::engine::by_hand::{Happening, PathKind, StoredImage, StoredVolume};
+use crate::engine::by_hand::{Happening, Listed, PathKind, StoredImage, StoredVolume};
 use crate::engine::error::EngineError;
-use crate::engine::port::EngineStream;
+use crate::engine::port::{EngineStream, ExecSpec};
 
 /// For an archive to be taken in whole: as long as somebody may wait for a copy.
 const COPY: Duration = Duration::from_hours(1);
@@ -54,6 +54,17 @@ impl Docker {
         }
     }
 
+    /// Starts a command in a running container and leaves it to itself.
+    ///
+    /// # Errors
+    /// The container does not run, has no such program, or the engine fails.
+    pub async fn exec_detached(&self, container: &str, spec: &ExecSpec) -> Result<(), EngineError> {
+        let action = || format!("run a command in container `{container}`");
+        let made = self.ask(LOOK, action, self.client.create_exec(container, create::exec(spec))).await?;
+        let options = bollard::exec::StartExecOptions { detach: true, tty: false, output_capacity: None };
+        self.ask(WORK, action, self.client.start_exec(&made.id, Some(options))).await.map(drop)
+    }
+
     /// What happens to a project's containers, from `since` on (from now on if `None`) and up to `until`. The stream ends
     /// there, if it is given. Commands that are run inside, health checks among them, are left out.
     pub fn happenings(
@@ -80,6 +91,20 @@ impl Docker {
                 .map_err(move |error| failure::name(&address, "follow its events".into(), STREAM, &error))
                 .try_filter_map(async |message| Ok(happening(message))),
         )
+    }
+
+    /// A project's containers, stopped ones too, by name. One request.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub async fn listed(&self, project: &str) -> Result<Vec<Listed>, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{}={project}", labels::PROJECT)])]);
+        let options = query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let answer = self.client.list_containers(Some(options));
+        let list = self.ask(LOOK, || "list containers".into(), answer).await?;
+        let mut listed: Vec<_> = list.into_iter().map(read::listed).collect();
+        listed.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(listed)
     }
 
     /// Every image on the engine. One request.

@@ -12,8 +12,8 @@ mod stream;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::query_parameters as query;
@@ -21,6 +21,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::error::{EngineError, OLDEST_API, Unreachable};
+use super::ground::{Ground, Standing};
 use super::port::{
     Engine, EngineEvent, EngineStream, EngineVersion, ExecIo, ExecSpec, Inspected, LogChunk, LogQuery,
     ProcessTable, PullProgress, Scope, Usage,
@@ -38,12 +39,19 @@ const WORK: Duration = Duration::from_mins(2);
 /// For the first byte of a stream.
 const STREAM: Duration = Duration::from_mins(2);
 
+/// For the next news of a pull: what is slow says something all the time, and what says nothing stands still.
+const STALL: Duration = Duration::from_mins(2);
+
 /// A Docker Engine on a unix socket of this machine.
 #[derive(Clone)]
 pub struct Docker {
     client: bollard::Docker,
     address: Arc<str>,
     wire: Arc<Wire>,
+    /// What the last `up` saw that containers stand on, while the engine is still to be asked whether they do.
+    ground: Arc<Mutex<Option<Ground>>>,
+    /// A pull of which nothing comes for so long is given up.
+    stall: Duration,
 }
 
 /// What has gone over the socket, counted.
@@ -83,7 +91,7 @@ impl Docker {
                 })?;
         let hook = Arc::clone(&wire);
         let client = client.with_request_modifier(move |request| hook.pass(request));
-        let docker = Self { client, address, wire };
+        let docker = Self { client, address, wire, ground: Arc::default(), stall: STALL };
         let version = docker.version().await?;
         Ok((docker, version))
     }
@@ -156,15 +164,14 @@ impl Engine for Docker {
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Seen, EngineError> {
-        let containers = query::ListContainersOptionsBuilder::new().all(true).build();
-        let networks = None::<query::ListNetworksOptions>;
-        let volumes = None::<query::ListVolumesOptions>;
-        let (containers, networks, volumes) = tokio::try_join!(
-            self.ask(LOOK, || "list containers".into(), self.client.list_containers(Some(containers))),
-            self.ask(LOOK, || "list networks".into(), self.client.list_networks(networks)),
-            self.ask(LOOK, || "list volumes".into(), self.client.list_volumes(volumes)),
-        )?;
-        Ok(read::seen(scope, containers, networks, volumes.volumes.unwrap_or_default()))
+        let known = self.ground.lock().ok().and_then(|ground| ground.clone());
+        let Some(known) = known else { return Ok(self.look(scope).await?.0) };
+        let containers = self.containers().await?;
+        let Some((networks, volumes)) = known.recall(scope, &read::standing(&containers)) else {
+            self.rely_on(None);
+            return Ok(self.look(scope).await?.0);
+        };
+        Ok(Seen { networks, volumes, ..read::seen(scope, containers, Vec::new(), Vec::new()) })
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<String, EngineError> {
@@ -269,12 +276,16 @@ impl Engine for Docker {
         let (name, tag) = image::split_tag(image);
         let options = query::CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
         let steps = self.client.create_image(Some(options), None, None);
-        let (address, image) = (Arc::clone(&self.address), image.to_owned());
-        Box::pin(
-            steps
-                .map_ok(stream::pull)
-                .map_err(move |error| failure::about_pull(&image, &address, STREAM, &error)),
-        )
+        let (address, image, stall) = (Arc::clone(&self.address), image.to_owned(), self.stall);
+        let name = image.clone();
+        let stalled = move || EngineError::PullFailed {
+            image: name.clone(),
+            message: format!("nothing came of it for {} s", stall.as_secs()),
+        };
+        let steps = steps
+            .map_ok(stream::pull)
+            .map_err(move |error| failure::about_pull(&image, &address, STREAM, &error));
+        Box::pin(stream::moving(steps, stall, stalled))
     }
 
     async fn inspect(&self, container: &str) -> Result<Inspected, EngineError> {
@@ -360,6 +371,50 @@ impl Engine for Docker {
 }
 
 impl Docker {
+    /// The same, with another limit on the silence of a pull.
+    #[must_use]
+    pub fn with_pull_stall(self, stall: Duration) -> Self {
+        Self { stall, ..self }
+    }
+
+    /// From here on a look takes this for what it is where a container vouches for it: one request instead of three.
+    pub fn rely_on(&self, ground: Option<Ground>) {
+        if let Ok(mut known) = self.ground.lock() {
+            *known = ground;
+        }
+    }
+
+    /// Whether the last look did not have to ask for everything.
+    pub fn relied(&self) -> bool {
+        self.ground.lock().is_ok_and(|known| known.is_some())
+    }
+
+    /// What a project's things stand on now, for the next look to rely on. Three requests.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub async fn ground(&self, scope: &Scope) -> Result<Option<Ground>, EngineError> {
+        let (seen, standing) = self.look(scope).await?;
+        Ok(Ground::of(&seen, &standing))
+    }
+
+    async fn look(&self, scope: &Scope) -> Result<(Seen, BTreeMap<String, Standing>), EngineError> {
+        let networks = None::<query::ListNetworksOptions>;
+        let volumes = None::<query::ListVolumesOptions>;
+        let (containers, networks, volumes) = tokio::try_join!(
+            self.containers(),
+            self.ask(LOOK, || "list networks".into(), self.client.list_networks(networks)),
+            self.ask(LOOK, || "list volumes".into(), self.client.list_volumes(volumes)),
+        )?;
+        let standing = read::standing(&containers);
+        Ok((read::seen(scope, containers, networks, volumes.volumes.unwrap_or_default()), standing))
+    }
+
+    async fn containers(&self) -> Result<Vec<bollard::models::ContainerSummary>, EngineError> {
+        let options = query::ListContainersOptionsBuilder::new().all(true).build();
+        self.ask(LOOK, || "list containers".into(), self.client.list_containers(Some(options))).await
+    }
+
     /// The client with a limit of its own that leaves room for a container's grace.
     fn stop_slowly(&self, grace: Duration) -> bollard::Docker {
         self.client.clone().with_timeout(grace + WORK)

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use crate::decide::labels::{self, Ours};
 use crate::decide::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
 use crate::decide::spec::{PortSpec, Restart};
+use crate::engine::by_hand::Listed;
+use crate::engine::ground::Standing;
 use crate::engine::port::{EngineVersion, Inspected, Joined, MountPoint, Scope};
 
 /// Who answers.
@@ -82,6 +84,52 @@ fn container(summary: ContainerSummary) -> SeenContainer {
         created: summary.created.unwrap_or_default(),
         networks: networks.into_iter().map(|(name, at)| (name, address(at.ip_address.as_deref()))).collect(),
     }
+}
+
+/// A row of a table of containers.
+pub(super) fn listed(mut summary: ContainerSummary) -> Listed {
+    let mut label =
+        |name: &str| summary.labels.as_mut().and_then(|labels| labels.remove(name)).unwrap_or_default();
+    let (service, image) = (label(labels::SERVICE), label(labels::IMAGE));
+    let ports = std::mem::take(&mut summary.ports).unwrap_or_default().into_iter().filter_map(|port| {
+        Some(PortSpec {
+            host_ip: port.ip?.parse().ok()?,
+            host_port: port.public_port?,
+            container_port: port.private_port,
+            protocol: port.typ.map(|protocol| protocol.to_string()).unwrap_or_default(),
+        })
+    });
+    let ports = ports.collect();
+    let status = std::mem::take(&mut summary.status).unwrap_or_default();
+    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    Listed {
+        id: summary.id.unwrap_or_default(),
+        name: name.trim_start_matches('/').to_owned(),
+        service,
+        image,
+        state: summary_state(summary.state, &status),
+        health: summary_health(&status),
+        status,
+        ports,
+    }
+}
+
+/// What each container holds, by its id.
+pub(super) fn standing(containers: &[ContainerSummary]) -> BTreeMap<String, Standing> {
+    let rows = containers.iter().filter_map(|summary| {
+        let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let networks = networks.into_iter().flatten();
+        let volumes = summary.mounts.iter().flatten().filter_map(|mount| mount.name.clone());
+        let held = Standing {
+            running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
+            networks: networks
+                .filter_map(|(name, at)| Some((name.clone(), at.network_id.clone()?)))
+                .collect(),
+            volumes: volumes.collect(),
+        };
+        Some((summary.id.clone()?, held))
+    });
+    rows.collect()
 }
 
 fn network(network: Network) -> SeenNetwork {

@@ -2,9 +2,12 @@
 //!
 //! Deliberately absent: joining again after a break; whoever listens knows from when on.
 
+use std::time::Duration;
+
 use bollard::container::LogOutput;
 use bollard::models::{ContainerBlkioStats, ContainerStatsResponse, CreateImageInfo, EventMessage};
 use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
+use futures_util::{Stream, StreamExt as _};
 use jiff::Timestamp;
 
 use crate::decide::labels;
@@ -80,6 +83,25 @@ pub(super) fn pull(info: CreateImageInfo) -> PullProgress {
         Some((u64::try_from(done).ok()?, u64::try_from(all).ok()?)).filter(|(_, all)| *all > 0)
     });
     PullProgress { layer: info.id.unwrap_or_default(), status: info.status.unwrap_or_default(), bytes }
+}
+
+/// A stream that fails with `stalled` and ends where nothing came of it for so long.
+pub(super) fn moving<T, E>(
+    steps: impl Stream<Item = Result<T, E>>,
+    limit: Duration,
+    stalled: impl Fn() -> E + Clone,
+) -> impl Stream<Item = Result<T, E>> {
+    let steps = Box::pin(steps);
+    futures_util::stream::unfold(Some(steps), move |steps| {
+        let stalled = stalled.clone();
+        async move {
+            let mut steps = steps?;
+            match tokio::time::timeout(limit, steps.next()).await {
+                Ok(step) => step.map(|step| (step, Some(steps))),
+                Err(_) => Some((Err(stalled()), None)),
+            }
+        }
+    })
 }
 
 /// A reading; the processor's share is of the time since the one before.
