@@ -26,10 +26,10 @@ pub struct Process {
 /// The kinds of namespace that a container has of its own.
 const KINDS: [&str; 7] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
 
-/// Reads one process; `None` if it is not there, or is dead and waits to be reaped.
+/// Reads one process; `None` if it is not there, is dead and waits to be reaped, or ended while it was read.
 pub(super) fn read(pid: u32) -> Option<Process> {
     let started = started(pid)?;
-    Some(Process {
+    let process = Process {
         pid,
         started,
         status: read_text(&format!("/proc/{pid}/status")).and_then(|text| {
@@ -37,7 +37,9 @@ pub(super) fn read(pid: u32) -> Option<Process> {
         }),
         namespaces: namespaces(&format!("/proc/{pid}/ns")),
         apparmor: apparmor(pid),
-    })
+    };
+    // What of it could not be read because it ended meanwhile is no evidence against it.
+    (self::started(pid) == Some(started)).then_some(process)
 }
 
 /// When a process started; `None` if it is not there any more, or dead.
@@ -122,6 +124,17 @@ mod tests {
         assert!(own.status.is_ok());
         assert_eq!(own.namespaces.unwrap().len(), KINDS.len());
         assert_eq!(read(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_that_ends_while_it_is_read_is_not_there() {
+        for _ in 0..300 {
+            let mut child = std::process::Command::new("true").spawn().unwrap();
+            while let Some(seen) = read(child.id()) {
+                assert!(seen.status.is_ok() && seen.namespaces.is_ok(), "{seen:?}");
+            }
+            child.wait().unwrap();
+        }
     }
 
     #[test]
