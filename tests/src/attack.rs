@@ -1,6 +1,12 @@
-//! The attack program, compiled without any library so that it runs in whatever image it is mounted in.
+//! The attack program: compiled without any library so that it runs in whatever image it is put, and read.
 //!
-//! Deliberately absent: the attempts themselves (`bin/attack.rs`), and what their answers have to be.
+//! Deliberately absent: the attempts themselves (`bin/attack/`), and what their answers have to be.
+
+pub mod containers;
+pub mod document;
+pub mod layers;
+pub mod outside;
+pub mod run;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,26 +17,53 @@ use serde_json::json;
 use crate::bed::ran;
 use crate::engine::Engine;
 
+/// The class of what is known to go through.
+pub const NOT_STOPPED: &str = "not stopped";
+/// The class of what uses up what others need too.
+pub const RESOURCES: &str = "resources";
+
 /// Compiles the program to this path.
 #[track_caller]
 pub fn build(to: &Path) {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/attack.rs");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/bin/attack/main.rs");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let flags = [
-        "--edition",
-        "2024",
-        "-C",
-        "opt-level=1",
-        "-C",
-        "panic=abort",
-        "-C",
-        "target-feature=+crt-static",
-        "-o",
-    ];
-    ran(Command::new(rustc).args(flags).arg(to).arg(source)).expect(0);
+    let flags = ["opt-level=1", "panic=abort", "target-feature=+crt-static", "strip=symbols"];
+    let flags = flags.iter().flat_map(|flag| ["-C", flag]);
+    ran(Command::new(rustc).args(["--edition", "2024"]).args(flags).arg("-o").arg(to).arg(source)).expect(0);
 }
 
-/// Attempt to answer: `done`, or the name of an error.
+/// What is said of one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its class.
+    pub class: String,
+    /// Its name.
+    pub id: String,
+    /// What it does.
+    pub tries: String,
+    /// What is so when it succeeds.
+    pub done: String,
+    /// Why that matters.
+    pub why: String,
+    /// What should stop it.
+    pub layers: String,
+    /// What a kernel or engine has to have, or nothing.
+    pub needs: String,
+}
+
+/// Every row of a program, in the order of the docs.
+#[track_caller]
+pub fn rows(program: &Path) -> Vec<Row> {
+    let list = ran(Command::new(program).arg("list")).expect(0).out;
+    let rows = list.lines().map(|line| {
+        let columns: Vec<String> = line.split('\t').map(str::to_owned).collect();
+        let [class, id, tries, done, why, layers, needs] = columns.try_into().expect("seven columns");
+        Row { class, id, tries, done, why, layers, needs }
+    });
+    rows.collect()
+}
+
+/// Attempt to answer: `done`, `weakened`, the name of an error, or that of the signal that ended it.
 pub type Answers = BTreeMap<String, String>;
 
 /// What the program printed.
@@ -41,12 +74,12 @@ pub fn answers(output: &str) -> Answers {
         .filter_map(|line| line.split_once('\t'))
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .collect();
-    assert!(rows.len() > 40, "the attack program did not finish: {output}");
+    assert!(rows.len() > 80, "the attack program did not finish: {output}");
     rows
 }
 
 /// The same attempts in a container of the same image that may do everything, as root: what fails there cannot be
-/// done on this kernel at all, and proves nothing.
+/// done in this image at all, and proves nothing.
 #[track_caller]
 pub fn with_every_right(engine: &Engine, project: &str, image: &str, program: &Path) -> Answers {
     let host = json!({"Privileged": true, "SecurityOpt": ["seccomp=unconfined"], "Binds": [bind(program)]});
@@ -59,6 +92,9 @@ pub fn with_nothing_set(engine: &Engine, project: &str, image: &str, program: &P
     run(engine, project, image, &json!({"HostConfig": {"Binds": [bind(program)]}}))
 }
 
+/// The arguments under which the program leaves a stack that others use as it is.
+pub const GENTLY: [&str; 3] = ["without", RESOURCES, NOT_STOPPED];
+
 fn bind(program: &Path) -> String {
     format!("{}:/attack:ro", program.display())
 }
@@ -68,7 +104,7 @@ fn run(engine: &Engine, project: &str, image: &str, body: &serde_json::Value) ->
     let mut body = body.clone();
     body["Image"] = image.into();
     body["Entrypoint"] = json!(["/attack"]);
-    body["Cmd"] = json!([]);
+    body["Cmd"] = json!(GENTLY);
     body["Labels"] = json!({"com.docker.compose.project": project});
     let name = format!("{project}-control");
     engine.run(&name, &body);

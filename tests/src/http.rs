@@ -65,8 +65,8 @@ pub fn exchange<S: Read + Write>(
         head.extend([name, ": ", value, "\r\n"]);
     }
     head.push_str("\r\n");
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
+    // In one piece: whoever answers without reading the body may have closed before a second one.
+    stream.write_all(&[head.as_bytes(), body].concat())?;
     stream.flush()?;
     let mut reader = BufReader::new(stream);
     let (status, headers) = read_head(&mut reader)?;

@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: fetching anything, and building the real images; `cargo xtask images` does that.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use crate::engine::{Engine, escape};
 use crate::tar::Tar;
 
@@ -30,12 +32,38 @@ pub fn busybox(engine: &Engine) -> String {
 /// A busybox image of a name of its own and further Dockerfile lines (`CMD`, `USER`, `ENV`, `EXPOSE`, `HEALTHCHECK`, …).
 #[track_caller]
 pub fn tagged(engine: &Engine, name: &str, changes: &[&str]) -> String {
+    imported(engine, name, changes, root)
+}
+
+/// A busybox image with the attack program as `/attack`, as the setuid program `/raise`, with a capability as
+/// `/capable`, and with a file of user 4321's in `/srv`.
+#[track_caller]
+pub fn attack(engine: &Engine, program: &[u8]) -> String {
+    // Another program is another image.
+    let mut hash = DefaultHasher::new();
+    program.hash(&mut hash);
+    let name = format!("supervisor-test-attack-{:016x}", hash.finish());
+    imported(engine, &name, &["USER 1000:1000"], || {
+        root()
+            .folder("srv/", 0o755, 0)
+            .owned("srv/private", 0o600, 4321, b"private")
+            .file("attack", 0o755, program)
+            .file("raise", 0o4755, program)
+            .capable("capable", 0o755, CAP_NET_RAW, program)
+    })
+}
+
+/// Its number (`linux/capability.h`).
+const CAP_NET_RAW: u32 = 13;
+
+#[track_caller]
+fn imported(engine: &Engine, name: &str, changes: &[&str], content: impl FnOnce() -> Tar) -> String {
     if let Some(id) = find(engine, name) {
         return id;
     }
     let changes = changes.iter().flat_map(|line| ["&changes=".to_owned(), escape(line)]).collect::<String>();
     let path = format!("/images/create?fromSrc=-&repo={name}&tag=1{changes}");
-    let answer = engine.request("POST", &path, "application/x-tar", &root());
+    let answer = engine.request("POST", &path, "application/x-tar", &content().finish());
     assert_eq!(answer.status, 200, "POST {path}: {}", answer.text());
     find(engine, name).unwrap_or_else(|| panic!("`{name}` was not imported: {}", answer.text()))
 }
@@ -70,14 +98,10 @@ fn find(engine: &Engine, name: &str) -> Option<String> {
 /// The root file system of these images, with one more file: an archive for an import.
 #[track_caller]
 pub fn root_with(name: &str, content: &[u8]) -> Vec<u8> {
-    base().file(name, 0o644, content).finish()
+    root().file(name, 0o644, content).finish()
 }
 
-fn root() -> Vec<u8> {
-    base().finish()
-}
-
-fn base() -> Tar {
+fn root() -> Tar {
     let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
     let busybox = busybox.expect("no static busybox on this machine: install the package `busybox-static`");
     let mut tar = Tar::default()

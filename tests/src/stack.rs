@@ -27,9 +27,7 @@ impl Stack {
     /// override file.
     #[track_caller]
     pub fn new(room: &str) -> Self {
-        let turn = std::fs::File::create(std::env::temp_dir().join("supervisor-tests-real-stack.lock"));
-        let turn = turn.expect("a lock file");
-        turn.lock().expect("the lock");
+        let turn = turn();
         let bed = Bed::new(room);
         let set = [
             format!("CADDY_IMAGE={}", image::caddy()),
@@ -75,6 +73,15 @@ impl Stack {
         ]);
         ran(curl.args(arguments).arg(address))
     }
+}
+
+/// Waits for the turn of a test that needs the engine's network for itself, and holds it for as long as the file is open.
+#[track_caller]
+pub fn turn() -> std::fs::File {
+    let turn = std::fs::File::create(std::env::temp_dir().join("supervisor-tests-real-stack.lock"));
+    let turn = turn.expect("a lock file");
+    turn.lock().expect("the lock");
+    turn
 }
 
 /// Mounts what the test brings along, read-only.

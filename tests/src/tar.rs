@@ -19,6 +19,26 @@ impl Tar {
         self.entry(path, b'0', mode, 0, "", content)
     }
 
+    /// Adds a file of a user's.
+    #[must_use]
+    pub fn owned(self, path: &str, mode: u32, owner: u32, content: &[u8]) -> Self {
+        self.entry(path, b'0', mode, owner, "", content)
+    }
+
+    /// Adds a file that gives whoever executes it this capability (a `VFS_CAP_REVISION_2` attribute, effective), in a
+    /// record before it (POSIX pax).
+    #[must_use]
+    pub fn capable(self, path: &str, mode: u32, capability: u32, content: &[u8]) -> Self {
+        let words: [u32; 5] = [0x0200_0001, 1 << capability, 0, 0, 0];
+        let mut record = b" SCHILY.xattr.security.capability=".to_vec();
+        record.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        record.push(b'\n');
+        // The length counts its own two digits.
+        let length = record.len() + 2;
+        let record = [length.to_string().into_bytes(), record].concat();
+        self.entry("attributes", b'x', 0o644, 0, "", &record).file(path, mode, content)
+    }
+
     /// Adds a symbolic link.
     #[must_use]
     pub fn link(self, path: &str, target: &str) -> Self {

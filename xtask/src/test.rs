@@ -5,6 +5,7 @@
 use anyhow::Result;
 
 use crate::debian;
+use crate::engine::unpack::docker_compose;
 use crate::engine::{self, Place, Private};
 use crate::product::{self, cargo, workspace};
 use crate::shell::{command, has, loud, require_root, say};
@@ -34,6 +35,12 @@ pub(crate) struct Args {
 
 /// Runs them; the runner's own summary comes last.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    on_a_private_engine(&args.nextest, &[])
+}
+
+/// Runs tests with these arguments for the runner and these variables, on an engine that is there for them alone, and
+/// ends this process with their result.
+pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &str)]) -> Result<()> {
     require_root("to start a container engine and look into containers")?;
     debian::install(&[&NEEDS[..], &engine::unpack::NEEDS[..]].concat())?;
     let path = runner()?;
@@ -44,10 +51,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
     say("running the tests");
     let mut nextest = command("nsenter", [format!("--net={}", engine.network().display())]);
-    nextest.arg(cargo()).args(["nextest", "run", "--workspace"]).args(&args.nextest).current_dir(workspace());
+    nextest.arg(cargo()).args(["nextest", "run", "--workspace"]).args(arguments).current_dir(workspace());
     nextest
+        .envs(environment.iter().copied())
         .env("PATH", path)
         .env("DOCKER_HOST", engine.api.host())
+        .env("DOCKER_COMPOSE", docker_compose()?)
         .env("SUPERVISOR_BIN", binary)
         .env("SUPERVISOR_REGISTRY_BIN", registry)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)

@@ -1,0 +1,116 @@
+//! What nothing here stops: kept beside the rest, so that nobody believes otherwise, and that it is noticed when it changes.
+//!
+//! Deliberately absent: what is stopped.
+
+use std::ffi::c_long;
+use std::fs::{self, OpenOptions};
+use std::io::Result;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::execution::executed;
+use crate::kernel::{end, errno, error, pointer, sleeping_child, zero};
+use crate::network::reached;
+use crate::number;
+use crate::places::{fresh, remove};
+use crate::row::{Attempt, Class, Layer, Needs};
+
+pub(crate) const CLASS: Class = Class {
+    name: "not stopped",
+    attempts: &[
+        Attempt {
+            id: "execute-from-volume",
+            tries: "copies itself to a named volume and executes the copy",
+            done: "what it brought along runs, and is still there after a restart",
+            why: "the engine cannot mount a volume with `noexec`; the AppArmor profile denies it where the kernel has AppArmor",
+            layers: &[Layer::Execution],
+            run: || executed(Path::new("/data")),
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "memory-by-proc",
+            tries: "writes to `/proc/PID/mem` of a process of its own user",
+            done: "that process runs the attacker's code",
+            why: "the kernel asks as for `ptrace`, but it is a file: AppArmor and Yama can deny it, a filter of calls cannot",
+            layers: &[],
+            run: memory_by_proc,
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "interpreter",
+            tries: "gives a script in a writable place to the image's own shell",
+            done: "the shell did what the script says",
+            why: "reading is no execution: an image without a shell is the remedy",
+            layers: &[],
+            run: interpreter,
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "code-in-memory",
+            tries: "maps memory that can be written and executed",
+            done: "code that was never a file can run inside the process",
+            why: "V8 and every other compiler at run time needs it",
+            layers: &[],
+            run: || zero(&[number::MMAP, 0, 4096, 7, MAP_PRIVATE_ANONYMOUS, -1, 0]),
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "host-by-bridge",
+            tries: "connects to the host's own address on the container's network",
+            done: "the host answers: what listens on all addresses there is in reach",
+            why: "probes come from that address; a packet filter on the host is the remedy",
+            layers: &[],
+            run: host_by_bridge,
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "host-figures",
+            tries: "reads `/proc/meminfo` and `/proc/loadavg`",
+            done: "it knows the host's memory and load",
+            why: "these are not namespaced, and runtimes read them at start",
+            layers: &[],
+            run: || ["/proc/meminfo", "/proc/loadavg"].iter().try_for_each(|file| fs::read(file).map(drop)),
+            needs: Needs::Rights,
+        },
+    ],
+};
+
+const MAP_PRIVATE_ANONYMOUS: c_long = 0x22;
+
+/// A child begins as a copy: what is written to it is at the address of the original.
+fn memory_by_proc() -> Result<()> {
+    let target = 1_u64;
+    let child = sleeping_child(0)?;
+    let memory = OpenOptions::new().write(true).open(format!("/proc/{child}/mem"));
+    let written =
+        memory.and_then(|memory| memory.write_all_at(&2_u64.to_ne_bytes(), pointer(&target).cast_unsigned()));
+    end(child);
+    written
+}
+
+fn interpreter() -> Result<()> {
+    let script = fresh("script")?;
+    fs::write(&script, "exit 42\n")?;
+    let ran = Command::new("/bin/sh").arg(&script).status();
+    remove(&script);
+    if ran?.code() == Some(42) { Ok(()) } else { Err(error(errno::EINVAL)) }
+}
+
+/// Engines give a bridge the first address of its subnet.
+fn host_by_bridge() -> Result<()> {
+    let routes = fs::read_to_string("/proc/net/route")?;
+    let subnets = routes.lines().skip(1).filter_map(|route| {
+        let destination = u32::from_str_radix(route.split_whitespace().nth(1)?, 16).ok()?;
+        (destination != 0).then(|| Ipv4Addr::from(u32::from_be(destination) + 1))
+    });
+    let mut last = Err(error(errno::ENOENT));
+    for host in subnets {
+        last = reached((host, 1).into());
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
