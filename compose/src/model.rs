@@ -233,6 +233,10 @@ pub struct ServiceOptions {
     pub exec_from: Vec<At<String>>,
     /// What of that base is granted, by the file that `seccomp` names.
     pub seccomp: Option<At<Recorded>>,
+    /// What is wanted of Landlock; without it, it is used where the kernel has it.
+    pub landlock: Option<At<Landlock>>,
+    /// The TCP ports that the service is held to.
+    pub tcp: Option<At<TcpPorts>>,
 }
 
 /// A recorded profile: the system calls that a service was seen to use. It only ever narrows the base.
@@ -263,6 +267,24 @@ pub struct Recording {
     pub runc: Option<String>,
     /// How long was watched, in seconds.
     pub seconds: Option<String>,
+}
+
+/// What a service wants of Landlock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landlock {
+    /// Nothing is started where the kernel cannot keep the whole of it.
+    Required,
+    /// It is not used, although the kernel may have it.
+    Off,
+}
+
+/// The TCP ports that a service is held to. `None` leaves a direction open; an empty list closes it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct TcpPorts {
+    /// Ports that it may listen on.
+    pub bind: Option<Vec<Port>>,
+    /// Ports that it may connect to, whatever the address.
+    pub connect: Option<Vec<Port>>,
 }
 
 /// An HTTP probe from the host over the bridge.

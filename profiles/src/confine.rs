@@ -8,11 +8,9 @@ use std::collections::BTreeMap;
 use compose::Project;
 use compose::model::{FileObject, Grant, Mount, MountSource as Source, Service, Tmpfs};
 
-use crate::apparmor;
 use crate::bases::Base;
-use crate::confinement::{AppArmor, Confinement, Kernel, Limits, MountPromise, MountSource};
-use crate::recorded;
-use crate::seccomp;
+use crate::confinement::{AppArmor, Confinement, Kernel, Landlock, Limits, MountPromise, MountSource};
+use crate::{apparmor, landlock, recorded, seccomp};
 
 /// Makes the promise for one service of an admitted stack; `None` if the stack has no such service.
 pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Option<Confinement> {
@@ -41,11 +39,16 @@ pub(crate) fn promise(project: &Project, service: &Service, kernel: Kernel) -> C
         init: service.init.as_ref().is_none_or(|init| init.value),
         seccomp,
         apparmor: AppArmor::Absent,
+        landlock: Landlock::Off,
         mounts: mounts(project, service),
         exec_from: service.supervisor.exec_from.iter().map(|path| path.value.clone()).collect(),
         sysctls: service.sysctls.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
         limits: limits(service),
     };
+    confinement.landlock = landlock::landlock(service, &confinement, kernel);
+    if matches!(confinement.landlock, Landlock::Rules { .. }) {
+        confinement.mounts.push(landlock::program());
+    }
     if kernel.apparmor {
         confinement.apparmor = apparmor::profile(&project.name, &confinement);
     }

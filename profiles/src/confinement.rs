@@ -15,6 +15,8 @@ pub struct Kernel {
     pub version: (u16, u16),
     /// AppArmor is on and its profiles can be loaded.
     pub apparmor: bool,
+    /// The version of Landlock that it offers, of those that are made use of; 0 is none.
+    pub landlock: u8,
 }
 
 /// Architectures that profiles are made for.
@@ -47,6 +49,7 @@ pub struct Confinement {
     pub(crate) init: bool,
     pub(crate) seccomp: String,
     pub(crate) apparmor: AppArmor,
+    pub(crate) landlock: Landlock,
     pub(crate) mounts: Vec<MountPromise>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) exec_from: Vec<String>,
@@ -66,6 +69,27 @@ pub enum AppArmor {
     },
     /// The kernel has no AppArmor; said to the user, and nothing is sent to the engine.
     Absent,
+}
+
+/// The Landlock side of a promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Landlock {
+    /// The program at [`crate::landlock::PROGRAM`] comes before the service's command, with these arguments.
+    Rules {
+        /// The Landlock version that they are made for.
+        abi: u8,
+        /// One a rule; `--` and the service's command follow.
+        arguments: Vec<String>,
+    },
+    /// It cannot be had here; said to the user, and the service starts without it unless it requires it.
+    Absent {
+        /// What is missing.
+        why: String,
+        /// The service is not to be started without it.
+        required: bool,
+    },
+    /// The file switches it off for this service.
+    Off,
 }
 
 /// Bounds on what a container may use.
@@ -170,6 +194,10 @@ impl Confinement {
     /// The AppArmor profile.
     pub fn apparmor(&self) -> &AppArmor {
         &self.apparmor
+    }
+    /// What the service gives up before it is executed.
+    pub fn landlock(&self) -> &Landlock {
+        &self.landlock
     }
     /// Every mount, in order.
     pub fn mounts(&self) -> &[MountPromise] {

@@ -14,10 +14,11 @@ pub mod confinement;
 mod documentation;
 pub mod floor;
 pub mod groups;
+pub mod landlock;
 pub mod recorded;
 pub mod seccomp;
 pub mod syscalls;
 
 pub use bases::Base;
 pub use confine::confine;
-pub use confinement::{AppArmor, Arch, Confinement, Kernel};
+pub use confinement::{AppArmor, Arch, Confinement, Kernel, Landlock};

@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::host::contents::ContentsError;
 use crate::host::lock::LockError;
 use crate::host::state::StateError;
-use crate::pipeline::PrepareError;
+use crate::pipeline::{PrepareError, StackError};
 
 /// The exit code of an error of the engine.
 pub const fn engine_exit(error: &EngineError) -> Exit {
@@ -51,7 +51,9 @@ impl From<PrepareError> for Failure {
     fn from(error: PrepareError) -> Self {
         match error {
             PrepareError::Engine(error) => error.into(),
-            PrepareError::Contents(error) => error.into(),
+            PrepareError::Stack(StackError::Contents(error)) => error.into(),
+            PrepareError::Stack(error @ StackError::Lacking { .. }) => Self::new(Exit::Failed, error)
+                .help("run it where that is there, or remove `landlock: required` and accept less; nothing was changed"),
             PrepareError::Wanted(error) => Self::new(Exit::Failed, error),
         }
     }

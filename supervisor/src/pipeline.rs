@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compose::Admitted;
-use profiles::Confinement;
 use profiles::confinement::Kernel;
+use profiles::{Confinement, Landlock};
 
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
 use crate::decide::spec::{ContainerSpec, Wanted};
@@ -48,12 +48,28 @@ pub enum PrepareError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A secret or config.
+    /// What the services need besides the engine.
     #[error(transparent)]
-    Contents(#[from] ContentsError),
+    Stack(#[from] StackError),
     /// The model and its promises do not fit: a mistake of ours.
     #[error(transparent)]
     Wanted(#[from] WantedError),
+}
+
+/// Why a stack that was admitted is not run all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// A secret or config.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
+    /// A service requires what cannot be had here.
+    #[error("service `{service}` requires Landlock, and {why}")]
+    Lacking {
+        /// Service.
+        service: String,
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// A stack that may run, with everything that does not come from the engine: its promises, and what it is given.
@@ -70,14 +86,25 @@ impl Stack {
     /// Makes the promise for every service, and reads what they are given.
     ///
     /// # Errors
-    /// A secret's or config's file is not to be read.
-    pub fn read(
-        admitted: Admitted,
-        kernel: &Kernel,
-        profiles: BTreeSet<String>,
-    ) -> Result<Self, ContentsError> {
+    /// A secret's or config's file is not to be read, or a service requires what this machine does not have.
+    pub fn read(admitted: Admitted, kernel: &Kernel, profiles: BTreeSet<String>) -> Result<Self, StackError> {
         let contents = Contents::read(admitted.project(), &Files)?;
-        Ok(Self::new(admitted, kernel, contents, profiles))
+        let stack = Self::new(admitted, kernel, contents, profiles);
+        stack.lacking().map_or(Ok(()), Err)?;
+        Ok(stack)
+    }
+
+    /// The first service that is switched on and requires what cannot be had.
+    fn lacking(&self) -> Option<StackError> {
+        self.confinements.iter().find_map(|(name, confinement)| {
+            let service = self.admitted.project().services.get(name)?;
+            match confinement.landlock() {
+                Landlock::Absent { why, required: true } if is_active(service, &self.profiles) => {
+                    Some(StackError::Lacking { service: name.clone(), why: why.clone() })
+                }
+                _ => None,
+            }
+        })
     }
 
     /// The same with contents that were read already.

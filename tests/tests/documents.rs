@@ -21,8 +21,10 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// The names of every function that is written in the workspace's Rust files.
 fn functions() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut folders: Vec<PathBuf> =
-        ["compose", "profiles", "supervisor", "tests"].iter().map(|member| root().join(member)).collect();
+    let mut folders: Vec<PathBuf> = ["compose", "confine", "profiles", "supervisor", "tests"]
+        .iter()
+        .map(|member| root().join(member))
+        .collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();

@@ -8,12 +8,12 @@ use super::Credentials;
 use super::stack::{pairs, text, word};
 use super::tree::Tree;
 use crate::model::{
-    Attachment, Bind, Condition, Grant, HealthTest, Healthcheck, Logging, Mount, MountSource, OnExit, Probe,
-    PublishedPort, Restart, Service, ServiceOptions, Tmpfs,
+    Attachment, Bind, Condition, Grant, HealthTest, Healthcheck, Landlock, Logging, Mount, MountSource,
+    OnExit, Probe, PublishedPort, Restart, Service, ServiceOptions, TcpPorts, Tmpfs,
 };
 use crate::rules::{filesystem, resources, secrets};
 use crate::source::At;
-use crate::units::Bytes;
+use crate::units::{Bytes, Port};
 
 pub(super) fn service(service: &Service, credentials: Credentials) -> Tree {
     let mut tree = Tree::map();
@@ -319,6 +319,20 @@ fn own(options: &ServiceOptions) -> Tree {
     tree.put_full("exec_from", texts(&options.exec_from));
     let seccomp = options.seccomp.as_ref().map(|at| at.value.path.display().to_string());
     tree.put_some("seccomp", seccomp.map(Tree::text));
+    let landlock = options.landlock.as_ref().map(|at| match at.value {
+        Landlock::Required => "required",
+        Landlock::Off => "off",
+    });
+    tree.put_some("landlock", landlock.map(Tree::text));
+    tree.put_some("tcp", options.tcp.as_ref().map(|at| tcp(&at.value)));
+    tree
+}
+
+fn tcp(ports: &TcpPorts) -> Tree {
+    let list = |ports: &Vec<Port>| Tree::list(ports.iter().map(Tree::word));
+    let mut tree = Tree::map();
+    tree.put_some("bind", ports.bind.as_ref().map(list));
+    tree.put_some("connect", ports.connect.as_ref().map(list));
     tree
 }
 

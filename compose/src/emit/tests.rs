@@ -36,6 +36,8 @@ services:
       exec_from: [/data/plugins]
       on_exit: {"78": stop}
       probe: {http: /healthz, port: 18789, body: '"ok":true'}
+      landlock: required
+      tcp: {bind: [], connect: [443, 8443]}
 networks:
   backend:
     ipam: {config: [{subnet: 10.1.2.0/24}]}

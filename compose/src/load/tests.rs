@@ -453,3 +453,22 @@ services:
         "#]],
     );
 }
+
+#[test]
+fn what_landlock_and_the_tcp_ports_cannot_mean_is_said_where_it_is_written() {
+    check_problems(
+        "\
+services:
+  a:
+    image: x
+    x-supervisor: {landlock: please, tcp: {bind: [0, 443], connect: [70000, https], accept: []}}
+",
+        expect![[r#"
+            SV015 compose.yaml:4:30 "please" `x-supervisor.landlock` is `please`, not `required` or `off`
+            SV015 compose.yaml:4:51 "0" `x-supervisor.tcp.bind` is `0`, not a port from 1 to 65535
+            SV015 compose.yaml:4:70 "70000" `x-supervisor.tcp.connect` is `70000`, not a number in range
+            SV015 compose.yaml:4:77 "https" `x-supervisor.tcp.connect` is `https`, not a whole number
+            SV013 compose.yaml:4:85 "accept" unknown key `accept` in `tcp`
+        "#]],
+    );
+}

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::keys::{Class, Key};
-use crate::model::{Date, Destination, Exemption, OnExit, Probe, Runtime, ServiceOptions, Stack};
+use crate::model::{
+    Date, Destination, Exemption, Landlock, OnExit, Probe, Runtime, ServiceOptions, Stack, TcpPorts,
+};
 use crate::node::Node;
 use crate::problem::Problems;
 use crate::scalar::Kind;
@@ -53,7 +55,11 @@ const OPTIONS: Shape = Shape::keys_only(&[
     key("runtime", &TEXT),
     key("exec_from", &TEXTS),
     key("seccomp", &TEXT),
+    key("landlock", &TEXT),
+    key("tcp", &Shape::keys_only(&[key("bind", &PORTS), key("connect", &PORTS)])),
 ]);
+
+const PORTS: Shape = Shape::list_only(&WHOLE);
 
 /// The top-level `x-supervisor`.
 pub(super) fn stack(node: &Node, problems: &mut Problems) -> Stack {
@@ -154,7 +160,38 @@ pub(super) fn options(node: &Node, context: &mut Context<'_>) -> ServiceOptions 
         runtime,
         seccomp,
         exec_from: exec_from.iter().filter_map(|row| place(row, problems)).collect(),
+        landlock: node.get("landlock").and_then(|n| landlock(n, problems)),
+        tcp: node.get("tcp").map(|n| At::file(tcp(n, problems), n.span)),
     }
+}
+
+fn landlock(node: &Node, problems: &mut Problems) -> Option<At<Landlock>> {
+    let wanted = match node.as_text()?.as_str() {
+        "required" => Some(Landlock::Required),
+        "off" => Some(Landlock::Off),
+        _ => None,
+    };
+    if wanted.is_none() {
+        read::bad(node, "x-supervisor.landlock", "`required` or `off`", problems);
+    }
+    wanted.map(|wanted| At::file(wanted, node.span))
+}
+
+fn tcp(node: &Node, problems: &mut Problems) -> TcpPorts {
+    let mut ports = |key: &str| {
+        let rows = node.get(key)?.as_list()?;
+        let name = format!("x-supervisor.tcp.{key}");
+        Some(rows.iter().filter_map(|row| tcp_port(row, &name, problems)).collect())
+    };
+    TcpPorts { bind: ports("bind"), connect: ports("connect") }
+}
+
+fn tcp_port(node: &Node, name: &str, problems: &mut Problems) -> Option<Port> {
+    let port = Port::new(read::small::<u16>(node, name, problems)?.value);
+    if port.is_none() {
+        read::bad(node, name, "a port from 1 to 65535", problems);
+    }
+    port
 }
 
 /// A path in the container that no profile's language can read as more than a path: absolute, without empty parts,

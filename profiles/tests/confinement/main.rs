@@ -8,6 +8,7 @@
 )]
 
 mod apparmor;
+mod landlock;
 mod promise;
 mod recorded;
 
@@ -20,7 +21,8 @@ use compose::{Policy, Request, Source};
 use profiles::{Arch, Confinement, Kernel};
 
 /// A kernel with AppArmor.
-pub(crate) const KERNEL: Kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: true };
+pub(crate) const KERNEL: Kernel =
+    Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: true, landlock: 0 };
 
 /// The promise for service `web` of a file that the policy admits.
 #[track_caller]

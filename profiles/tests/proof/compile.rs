@@ -11,7 +11,7 @@ use crate::bpf::{ALLOW, Call, ENOSYS, EPERM, ERRNO, KILL_PROCESS, run, trace};
 
 /// The newest kernel that seccompiler's table knows.
 pub(crate) fn kernel(arch: Arch) -> Kernel {
-    Kernel { arch, version: (6, 12), apparmor: false }
+    Kernel { arch, version: (6, 12), apparmor: false, landlock: 0 }
 }
 
 /// Both architectures.

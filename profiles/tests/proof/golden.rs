@@ -10,7 +10,7 @@ use crate::compile::ARCHES;
 
 /// A kernel newer than every row of the table.
 fn newest(arch: Arch) -> Kernel {
-    Kernel { arch, version: (7, 0), apparmor: false }
+    Kernel { arch, version: (7, 0), apparmor: false, landlock: 0 }
 }
 
 #[test]

@@ -11,8 +11,10 @@ use futures_util::StreamExt as _;
 
 use super::{Context, Ended, Machine, PrepareError, StepError, progress_of, wait};
 use crate::decide::plan::Step;
+use crate::decide::seen::ImageStart;
 use crate::decide::spec::ContainerSpec;
-use crate::decide::{hash, labels};
+use crate::decide::start::asks_the_image;
+use crate::decide::{self, hash, labels};
 use crate::engine::{Engine, EngineError};
 use crate::progress::Phase;
 
@@ -81,7 +83,13 @@ async fn create<E: Engine, M: Machine>(
 ) -> Result<(), StepError> {
     let spec = resolved(context, spec);
     let contents = prepare(context, &spec)?;
-    let id = context.engine.create_container(&spec, &contents).await?;
+    let image = if asks_the_image(&spec) {
+        let image = if spec.image_id.is_empty() { &spec.image } else { &spec.image_id };
+        context.engine.image_start(image).await?
+    } else {
+        ImageStart::default()
+    };
+    let id = context.engine.create_container(&spec, &contents, &decide::start::start(&spec, &image)).await?;
     tracing::info!(container = spec.name, id, "created");
     Ok(())
 }

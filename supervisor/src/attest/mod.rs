@@ -7,6 +7,7 @@ mod engine_word;
 mod files;
 mod identity;
 mod isolation;
+mod landlock;
 mod listening;
 mod resources;
 
@@ -78,7 +79,7 @@ struct Case<'a> {
 }
 
 /// What is compared, in the order in which it is shown. Each gives at least one row.
-const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 24] = [
+const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 25] = [
     engine_word::ours,
     engine_word::image,
     identity::user,
@@ -87,6 +88,7 @@ const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 24] = [
     identity::no_new_privileges,
     identity::seccomp,
     identity::apparmor,
+    landlock::landlock,
     identity::process_1,
     identity::other_processes,
     isolation::namespaces,

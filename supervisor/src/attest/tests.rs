@@ -60,6 +60,7 @@ fn what_is_as_promised_holds_in_every_row() {
         Kept | seccomp | filtering | filtering, 1 filter
         Kept | seccomp profile | its own | its own
         Noted | apparmor | nothing: the kernel has none | none
+        Kept | landlock | started through its rules, of version 6 | started through its rules
         Kept | process 1 | the engine's init | /sbin/docker-init
         Kept | other processes | no more rights than process 1 | 1 alike
         Kept | namespaces | its own cgroup, ipc, mnt, net, pid, uts | its own
@@ -71,6 +72,7 @@ fn what_is_as_promised_holds_in_every_row() {
         Kept | mount /data | volume shop_data, writable | volume shop_data, writable
         Kept | mount /tmp | tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable | tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable
         Kept | mount /etc/site | config/site, same content, read-only | config/site, same content, read-only
+        Kept | mount /.supervisor-confine | program/confine, same content, read-only | program/confine, same content, read-only
         Kept | other mounts | none | none
         Kept | system paths | hidden or read-only | hidden
         Kept | devices | the usual | the usual
@@ -603,9 +605,35 @@ fn what_cannot_be_read_is_not_kept() {
             Unread mount /data: promised volume shop_data, writable, seen could not be read: permission denied; run as root
             Unread mount /tmp: promised tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable, seen could not be read: permission denied; run as root
             Unread mount /etc/site: promised config/site, same content, read-only, seen could not be read: permission denied; run as root
+            Unread mount /.supervisor-confine: promised program/confine, same content, read-only, seen could not be read: permission denied; run as root
             Unread other mounts: promised none, seen could not be read: permission denied; run as root
             Unread system paths: promised hidden or read-only, seen could not be read: permission denied; run as root
             Unread engine sockets: promised none, seen could not be read: permission denied; run as root
+        "#]],
+    );
+}
+
+#[test]
+fn a_service_that_was_not_started_through_its_landlock_rules_is_told() {
+    check(
+        |w| w.engine.executes = vec!["/bin/serve".to_owned()],
+        expect![[r#"
+            Broken landlock: promised started through its rules, of version 6, seen started another way
+        "#]],
+    );
+    check(
+        |w| w.engine.executes.retain(|word| word != "--write=/data"),
+        expect![[r#"
+            Broken landlock: promised started through its rules, of version 6, seen started another way
+        "#]],
+    );
+    check(
+        |w| {
+            w.evidence.inside.get_mut(profiles::landlock::PROGRAM).unwrap().as_mut().unwrap().sha256 =
+                Some("bad".to_owned());
+        },
+        expect![[r#"
+            Broken mount /.supervisor-confine: promised program/confine, same content, read-only, seen program/confine, other content, read-only
         "#]],
     );
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use clap::{Subcommand, ValueEnum};
 use compose::model::ServiceOptions;
-use profiles::{AppArmor, Base, Confinement, Kernel, seccomp};
+use profiles::{AppArmor, Base, Confinement, Kernel, Landlock, seccomp};
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
@@ -90,6 +90,15 @@ fn apparmor(confinement: &Confinement) -> (&str, &str) {
     }
 }
 
+/// The rules, or why there are none.
+fn landlock(confinement: &Confinement) -> String {
+    match confinement.landlock() {
+        Landlock::Rules { arguments, .. } => arguments.join(" "),
+        Landlock::Absent { why, .. } => format!("none: {why}"),
+        Landlock::Off => "none: the file switches it off".to_owned(),
+    }
+}
+
 /// A few lines for people.
 fn human(options: Option<&ServiceOptions>, confinement: &Confinement, kernel: Kernel) -> String {
     let mut text = String::new();
@@ -110,6 +119,7 @@ fn human(options: Option<&ServiceOptions>, confinement: &Confinement, kernel: Ke
         ),
         ("capabilities", capabilities),
         ("AppArmor", apparmor(confinement).0.to_owned()),
+        ("Landlock", landlock(confinement)),
     ];
     for (what, value) in rows {
         let _ = writeln!(text, "{what:<13} {value}");

@@ -33,6 +33,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("limits", &["confinement.limits"]),
     ("seccomp profile", &["confinement.seccomp"]),
     ("AppArmor profile", &["confinement.apparmor"]),
+    ("Landlock rules", &["confinement.landlock"]),
     ("runtime", &["confinement.init", "confinement.sysctls", "runtime"]),
 ];
 

@@ -11,6 +11,7 @@ pub mod labels;
 pub mod plan;
 pub mod seen;
 pub mod spec;
+pub mod start;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wanted;

@@ -25,6 +25,15 @@ pub struct SeenImage {
     pub id: String,
 }
 
+/// What an image says about the start of its containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageStart {
+    /// `ENTRYPOINT`.
+    pub entrypoint: Vec<String>,
+    /// `CMD`.
+    pub command: Vec<String>,
+}
+
 /// A network on the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenNetwork {

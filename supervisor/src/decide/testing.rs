@@ -19,10 +19,30 @@ pub(crate) fn want(text: &str) -> Wanted {
     want_with(text, Restarts::Engine, &[], |image| Some(format!("id-of-{image}")))
 }
 
+/// The same on a kernel that offers this version of Landlock.
+#[track_caller]
+pub(crate) fn want_on(text: &str, landlock: u8) -> Wanted {
+    let kernel = Kernel { landlock, ..KERNEL };
+    want_as(text, kernel, Restarts::Engine, &[], |image| Some(format!("id-of-{image}")))
+}
+
+const KERNEL: Kernel = Kernel { arch: Arch::X86_64, version: (6, 18), apparmor: false, landlock: 0 };
+
 /// The same, with a say in it.
 #[track_caller]
 pub(crate) fn want_with(
     text: &str,
+    restarts: Restarts,
+    profiles: &[&str],
+    image_id: impl Fn(&str) -> Option<String>,
+) -> Wanted {
+    want_as(text, KERNEL, restarts, profiles, image_id)
+}
+
+#[track_caller]
+fn want_as(
+    text: &str,
+    kernel: Kernel,
     restarts: Restarts,
     profiles: &[&str],
     image_id: impl Fn(&str) -> Option<String>,
@@ -47,7 +67,6 @@ pub(crate) fn want_with(
         .map(|f| &f.message)
         .collect();
     let stack = admitted.unwrap_or_else(|| panic!("not admitted: {errors:?}"));
-    let kernel = Kernel { arch: Arch::X86_64, version: (6, 18), apparmor: false };
     let services = stack.project().services.values();
     let images: BTreeMap<_, _> = services
         .clone()

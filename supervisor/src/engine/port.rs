@@ -13,10 +13,11 @@ use jiff::Timestamp;
 use tokio::io::AsyncWrite;
 
 use super::error::EngineError;
-use crate::decide::seen::{Health, Seen, SeenImage, State};
+use crate::decide::seen::{Health, ImageStart, Seen, SeenImage, State};
 use crate::decide::spec::{
     AttachSpec, Bounds, ContainerSpec, NetworkSpec, PortSpec, Restart, VolumeSpec, Wanted,
 };
+use crate::decide::start::Start;
 
 /// Values that keep coming from the engine. Owns all it needs; dropping it closes the connection.
 pub type EngineStream<T> = Pin<Box<dyn Stream<Item = Result<T, EngineError>>>>;
@@ -42,12 +43,17 @@ pub trait Engine {
     /// Removes a volume by name, with its data.
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
 
+    /// What an image says about the start of its containers. One request.
+    async fn image_start(&self, image: &str) -> Result<ImageStart, EngineError>;
+
     /// Creates a container under its confinement and gives its id. `contents` has the staged host file of each
-    /// secret and config given, by its path in the container; the AppArmor profile must be loaded already.
+    /// secret and config given, by its path in the container; the AppArmor profile must be loaded already. `start` is
+    /// what it executes.
     async fn create_container(
         &self,
         spec: &ContainerSpec,
         contents: &BTreeMap<String, PathBuf>,
+        start: &Start,
     ) -> Result<String, EngineError>;
     /// Starts a container by id or name; one that runs already is left alone.
     async fn start(&self, container: &str) -> Result<(), EngineError>;
@@ -163,6 +169,8 @@ pub struct Inspected {
     pub restart_count: i64,
     /// Image id.
     pub image_id: String,
+    /// What process 1 executes, or the engine's init executes for it: program and arguments.
+    pub executes: Vec<String>,
     /// All labels.
     pub labels: BTreeMap<String, String>,
     /// UTS host name.

@@ -1,8 +1,11 @@
 //! Secrets and configs on their way into containers: read once, hashed for the plan, staged as files for binding.
 //!
+//! The program that confines services from inside is one of them: the supervisor carries it in itself.
+//!
 //! A staged file's name holds owner, mode and the content's hash, so that it never changes under a running container.
 //! Deliberately absent: any printing of content.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write as _};
@@ -13,6 +16,7 @@ use compose::Host;
 use compose::host::ReadError;
 use compose::model::{ContentSource, FileObject, Project};
 use profiles::confinement::MountSource;
+use profiles::landlock;
 use sha2::{Digest as _, Sha256};
 
 use super::state::{StateError, private_folder};
@@ -29,9 +33,15 @@ pub struct Contents(BTreeMap<String, Content>);
 
 #[derive(Clone)]
 struct Content {
-    bytes: Vec<u8>,
-    hash: String,
+    bytes: Cow<'static, [u8]>,
+    hash: Cow<'static, str>,
 }
+
+/// `confine`, linked statically, and its SHA-256: see `build.rs`.
+const PROGRAM: Content = Content {
+    bytes: Cow::Borrowed(include_bytes!(env!("CONFINE_PROGRAM"))),
+    hash: Cow::Borrowed(env!("CONFINE_SHA256")),
+};
 
 /// A secret or config that could not be read or staged.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +112,8 @@ impl Contents {
     /// # Errors
     /// A file is missing, too long, or not to be read.
     pub fn read(project: &Project, host: &dyn Host) -> Result<Self, ContentsError> {
-        let mut contents = Self::default();
+        let (kind, key) = landlock::CONTENT;
+        let mut contents = Self(BTreeMap::from([(format!("{kind}/{key}"), PROGRAM)]));
         for service in project.services.values() {
             for grant in &service.secrets {
                 contents.add("secret", &project.secrets, &grant.value.source, host)?;
@@ -116,7 +127,7 @@ impl Contents {
 
     /// The SHA-256 of each, in hexadecimal, by `kind/key`.
     pub fn hashes(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|(name, content)| (name.clone(), content.hash.clone())).collect()
+        self.0.iter().map(|(name, content)| (name.clone(), content.hash.to_string())).collect()
     }
 
     fn add(
@@ -145,7 +156,7 @@ impl Contents {
         };
         let hash =
             Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        self.0.insert(name, Content { bytes, hash });
+        self.0.insert(name, Content { bytes: bytes.into(), hash: hash.into() });
         Ok(())
     }
 
@@ -272,7 +283,7 @@ mod tests {
 
     #[test]
     fn contents_are_never_printed() {
-        let content = Content { bytes: b"s3cret".to_vec(), hash: "ab".into() };
+        let content = Content { bytes: b"s3cret".into(), hash: "ab".into() };
         let contents = Contents(BTreeMap::from([("secret/token".to_owned(), content)]));
         assert_eq!(format!("{contents:?}"), r#"{"secret/token"}"#);
     }

@@ -14,14 +14,22 @@ compile_error!("profiles are made for x86_64 and aarch64 alone");
 pub fn read() -> Kernel {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
-    Kernel { arch, version: version(&release), apparmor: super::apparmor::enabled() }
+    Kernel {
+        arch,
+        version: version(&release),
+        apparmor: super::apparmor::enabled(),
+        landlock: confine::offered(),
+    }
 }
 
 /// What the operator should know of it before anything runs under it; one sentence each.
 pub fn advice(kernel: &Kernel) -> Vec<String> {
-    let absent = "this kernel has no AppArmor: containers run without that layer, under seccomp, without capabilities, \
+    let no_apparmor = "this kernel has no AppArmor: containers run without that layer, under seccomp, without capabilities, \
                   on read-only roots; boot with `apparmor=1 security=apparmor` where the kernel is built with it";
-    if kernel.apparmor { Vec::new() } else { vec![absent.to_owned()] }
+    let no_landlock = "this kernel has no Landlock (it came with Linux 5.13, and is used from 5.19 on): services that do not \
+                       require it run without that layer; boot with `landlock` in `lsm=` where the kernel is built with it";
+    let missing = [(kernel.apparmor, no_apparmor), (kernel.landlock != 0, no_landlock)];
+    missing.iter().filter(|(there, _)| !there).map(|(_, advice)| (*advice).to_owned()).collect()
 }
 
 /// Major and minor of a release such as `6.8.0-40-generic`.
@@ -37,10 +45,19 @@ mod tests {
     use super::{advice, version};
 
     #[test]
-    fn a_kernel_without_apparmor_is_said_and_one_with_it_is_not() {
-        let kernel = |apparmor| Kernel { arch: Arch::X86_64, version: (6, 12), apparmor };
-        assert!(advice(&kernel(false)).concat().starts_with("this kernel has no AppArmor"));
-        assert_eq!(advice(&kernel(true)), Vec::<String>::new());
+    fn what_a_kernel_does_not_have_is_said_and_nothing_else() {
+        let said = |apparmor, landlock| -> Vec<String> {
+            let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor, landlock };
+            advice(&kernel)
+                .iter()
+                .map(|line| line.split([' ', ':']).nth(4).unwrap_or_default().to_owned())
+                .collect()
+        };
+        let nothing: Vec<String> = Vec::new();
+        assert_eq!(said(true, 6), nothing);
+        assert_eq!(said(false, 6), ["AppArmor"]);
+        assert_eq!(said(true, 0), ["Landlock"]);
+        assert_eq!(said(false, 0), ["AppArmor", "Landlock"]);
     }
 
     #[test]

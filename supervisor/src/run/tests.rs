@@ -57,7 +57,7 @@ fn stack(text: &str) -> Box<Stack> {
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let admitted = admitted.unwrap_or_else(|| panic!("{:?}", report.findings));
-    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: false };
+    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: false, landlock: 0 };
     Box::new(Stack::new(admitted, &kernel, Contents::default(), BTreeSet::new()))
 }
 

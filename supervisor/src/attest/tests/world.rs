@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use compose::host::MemoryHost;
 use compose::model::Date;
 use compose::{Policy, Request, Source};
-use profiles::{Arch, Kernel};
+use profiles::{Arch, Kernel, Landlock, landlock};
 
 use super::super::*;
 use crate::decide::seen::{SeenImage, State};
@@ -59,12 +59,13 @@ pub(super) fn world(apparmor: bool) -> Wanted {
     };
     let (stack, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let stack = stack.unwrap_or_else(|| panic!("{report:?}"));
-    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor };
+    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor, landlock: 6 };
     let confinements =
         BTreeMap::from([("web".to_owned(), profiles::confine(&stack, "web", &kernel).unwrap())]);
     let image = stack.project().services["web"].image.clone().unwrap().value;
     let images = BTreeMap::from([(image.clone(), SeenImage { id: image })]);
-    let contents = BTreeMap::from([("config/site".to_owned(), "c0ffee".to_owned())]);
+    let contents =
+        ["config/site", "program/confine"].map(|name| (name.to_owned(), "c0ffee".to_owned())).into();
     let profiles = BTreeSet::new();
     let given = Given {
         confinements: &confinements,
@@ -100,6 +101,7 @@ pub(super) fn as_promised() -> World {
          203 182 254:0 /var/lib/docker/volumes/shop_data/_data /data rw master:1 - ext4 /dev/vda rw\n\
          204 182 254:0 /var/lib/docker/containers/{ID}/hosts /etc/hosts ro - ext4 /dev/vda rw\n\
          205 182 254:0 /var/lib/supervisor/shop/contents/x /etc/site ro - ext4 /dev/vda rw\n\
+         206 182 254:0 /var/lib/supervisor/shop/contents/y /.supervisor-confine ro - ext4 /dev/vda rw\n\
          107 184 0:53 /sys /proc/sys ro,nosuid - proc proc rw\n\
          110 184 0:58 /null /proc/keys rw,nosuid - tmpfs tmpfs rw,size=65536k,mode=755\n"
     );
@@ -150,8 +152,10 @@ pub(super) fn as_promised() -> World {
         mounts: Ok(mountinfo::parse(&mounts).unwrap()),
         host_mounts: Ok(mountinfo::parse("27 1 254:0 / / rw - ext4 /dev/vda rw").unwrap()),
         inside: [("/conf", folder(1)), ("/data", folder(2)), ("/tmp", folder(3)), ("/etc/site", file(4))]
+            .into_iter()
+            .chain([(landlock::PROGRAM, file(5))])
             .map(|(target, id)| (target.to_owned(), Ok(id)))
-            .into(),
+            .collect(),
         outside: [("/conf".to_owned(), Ok(folder(1)))].into(),
         devices: Ok(["null", "zero", "tty"].map(str::to_owned).into()),
         system_paths: ["/proc/sys", "/proc/keys"].map(str::to_owned).into(),
@@ -194,6 +198,15 @@ pub(super) fn inspected(spec: &ContainerSpec) -> Inspected {
         health_output: None,
         restart_count: 0,
         image_id: spec.image_id.clone(),
+        executes: match spec.confinement.landlock() {
+            Landlock::Rules { arguments, .. } => [landlock::PROGRAM]
+                .into_iter()
+                .chain(arguments.iter().map(String::as_str))
+                .chain(["--", "/bin/serve"])
+                .map(str::to_owned)
+                .collect(),
+            _ => vec!["/bin/serve".to_owned()],
+        },
         labels: spec.labels(),
         hostname: spec.hostname.clone(),
         user: "1000:1000".to_owned(),

@@ -19,20 +19,23 @@ use profiles::confinement::{AppArmor, Confinement, MountPromise, MountSource};
 use crate::decide::spec::{
     AttachSpec, Bounds, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, VolumeSpec,
 };
+use crate::decide::start::Start;
 use crate::engine::port::ExecSpec;
 
-/// A container's description. `contents` has the staged file of each secret and config by its target.
+/// A container's description. `contents` has the staged file of each secret and config by its target; `start` is what it
+/// executes.
 pub(super) fn container(
     spec: &ContainerSpec,
     contents: &BTreeMap<String, PathBuf>,
+    start: &Start,
 ) -> Result<ContainerCreateBody, String> {
     let confinement = &spec.confinement;
     let image = if spec.image_id.is_empty() { &spec.image } else { &spec.image_id };
     let exposed = spec.ports.iter().map(container_port);
     Ok(ContainerCreateBody {
         image: Some(image.clone()),
-        cmd: spec.command.clone(),
-        entrypoint: spec.entrypoint.clone(),
+        cmd: start.command.clone(),
+        entrypoint: start.entrypoint.clone(),
         env: Some(spec.environment.clone()),
         working_dir: spec.working_dir.clone(),
         user: confinement.user().map(str::to_owned),

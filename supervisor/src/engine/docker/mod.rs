@@ -27,8 +27,9 @@ use super::port::{
     ProcessTable, PullProgress, Scope, Usage,
 };
 use crate::decide::labels;
-use crate::decide::seen::{Seen, SeenImage};
+use crate::decide::seen::{ImageStart, Seen, SeenImage};
 use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+use crate::decide::start::Start;
 
 /// The newest API that this adapter was tried with; a newer engine is spoken to in this one.
 const NEWEST_API: (u16, u16) = (1, 51);
@@ -194,13 +195,24 @@ impl Engine for Docker {
         self.ask(WORK, || format!("remove volume `{name}`"), self.client.remove_volume(name, options)).await
     }
 
+    async fn image_start(&self, image: &str) -> Result<ImageStart, EngineError> {
+        let action = || format!("inspect image `{image}`");
+        let found = self.ask(LOOK, action, self.client.inspect_image(image)).await?;
+        let config = found.config.unwrap_or_default();
+        Ok(ImageStart {
+            entrypoint: config.entrypoint.unwrap_or_default(),
+            command: config.cmd.unwrap_or_default(),
+        })
+    }
+
     async fn create_container(
         &self,
         spec: &ContainerSpec,
         contents: &BTreeMap<String, PathBuf>,
+        start: &Start,
     ) -> Result<String, EngineError> {
         let action = || format!("create container `{}`", spec.name);
-        let body = create::container(spec, contents)
+        let body = create::container(spec, contents, start)
             .map_err(|message| EngineError::Broken { action: action(), message })?;
         let options = query::CreateContainerOptionsBuilder::new().name(&spec.name).build();
         let made = self.ask(WORK, action, self.client.create_container(Some(options), body)).await;

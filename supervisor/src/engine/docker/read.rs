@@ -202,6 +202,7 @@ pub(super) fn inspected(answer: ContainerInspectResponse) -> Inspected {
         error: state.error.unwrap_or_default(),
         restart_count: answer.restart_count.unwrap_or_default(),
         image_id: answer.image.unwrap_or_default(),
+        executes: answer.path.into_iter().chain(answer.args.unwrap_or_default()).collect(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         hostname: config.hostname.unwrap_or_default(),
         user: config.user.unwrap_or_default(),

@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Read, Unread, unread};
 
-/// The most of a file that is looked into: an engine's own limit for configs is 1 MB.
-const LONGEST: u64 = 1024 * 1024;
+/// The most of a file that is looked into: an engine's own limit for configs is 1 MB, and the program that confines services
+/// from inside is about as long.
+const LONGEST: u64 = 2 * 1024 * 1024;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct FileId {
     pub inode: u64,
     /// Its kind.
     pub kind: Kind,
-    /// SHA-256 of its content in hexadecimal, of a regular file of up to 1 MiB that could be read.
+    /// SHA-256 of its content in hexadecimal, of a regular file of up to 2 MiB that could be read.
     pub sha256: Option<String>,
 }
 
@@ -65,7 +66,7 @@ impl Root {
         Ok(id)
     }
 
-    /// A file's text, where there is one of up to 1 MiB.
+    /// A file's text, where there is one of up to 2 MiB.
     pub fn text(&self, path: &str) -> Option<String> {
         let file = std::fs::File::from(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).ok()?);
         let regular = file.metadata().ok()?.is_file();

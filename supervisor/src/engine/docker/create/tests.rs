@@ -10,8 +10,9 @@ use expect_test::{Expect, expect};
 use profiles::confinement::{Arch, Kernel};
 use serde_json::Value;
 
-use crate::decide::seen::SeenImage;
+use crate::decide::seen::{ImageStart, SeenImage};
 use crate::decide::spec::Wanted;
+use crate::decide::start::start;
 use crate::decide::wanted::{Given, Restarts, wanted};
 
 fn want(text: &str, apparmor: bool) -> Wanted {
@@ -29,7 +30,7 @@ fn want(text: &str, apparmor: bool) -> Wanted {
     };
     let (stack, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let stack = stack.unwrap_or_else(|| panic!("{report:?}"));
-    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor };
+    let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor, landlock: 0 };
     let names = stack.project().services.keys();
     let confinements: BTreeMap<_, _> =
         names.map(|name| (name.clone(), profiles::confine(&stack, name, &kernel).unwrap())).collect();
@@ -66,7 +67,9 @@ fn brief(value: Value) -> Value {
 fn check(text: &str, apparmor: bool, expect: Expect) {
     let wanted = want(text, apparmor);
     let contents = BTreeMap::from([("/etc/site".to_owned(), PathBuf::from("/state/config-site"))]);
-    let body = super::container(&wanted.services["web"].containers[0], &contents).unwrap();
+    let spec = &wanted.services["web"].containers[0];
+    let start = start(spec, &ImageStart::default());
+    let body = super::container(spec, &contents, &start).unwrap();
     let json = brief(serde_json::to_value(body).unwrap());
     expect.assert_eq(&format!("{}\n", serde_json::to_string_pretty(&json).unwrap()));
 }
@@ -387,6 +390,8 @@ networks: {back: {internal: true}}
 configs: {site: {content: x}}",
         false,
     );
-    let error = super::container(&wanted.services["web"].containers[0], &BTreeMap::new()).unwrap_err();
+    let spec = &wanted.services["web"].containers[0];
+    let start = start(spec, &ImageStart::default());
+    let error = super::container(spec, &BTreeMap::new(), &start).unwrap_err();
     assert_eq!(error, "the config `site` was not staged");
 }
