@@ -2,6 +2,9 @@
 //!
 //! The grammar is Compose's, measured. Deliberately absent: which file is read, and which of several wins.
 
+use std::collections::BTreeMap;
+
+use crate::budget::Room;
 use crate::interpolate::{self, Lookup};
 use crate::problem::{self, Problems};
 use crate::source::{Source, SourceId, Span};
@@ -18,7 +21,7 @@ pub(crate) struct Variable {
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Format {
     /// Compose's own.
     Compose,
@@ -32,6 +35,7 @@ pub(crate) fn parse(
     id: SourceId,
     format: Format,
     lookup: &Lookup<'_>,
+    room: &mut Room,
     problems: &mut Problems,
 ) -> Vec<Variable> {
     if let Some(at) = source.invalid_at() {
@@ -45,7 +49,8 @@ pub(crate) fn parse(
     }
     let text = source.text();
     let skip = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, id, at: skip, lookup, out: Vec::new(), problems };
+    let mut reader =
+        Reader { text, id, at: skip, lookup, room, out: Vec::new(), last: BTreeMap::new(), problems };
     match format {
         Format::Compose => reader.compose(),
         Format::Raw => reader.raw(),
@@ -58,7 +63,10 @@ struct Reader<'a, 'v> {
     id: SourceId,
     at: usize,
     lookup: &'a Lookup<'v>,
+    room: &'a mut Room,
     out: Vec<Variable>,
+    /// Where in `out` a name was last assigned.
+    last: BTreeMap<&'a str, usize>,
     problems: &'a mut Problems,
 }
 
@@ -138,7 +146,9 @@ impl<'a> Reader<'a, '_> {
             // A name alone takes the value that the caller has.
             let value = (self.lookup)(name).map(str::to_owned);
             let span = self.span(start, self.at + name.len());
-            self.out.extend(value.map(|value| Variable { name: name.to_owned(), value, span }));
+            if let Some(value) = value {
+                self.assign(name, value, span);
+            }
             self.skip_line();
             return;
         }
@@ -167,8 +177,13 @@ impl<'a> Reader<'a, '_> {
             Text::Literal(text) => text,
             Text::Expanded(text) => self.expand(&text, self.span(start, name_end)),
         };
-        self.out.push(Variable { name: name.to_owned(), value, span });
+        self.assign(name, value, span);
         self.at = end;
+    }
+
+    fn assign(&mut self, name: &'a str, value: String, span: Span) {
+        self.last.insert(name, self.out.len());
+        self.out.push(Variable { name: name.to_owned(), value, span });
     }
 
     /// Variables are the caller's, then those of the lines above. What is wrong is told at the name: a value may be
@@ -177,12 +192,12 @@ impl<'a> Reader<'a, '_> {
         if !text.contains('$') {
             return text.to_owned();
         }
-        let above = &self.out;
+        let (above, last) = (&self.out, &self.last);
         let lookup = |name: &str| {
-            (self.lookup)(name)
-                .or_else(|| above.iter().rev().find(|v| v.name == name).map(|v| v.value.as_str()))
+            let found = || above.get(*last.get(name)?).map(|variable| variable.value.as_str());
+            (self.lookup)(name).or_else(found)
         };
-        let (value, faults) = interpolate::substitute(text, &lookup);
+        let (value, faults) = interpolate::substitute(text, &lookup, self.room);
         for fault in faults {
             interpolate::report_at(&fault, span, self.problems);
         }
@@ -247,6 +262,7 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use crate::source::Sources;
     use expect_test::{Expect, expect};
     use std::fmt::Write as _;
@@ -259,7 +275,7 @@ mod tests {
         let mut problems = Problems::default();
         let caller = |name: &str| (name == "CALLER").then_some("outside");
         let mut out = String::new();
-        for v in parse(&source, id, format, &caller, &mut problems) {
+        for v in parse(&source, id, format, &caller, &mut Budget::default().text, &mut problems) {
             let at = text.get(v.span.start as usize..v.span.end as usize).unwrap();
             writeln!(out, "{}={:?} at {at:?}", v.name, v.value).unwrap();
         }
@@ -323,6 +339,17 @@ mod tests {
             SV018 line 2: the required variable `D` has no value: no
         "#]],
         );
+    }
+
+    #[test]
+    fn a_value_that_doubles_itself_line_by_line_ends_at_a_limit() {
+        let text = format!("A=0123456789\n{}", "A=$A$A\n".repeat(40));
+        let source = Source::new("app.env", text);
+        let id = Sources::default().add(source.clone());
+        let mut problems = Problems::default();
+        let all = parse(&source, id, Format::Compose, &|_| None, &mut Budget::default().text, &mut problems);
+        assert!(all.iter().map(|v| v.value.len()).sum::<usize>() < 10 * 1024 * 1024);
+        assert_eq!(problems.finish().first().map(|f| f.rule), Some("SV004"));
     }
 
     #[test]

@@ -5,59 +5,57 @@
 //! absent: keys, which Compose does not interpolate either.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
+use crate::budget::Room;
 use crate::node::{Node, Scalar, Value};
 use crate::problem::{self, Problems};
 use crate::source::{Sources, Span};
 
 /// Deepest nesting of defaults in defaults.
 const DEEPEST: usize = 20;
-/// Most bytes that the variables of one text may put in.
-const MOST: usize = 4 * 1024 * 1024;
+/// Most faults of one text that are told apart.
+const MOST_FAULTS: usize = 1000;
 
 /// Replaces the variables in every value of a tree.
 pub(crate) fn interpolate(
     node: &mut Node,
     environment: &BTreeMap<String, String>,
+    room: &mut Room,
     sources: &Sources,
     problems: &mut Problems,
 ) {
-    walk(node, environment, sources, problems, &mut 0);
+    let _ = walk(node, environment, room, sources, problems);
 }
 
+/// Breaks where there is no room for more.
 fn walk(
     node: &mut Node,
     environment: &BTreeMap<String, String>,
+    room: &mut Room,
     sources: &Sources,
     problems: &mut Problems,
-    put_in: &mut usize,
-) {
+) -> ControlFlow<()> {
     let span = node.span;
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|n| walk(n, environment, sources, problems, put_in)),
+        Value::List(items) => {
+            items.iter_mut().try_for_each(|n| walk(n, environment, room, sources, problems))
+        }
         Value::Map(map) => {
-            map.entries.iter_mut().for_each(|e| walk(&mut e.value, environment, sources, problems, put_in));
+            map.entries.iter_mut().try_for_each(|e| walk(&mut e.value, environment, room, sources, problems))
         }
         Value::Scalar(scalar) => {
             if !scalar.text.contains('$') {
-                return;
+                return ControlFlow::Continue(());
             }
-            let (text, faults) = substitute(&scalar.text, &|name| environment.get(name).map(String::as_str));
-            *put_in += text.len().saturating_sub(scalar.text.len());
-            if *put_in > MOST {
-                problems.add(
-                    &problem::TOO_MUCH,
-                    span,
-                    "variables put in more text than is read",
-                    "use shorter values",
-                );
-                *node = Node::text("", span);
-                return;
-            }
+            let lookup = |name: &str| environment.get(name).map(String::as_str);
+            let (text, faults) = substitute(&scalar.text, &lookup, room);
+            let is_full = faults.iter().any(|fault| fault.kind == FaultKind::TooMuch);
             for fault in faults {
                 report(&fault, scalar, span, sources, problems);
             }
             *scalar = Scalar { text, plain: false };
+            if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
 }
@@ -79,6 +77,8 @@ enum FaultKind {
     Invalid,
     /// Defaults nested too deeply.
     TooDeep,
+    /// Values longer than there is room for.
+    TooMuch,
     /// `:?` or `?` without a value: the name and the file's message.
     Required(String, String),
     /// No value and no default.
@@ -104,6 +104,10 @@ pub(crate) fn report_at(fault: &Fault, span: Span, problems: &mut Problems) {
         FaultKind::TooDeep => {
             let message = format!("defaults are nested deeper than {DEEPEST} levels");
             problems.add(&problem::TOO_MUCH, span, message, "nest less");
+        }
+        FaultKind::TooMuch => {
+            let message = "variables put in more text than is read";
+            problems.add(&problem::TOO_MUCH, span, message, "use shorter values");
         }
         FaultKind::Required(name, word) => {
             let word = if word.is_empty() { String::new() } else { format!(": {word}") };
@@ -142,81 +146,109 @@ fn place(fault: &Fault, scalar: &Scalar, span: Span, sources: &Sources) -> Span 
 
 /// The text with its variables replaced, and what is wrong with them. A broken variable ends the work: what comes
 /// after it cannot be told from it.
-pub(crate) fn substitute(text: &str, lookup: &Lookup<'_>) -> (String, Vec<Fault>) {
+pub(crate) fn substitute(text: &str, lookup: &Lookup<'_>, room: &mut Room) -> (String, Vec<Fault>) {
     let mut out = String::with_capacity(text.len());
-    let mut faults = Vec::new();
-    expand(text, 0, 0, lookup, &mut out, &mut faults);
-    (out, faults)
+    let mut expansion = Expansion { lookup, room, faults: Vec::new() };
+    let _ = expansion.expand(text, 0, 0, &mut out);
+    (out, expansion.faults)
 }
 
-fn expand(
-    text: &str,
-    base: usize,
-    depth: usize,
-    lookup: &Lookup<'_>,
-    out: &mut String,
-    faults: &mut Vec<Fault>,
-) {
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        out.push_str(before);
-        let start = base + text.len() - after.len() - 1;
-        if let Some(tail) = after.strip_prefix('$') {
-            out.push('$');
-            rest = tail;
-            continue;
-        }
-        if let Some(inner) = after.strip_prefix('{') {
-            let fault = |kind, end| Fault { start, end, kind };
-            let Some(close) = closing(inner) else {
-                faults.push(fault(FaultKind::Invalid, base + text.len()));
-                return;
-            };
-            let (body, tail) =
-                (inner.get(..close).unwrap_or_default(), inner.get(close + 1..).unwrap_or_default());
-            let end = base + text.len() - tail.len();
-            let name = name(body);
-            let operation = body.get(name.len()..).unwrap_or_default();
-            let Some((operator, word)) = operator(operation).filter(|_| !name.is_empty()) else {
-                faults.push(fault(FaultKind::Invalid, end));
-                return;
-            };
-            if depth >= DEEPEST {
-                faults.push(fault(FaultKind::TooDeep, end));
-                return;
-            }
-            let mut default = String::new();
-            expand(word, end - 1 - word.len(), depth + 1, lookup, &mut default, faults);
-            let value = lookup(name);
-            let value = if operator.empty_is_unset { value.filter(|v| !v.is_empty()) } else { value };
-            match (operator.action, value) {
-                (Action::Value, None) => faults.push(fault(FaultKind::Unset(name.to_owned()), end)),
-                (Action::Require, None) => {
-                    faults.push(fault(FaultKind::Required(name.to_owned(), default), end));
+/// What goes through the text and the defaults in it.
+struct Expansion<'a, 'v> {
+    lookup: &'a Lookup<'v>,
+    room: &'a mut Room,
+    faults: Vec<Fault>,
+}
+
+impl<'v> Expansion<'_, 'v> {
+    /// `base` is where the text stands in the whole. Breaks where nothing after it can be told.
+    fn expand(&mut self, text: &str, base: usize, depth: usize, out: &mut String) -> ControlFlow<()> {
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let start = base + text.len() - after.len() - 1;
+            if let Some(tail) = after.strip_prefix('$') {
+                out.push('$');
+                rest = tail;
+            } else if let Some(inner) = after.strip_prefix('{') {
+                let close = closing(inner);
+                let tail = close.and_then(|close| inner.get(close + 1..)).unwrap_or_default();
+                let place = (start, base + text.len() - tail.len());
+                let Some(body) = close.and_then(|close| inner.get(..close)) else {
+                    return self.stop(place, FaultKind::Invalid);
+                };
+                self.braced(body, place, depth, out)?;
+                rest = tail;
+            } else {
+                let name = name(after);
+                rest = after.get(name.len()..).unwrap_or_default();
+                if name.is_empty() {
+                    out.push('$');
+                } else {
+                    let place = (start, start + 1 + name.len());
+                    match (self.lookup)(name) {
+                        Some(value) => self.put(value, place, out)?,
+                        None => self.fault(place, FaultKind::Unset(name.to_owned())),
+                    }
                 }
-                (Action::Value | Action::Default | Action::Require, Some(value)) => out.push_str(value),
-                (Action::Default, None) | (Action::Replace, Some(_)) => out.push_str(&default),
-                (Action::Replace, None) => {}
             }
-            rest = tail;
-            continue;
         }
-        let name = name(after);
-        rest = after.get(name.len()..).unwrap_or_default();
-        if name.is_empty() {
-            out.push('$');
-            continue;
+        out.push_str(rest);
+        ControlFlow::Continue(())
+    }
+
+    /// What stands between braces.
+    fn braced(
+        &mut self,
+        body: &str,
+        place: (usize, usize),
+        depth: usize,
+        out: &mut String,
+    ) -> ControlFlow<()> {
+        let name = name(body);
+        let operation = body.get(name.len()..).unwrap_or_default();
+        let Some((operator, word)) = operator(operation).filter(|_| !name.is_empty()) else {
+            return self.stop(place, FaultKind::Invalid);
+        };
+        if depth >= DEEPEST {
+            return self.stop(place, FaultKind::TooDeep);
         }
-        match lookup(name) {
-            Some(value) => out.push_str(value),
-            None => faults.push(Fault {
-                start,
-                end: start + 1 + name.len(),
-                kind: FaultKind::Unset(name.to_owned()),
-            }),
+        let mut default = String::new();
+        // What is wrong in a default ends the default alone, as it does in Compose.
+        let _ = self.expand(word, place.1 - 1 - word.len(), depth + 1, &mut default);
+        let value = (self.lookup)(name);
+        let value = if operator.empty_is_unset { value.filter(|v| !v.is_empty()) } else { value };
+        match (operator.action, value) {
+            (Action::Value, None) => self.fault(place, FaultKind::Unset(name.to_owned())),
+            (Action::Require, None) => self.fault(place, FaultKind::Required(name.to_owned(), default)),
+            (Action::Value | Action::Default | Action::Require, Some(value)) => {
+                self.put(value, place, out)?;
+            }
+            (Action::Default, None) | (Action::Replace, Some(_)) => out.push_str(&default),
+            (Action::Replace, None) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn put(&mut self, value: &'v str, place: (usize, usize), out: &mut String) -> ControlFlow<()> {
+        if !self.room.take(value.len()) {
+            return self.stop(place, FaultKind::TooMuch);
+        }
+        out.push_str(value);
+        ControlFlow::Continue(())
+    }
+
+    fn stop(&mut self, place: (usize, usize), kind: FaultKind) -> ControlFlow<()> {
+        self.faults.push(Fault { start: place.0, end: place.1, kind });
+        ControlFlow::Break(())
+    }
+
+    /// Of many faults of one text, the first are told; what is an error is told always.
+    fn fault(&mut self, (start, end): (usize, usize), kind: FaultKind) {
+        if self.faults.len() < MOST_FAULTS || !matches!(kind, FaultKind::Unset(_)) {
+            self.faults.push(Fault { start, end, kind });
         }
     }
-    out.push_str(rest);
 }
 
 #[derive(Clone, Copy)]
@@ -284,6 +316,7 @@ fn closing(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
     use std::fmt::Write as _;
@@ -294,7 +327,7 @@ mod tests {
 
     fn substituted(text: &str) -> (String, Vec<Fault>) {
         let environment = environment();
-        substitute(text, &|name| environment.get(name).map(String::as_str))
+        substitute(text, &|name| environment.get(name).map(String::as_str), &mut Budget::default().text)
     }
 
     /// One text a line; the answer is the value, or what is wrong and the bytes that it is about.
@@ -443,6 +476,20 @@ mod tests {
                 ${A:-${}} =>  [Invalid at ${}]
                 a ${A:-${B => a  [Invalid at ${A:-${B]"#]],
         );
+    }
+
+    #[test]
+    fn a_long_value_is_put_in_a_few_times_only_used_or_not() {
+        let long = "v".repeat(Budget::default().text.most() / 3);
+        let count = |text: &str| {
+            let (value, faults) = substitute(text, &|_| Some(long.as_str()), &mut Budget::default().text);
+            let kinds: Vec<_> =
+                faults.iter().map(|f| format!("{:?} at {}..{}", f.kind, f.start, f.end)).collect();
+            (value.len() / long.len(), kinds.join(", "))
+        };
+        assert_eq!(count("$A$A$A"), (3, String::new()));
+        assert_eq!(count("$A$A$A$A$A"), (3, "TooMuch at 6..8".to_owned()));
+        assert_eq!(count("${A:-$A$A$A$A}"), (0, "TooMuch at 11..13, TooMuch at 0..14".to_owned()));
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod budget;
 mod canonical;
 mod dotenv;
 pub mod emit;

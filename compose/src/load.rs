@@ -8,7 +8,9 @@ mod name;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
+use crate::budget::Budget;
 use crate::canonical;
 use crate::finding::Report;
 use crate::host::Host;
@@ -20,17 +22,13 @@ use crate::node::Node;
 use crate::paths;
 use crate::problem::{self, Problems};
 use crate::shape;
-use crate::source::{At, MOST_BYTES, Source, SourceId, Sources, Span};
+use crate::source::{At, Source, SourceId, Sources, Span};
 use crate::written::Tree;
 use crate::yaml;
 use crate::{Loaded, Request};
 
-/// Most files that `extends` and `include` may lead to.
-const MOST_FILES: usize = 100;
 /// Longest chain of `extends`, and deepest nesting of `include`.
 const DEEPEST: usize = 20;
-/// Most values that `extends` may copy.
-const MOST_COPIED: usize = 400_000;
 
 pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     let mut loader = Loader {
@@ -40,8 +38,7 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         problems: Problems::default(),
         bases: BTreeMap::new(),
         included: Vec::new(),
-        files: 0,
-        copied: 0,
+        budget: Budget::default(),
     };
     let files = std::mem::take(&mut request.files);
     let ids: Vec<SourceId> = files.into_iter().map(|file| loader.sources.add(file)).collect();
@@ -66,6 +63,8 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         directory: &request.directory,
         environment: &environment,
         host,
+        budget: &mut loader.budget,
+        variables: BTreeMap::new(),
         sources: &mut loader.sources,
         problems: &mut loader.problems,
     };
@@ -86,17 +85,16 @@ struct Loader<'a> {
     sources: Sources,
     problems: Problems,
     /// Files that `extends` led to, by path; `None` where one cannot be read.
-    bases: BTreeMap<PathBuf, Option<Node>>,
+    bases: BTreeMap<PathBuf, Option<Rc<extends::Base>>>,
     /// Every file that `extends` or `include` led to, and from where.
     included: Vec<At<PathBuf>>,
-    files: usize,
-    copied: usize,
+    budget: Budget,
 }
 
 impl Loader<'_> {
     fn parse(&mut self, id: SourceId) -> Option<Node> {
         let source = self.sources.get(id)?;
-        yaml::parse(source, id, &mut self.problems)
+        yaml::parse(source, id, &mut self.budget, &mut self.problems)
     }
 
     /// One file, from its tree to long forms.
@@ -107,7 +105,7 @@ impl Loader<'_> {
             problems.add(&problem::WRONG_TYPE, tree.span, "the file is empty", next);
             return;
         }
-        interpolate::interpolate(tree, environment, &self.sources, problems);
+        interpolate::interpolate(tree, environment, &mut self.budget.text, &self.sources, problems);
         shape::check(tree, &keys::FILE, "the file", problems);
         if let Some(entry) = tree.as_map().and_then(|m| m.entry("version")) {
             problems.add(&problem::OBSOLETE, entry.key_span, "`version` is obsolete", "remove it");
@@ -139,26 +137,17 @@ impl Loader<'_> {
     /// Reads another file and makes its paths absolute. The problems name the place that led to it.
     fn read(&mut self, path: &Path, from: Span, environment: &BTreeMap<String, String>) -> Option<Node> {
         self.included.push(At::file(path.to_path_buf(), from));
-        self.files += 1;
-        if self.files > MOST_FILES {
-            let message = format!("more than {MOST_FILES} files lead to each other");
-            self.problems.add(&problem::TOO_MUCH, from, message, "use fewer files");
-            return None;
-        }
-        let bytes = match self.host.read(path, MOST_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let mut finding = problem::cannot_read(path, &error);
-                finding.span = Some(from);
-                self.problems.put(finding);
-                return None;
-            }
-        };
+        let bytes = self.bytes(path, from)?;
         let shown = path.strip_prefix(self.directory).unwrap_or(path);
         let id = self.sources.add(Source::from_bytes(shown.display().to_string(), bytes));
         let mut tree = self.parse(id)?;
         self.prepare(&mut tree, environment);
         Some(tree)
+    }
+
+    /// What is in a file that another leads to; `None` and a problem at that place where it cannot be had.
+    fn bytes(&mut self, path: &Path, from: Span) -> Option<Vec<u8>> {
+        self.budget.read(self.host, path, from, &mut self.problems)
     }
 
     /// A path in a file as written, absolute; `None` and a problem where it is not of this machine.

@@ -20,6 +20,7 @@ mod supervisor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::budget::Budget;
 use crate::host::Host;
 use crate::model::Project;
 use crate::node::{Entry, Node};
@@ -35,6 +36,10 @@ pub(crate) struct Context<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     /// Reads `env_file` and `label_file`.
     pub(crate) host: &'a dyn Host,
+    /// What may be read and put in.
+    pub(crate) budget: &'a mut Budget,
+    /// Environment files that were read, by path and format: services share them.
+    pub(crate) variables: environment::Known,
     /// Texts read on the way are added.
     pub(crate) sources: &'a mut Sources,
     /// Where problems go.

@@ -116,14 +116,21 @@ fn is_replaced(path: &[&str], base: &Node, over: &Node) -> bool {
 /// Address pools of the same subnet are one.
 fn pools(mut base: Vec<Node>, over: Vec<Node>, path: &mut Vec<String>) -> Vec<Node> {
     let subnet = |node: &Node| node.get("subnet").and_then(Node::as_text);
+    let mut known = std::collections::BTreeMap::new();
+    for (at, pool) in base.iter().enumerate() {
+        // Of several the first counts.
+        known.entry(subnet(pool)).or_insert(at);
+    }
     for pool in over {
-        let same = base.iter_mut().find(|b| subnet(b).is_some() && subnet(b) == subnet(&pool));
-        if let Some(old) = same {
+        let name = subnet(&pool);
+        let same = name.is_some().then(|| known.get(&name)).flatten().copied();
+        if let Some(old) = same.and_then(|at| base.get_mut(at)) {
             let under = old.clone();
             path.push("*".to_owned());
             *old = node(under, pool, path);
             path.pop();
         } else {
+            known.entry(name).or_insert(base.len());
             base.push(pool);
         }
     }

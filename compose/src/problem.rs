@@ -210,9 +210,9 @@ impl Problems {
         self.spare.is_some()
     }
 
-    /// Whether anything met so far makes the file unreadable.
+    /// Whether anything met so far makes the file unreadable; what is not kept could.
     pub(crate) fn has_errors(&self) -> bool {
-        self.findings.iter().any(|f| f.severity == Severity::Error)
+        self.is_full() || self.findings.iter().any(|f| f.severity == Severity::Error)
     }
 
     /// All of them in file order, each once.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::budget::{Budget, Room};
 use crate::dotenv::{self, Format};
 use crate::finding::Report;
 use crate::problem::Problems;
@@ -17,7 +18,7 @@ pub fn environment(
 ) -> (BTreeMap<String, String>, Report) {
     let mut sources = Sources::default();
     let mut problems = Problems::default();
-    let found = under(files, caller, &mut sources, &mut problems);
+    let found = under(files, caller, &mut Budget::default().text, &mut sources, &mut problems);
     let unreadable = problems.has_errors();
     (found, Report { findings: problems.finish(), sources, unreadable })
 }
@@ -26,6 +27,7 @@ pub fn environment(
 pub(crate) fn under(
     files: Vec<Source>,
     caller: BTreeMap<String, String>,
+    room: &mut Room,
     sources: &mut Sources,
     problems: &mut Problems,
 ) -> BTreeMap<String, String> {
@@ -33,7 +35,7 @@ pub(crate) fn under(
     for source in files {
         let id = sources.add(source.clone());
         let lookup = |name: &str| caller.get(name).or_else(|| found.get(name)).map(String::as_str);
-        let variables = dotenv::parse(&source, id, Format::Compose, &lookup, problems);
+        let variables = dotenv::parse(&source, id, Format::Compose, &lookup, room, problems);
         found.extend(variables.into_iter().map(|v| (v.name, v.value)));
     }
     found.extend(caller);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
+use crate::budget::Budget;
 use crate::node::{Entry, Map, Mark, Node, Scalar, Value};
 use crate::problem::{self, Problems};
 use crate::scalar::Kind;
@@ -14,13 +15,14 @@ use crate::source::{MOST_BYTES, Source, SourceId, Span};
 
 /// Deepest nesting.
 const DEEPEST: usize = 100;
-/// Most nodes of one text, those that aliases repeat included.
-const MOST_NODES: usize = 200_000;
-/// Most bytes of text that aliases may repeat.
-const MOST_REPEATED: usize = 4 * 1024 * 1024;
 
 /// Reads one text. `None` where nothing can be said of it; the problems say why.
-pub(crate) fn parse(source: &Source, id: SourceId, problems: &mut Problems) -> Option<Node> {
+pub(crate) fn parse(
+    source: &Source,
+    id: SourceId,
+    budget: &mut Budget,
+    problems: &mut Problems,
+) -> Option<Node> {
     if !is_fit(source, id, problems) {
         return None;
     }
@@ -29,8 +31,7 @@ pub(crate) fn parse(source: &Source, id: SourceId, problems: &mut Problems) -> O
         problems,
         frames: Vec::new(),
         anchors: BTreeMap::new(),
-        nodes: 0,
-        repeated: 0,
+        budget,
         root: None,
         gave_up: false,
     };
@@ -196,8 +197,7 @@ struct Builder<'a> {
     problems: &'a mut Problems,
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, (Node, Size)>,
-    nodes: usize,
-    repeated: usize,
+    budget: &'a mut Budget,
     root: Option<Node>,
     gave_up: bool,
 }
@@ -335,9 +335,8 @@ impl Builder<'_> {
             self.gave_up = true;
             return;
         };
-        let (node, size) = (node.clone(), *size);
-        self.repeated += size.text;
-        if self.repeated > MOST_REPEATED || self.nodes + size.nodes > MOST_NODES {
+        let size = *size;
+        if !self.budget.text.take(size.text) || !self.budget.values.take(size.nodes) {
             self.problems.add(
                 &problem::TOO_MUCH,
                 span,
@@ -347,6 +346,7 @@ impl Builder<'_> {
             self.gave_up = true;
             return;
         }
+        let node = node.clone();
         // The alias is what stands here; its end is what the collection around it ends with.
         if let Some(frame) = self.frames.last_mut() {
             frame.end = frame.end.max(span.end);
@@ -358,7 +358,10 @@ impl Builder<'_> {
     fn complete(&mut self, node: Node, size: Size, anchor: usize) {
         if anchor != 0 {
             // The copy kept counts like any other node: nested anchors would multiply otherwise.
-            self.nodes += size.nodes;
+            if !self.budget.text.take(size.text) || !self.budget.values.take(size.nodes) {
+                self.too_much(node.span);
+                return;
+            }
             self.anchors.insert(anchor, (node.clone(), size));
         }
         if let Some(frame) = self.frames.last_mut() {
@@ -367,16 +370,17 @@ impl Builder<'_> {
         self.place(node, size, None);
     }
 
+    fn too_much(&mut self, span: Span) {
+        let message = format!("more than {} values", self.budget.values.most());
+        let next = "split the stack, or remove what is not needed";
+        self.problems.add(&problem::TOO_MUCH, span, message, next);
+        self.gave_up = true;
+    }
+
     fn place(&mut self, node: Node, size: Size, alias: Option<Span>) {
-        self.nodes += if alias.is_some() { size.nodes } else { 1 };
-        if self.nodes > MOST_NODES {
-            self.problems.add(
-                &problem::TOO_MUCH,
-                node.span,
-                format!("more than {MOST_NODES} values"),
-                "split the file, or remove what is not needed",
-            );
-            self.gave_up = true;
+        // What an alias repeats has been taken.
+        if alias.is_none() && !self.budget.values.take(1) {
+            self.too_much(node.span);
             return;
         }
         let Some(frame) = self.frames.last_mut() else {
@@ -468,7 +472,7 @@ mod tests {
         let source = Source::new("compose.yaml", text);
         let id = sources.add(source.clone());
         let mut problems = Problems::default();
-        let node = parse(&source, id, &mut problems);
+        let node = parse(&source, id, &mut Budget::default(), &mut problems);
         let mut out = String::new();
         for f in problems.finish() {
             let at = f.span.map(|s| text.get(s.start as usize..s.end as usize).unwrap());

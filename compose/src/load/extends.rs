@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::merge;
 use crate::node::{Map, Node, Value};
@@ -13,7 +14,7 @@ use crate::shape;
 use crate::source::Span;
 use crate::yaml::shown;
 
-use super::{DEEPEST, Loader, MOST_COPIED};
+use super::{DEEPEST, Loader};
 
 /// A service by its file and name; `None` is the file at hand.
 type Place = (Option<PathBuf>, String);
@@ -30,7 +31,7 @@ impl Loader<'_> {
         if services.entries.iter().all(|e| e.value.get("extends").is_none()) {
             return;
         }
-        let all = services.clone();
+        let all = Base::new(services.clone());
         let mut done = BTreeMap::new();
         for entry in &mut services.entries {
             if entry.value.get("extends").is_some() {
@@ -44,7 +45,7 @@ impl Loader<'_> {
     }
 
     /// A service with its bases merged beneath it.
-    fn resolve(&mut self, place: Place, services: &Map, walk: &mut Walk<'_>) -> Option<Node> {
+    fn resolve(&mut self, place: Place, services: &Base, walk: &mut Walk<'_>) -> Option<Node> {
         if let Some(node) = walk.done.get(&place) {
             return node.clone();
         }
@@ -57,8 +58,8 @@ impl Loader<'_> {
         let merged = match base {
             None => own,
             Some(base) => {
-                self.copied += size(&base);
-                if self.copied > MOST_COPIED {
+                let (values, text) = size(&base);
+                if !self.budget.values.take(values) || !self.budget.text.take(text) {
                     let message = "services extend each other to more than is read";
                     self.problems.add(&problem::TOO_MUCH, extends.span, message, "extend smaller services");
                     own
@@ -72,7 +73,7 @@ impl Loader<'_> {
     }
 
     /// The service that `extends` names, with its own bases.
-    fn base(&mut self, from: &Place, extends: &Node, services: &Map, walk: &mut Walk<'_>) -> Option<Node> {
+    fn base(&mut self, from: &Place, extends: &Node, services: &Base, walk: &mut Walk<'_>) -> Option<Node> {
         let Some(name) = extends.get("service").and_then(Node::as_text) else {
             let message = "`extends` has no `service`";
             self.problems.add(&problem::MISSING_KEY, extends.span, message, "add `service: NAME`");
@@ -90,16 +91,15 @@ impl Loader<'_> {
         if self.is_endless(&place, extends.span, walk) {
             return None;
         }
-        let services = other.as_ref().map_or(Some(services), |t| t.get("services").and_then(Node::as_map));
-        if services.is_none_or(|s| s.get(&place.1).is_none()) {
-            let near = services
-                .and_then(|s| shape::nearest(&place.1, s.entries.iter().map(|e| e.key.as_str())))
+        let services = other.as_deref().unwrap_or(services);
+        if services.get(&place.1).is_none() {
+            let near = shape::nearest(&place.1, services.map.entries.iter().map(|e| e.key.as_str()))
                 .map_or_else(|| "name a service of that file".to_owned(), |n| format!("did you mean `{n}`?"));
             let message = format!("the service `{}` that is extended is not there", shown(&place.1));
             self.problems.add(&problem::BAD_EXTENDS, extends.span, message, &near);
             return None;
         }
-        self.resolve(place, services?, walk)
+        self.resolve(place, services, walk)
     }
 
     /// Reports a service that extends itself, and chains without end.
@@ -120,7 +120,12 @@ impl Loader<'_> {
 
     /// A file that `extends` names, read once. Its services are merged into one that its own folder does not hold,
     /// so that its paths are made absolute.
-    fn base_file(&mut self, path: &Path, span: Span, environment: &BTreeMap<String, String>) -> Option<Node> {
+    fn base_file(
+        &mut self,
+        path: &Path,
+        span: Span,
+        environment: &BTreeMap<String, String>,
+    ) -> Option<Rc<Base>> {
         if let Some(known) = self.bases.get(path) {
             return known.clone();
         }
@@ -128,8 +133,29 @@ impl Loader<'_> {
         if let (Some(tree), Some(folder)) = (&mut tree, path.parent()) {
             paths::make_absolute(tree, folder, environment);
         }
-        self.bases.insert(path.to_path_buf(), tree.clone());
-        tree
+        let services = tree.map(|mut tree| {
+            let services = services_mut(&mut tree).map(std::mem::take);
+            Rc::new(Base::new(services.unwrap_or_default()))
+        });
+        self.bases.insert(path.to_path_buf(), services.clone());
+        services
+    }
+}
+
+/// The services of one file, to be found by name.
+pub(super) struct Base {
+    map: Map,
+    index: BTreeMap<String, usize>,
+}
+
+impl Base {
+    fn new(map: Map) -> Self {
+        let index = map.index().into_iter().map(|(name, at)| (name.to_owned(), at)).collect();
+        Self { map, index }
+    }
+
+    fn get(&self, name: &str) -> Option<&Node> {
+        self.map.entries.get(*self.index.get(name)?).map(|entry| &entry.value)
     }
 }
 
@@ -156,11 +182,17 @@ fn without_extends(mut service: Node) -> Node {
     service
 }
 
-/// How many values a node holds.
-fn size(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::Scalar(_) => 0,
-        Value::List(items) => items.iter().map(size).sum(),
-        Value::Map(map) => map.entries.iter().map(|e| size(&e.value)).sum(),
+/// How many values a node holds, and how many bytes of text.
+fn size(node: &Node) -> (usize, usize) {
+    let sum = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
+        sizes.fold((1, 0), |(values, text), (more, longer)| (values + more, text + longer))
+    };
+    match &node.value {
+        Value::Scalar(scalar) => (1, scalar.text.len()),
+        Value::List(items) => sum(&mut items.iter().map(size)),
+        Value::Map(map) => sum(&mut map.entries.iter().map(|e| {
+            let (values, text) = size(&e.value);
+            (values, text + e.key.len())
+        })),
     }
 }

@@ -45,7 +45,7 @@ fn an_alias_that_repeats_a_long_text() {
     check(
         &text,
         expect![[
-            r#"SV004 compose.yaml:2:171 "*a" aliases repeat more text than is read (1 in all, unreadable: true)"#
+            r#"SV004 compose.yaml:2:167 "*a" aliases repeat more text than is read (1 in all, unreadable: true)"#
         ]],
     );
 }

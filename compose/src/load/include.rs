@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::host::ReadError;
 use crate::merge;
 use crate::node::Node;
 use crate::paths;
 use crate::problem;
-use crate::source::{At, MOST_BYTES, Source, Span};
+use crate::source::{At, Source, Span};
 use crate::variables;
 
 use super::{DEEPEST, Loader};
@@ -87,7 +86,7 @@ impl Loader<'_> {
         if named.is_empty() {
             let path = own_folder.join(".env");
             if own_folder != self.directory
-                && let Ok(bytes) = self.host.read(&path, MOST_BYTES)
+                && let Some(Ok(bytes)) = self.budget.try_read(self.host, &path, row.span, &mut self.problems)
             {
                 files.push(Source::from_bytes(path.display().to_string(), bytes));
             }
@@ -98,18 +97,10 @@ impl Loader<'_> {
             }
             let path = paths::absolute(folder, &written, environment);
             self.included.push(At::file(path.clone(), span));
-            match self.host.read(&path, MOST_BYTES) {
-                Ok(bytes) => files.push(Source::from_bytes(written, bytes)),
-                Err(error) => self.cannot_read(&path, span, &error),
-            }
+            files.extend(self.bytes(&path, span).map(|bytes| Source::from_bytes(written, bytes)));
         }
-        variables::under(files, environment.clone(), &mut self.sources, &mut self.problems)
-    }
-
-    fn cannot_read(&mut self, path: &Path, span: Span, error: &ReadError) {
-        let mut finding = problem::cannot_read(path, error);
-        finding.span = Some(span);
-        self.problems.put(finding);
+        let room = &mut self.budget.text;
+        variables::under(files, environment.clone(), room, &mut self.sources, &mut self.problems)
     }
 }
 

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use crate::Request;
+use crate::budget::Budget;
 use crate::interpolate;
 use crate::node::Node;
 use crate::problem::{self, Problems};
@@ -24,7 +25,7 @@ pub(super) fn project_name(trees: &[Node], request: &Request, problems: &mut Pro
     let text = node.as_text().unwrap_or_default();
     let lookup = |name: &str| request.environment.get(name).map(String::as_str);
     // What is wrong with its variables is reported with the rest of its file.
-    let (name, _) = interpolate::substitute(&text, &lookup);
+    let (name, _) = interpolate::substitute(&text, &lookup, &mut Budget::default().text);
     if !is_project_name(&name) {
         let message = format!("the project name `{}` is not allowed", yaml::shown(&name));
         problems.add(&problem::BAD_PROJECT_NAME, node.span, message, next);

@@ -3,24 +3,28 @@
 //! Later files win over earlier ones and `environment` over all of them, as in Compose. Deliberately absent: which
 //! variables hold credentials; no value ever shows in `Debug`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use crate::dotenv::{self, Format, Variable};
 use crate::host::ReadError;
 use crate::model::{EnvValue, Service};
 use crate::node::{Map, Node};
-use crate::problem::{self, Problems};
-use crate::source::{At, MOST_BYTES, Source, Span};
+use crate::problem;
+use crate::source::{At, Source, Span};
 
 use super::{Context, read};
+
+/// Files that were read, each once.
+pub(crate) type Known = BTreeMap<(PathBuf, Format), Rc<[Variable]>>;
 
 pub(super) fn environment(service: &mut Service, map: &Map, context: &mut Context<'_>) {
     let own = map.get("environment").map(read::variables).unwrap_or_default();
     for row in map.get("env_file").and_then(Node::as_list).unwrap_or_default() {
-        for variable in file(row, service, context) {
-            service
-                .environment
-                .insert(variable.name, At::file(Some(EnvValue(variable.value)), variable.span));
+        for Variable { name, value, span } in file(row, service, context).iter() {
+            let value = EnvValue(value.clone());
+            service.environment.insert(name.clone(), At::file(Some(value), *span));
         }
     }
     for (name, mut at) in own {
@@ -32,16 +36,18 @@ pub(super) fn environment(service: &mut Service, map: &Map, context: &mut Contex
     }
     for row in map.get("label_file").and_then(Node::as_list).unwrap_or_default() {
         let Some(written) = row.as_text() else { continue };
-        for label in variables(&written, row.span, true, Format::Compose, context) {
-            service.labels.entry(label.name).or_insert_with(|| At::file(label.value, label.span));
+        for Variable { name, value, span } in
+            variables(&written, row.span, true, Format::Compose, context).iter()
+        {
+            service.labels.entry(name.clone()).or_insert_with(|| At::file(value.clone(), *span));
         }
     }
 }
 
 /// One row of `env_file`.
-fn file(row: &Node, service: &mut Service, context: &mut Context<'_>) -> Vec<Variable> {
-    let Some(path) = read::required(row, "path", "the entry", context.problems) else { return Vec::new() };
-    let Some(written) = path.as_text() else { return Vec::new() };
+fn file(row: &Node, service: &mut Service, context: &mut Context<'_>) -> Rc<[Variable]> {
+    let Some(path) = read::required(row, "path", "the entry", context.problems) else { return Rc::default() };
+    let Some(written) = path.as_text() else { return Rc::default() };
     let required = row.get("required").and_then(read::flag).is_none_or(|f| f.value);
     let format = match row.get("format").map(|n| (n, n.as_text())) {
         None => Format::Compose,
@@ -49,7 +55,7 @@ fn file(row: &Node, service: &mut Service, context: &mut Context<'_>) -> Vec<Var
         Some((_, Some(text))) if text.is_empty() => Format::Compose,
         Some((node, _)) => {
             read::bad(node, "format", "`raw`", context.problems);
-            return Vec::new();
+            return Rc::default();
         }
     };
     service.env_file.push(At::file(context.path(&written), path.span));
@@ -62,26 +68,41 @@ fn variables(
     required: bool,
     format: Format,
     context: &mut Context<'_>,
-) -> Vec<Variable> {
-    let path = context.path(written);
-    let bytes = match context.host.read(&path, MOST_BYTES) {
-        Ok(bytes) => bytes,
-        Err(ReadError::Missing) if !required => return Vec::new(),
-        Err(error) => {
-            report(&path, span, &error, context.problems);
-            return Vec::new();
+) -> Rc<[Variable]> {
+    let key = (context.path(written), format);
+    if let Some(known) = context.variables.get(&key) {
+        let known = Rc::clone(known);
+        return taken(known, span, context);
+    }
+    let read = context.budget.try_read(context.host, &key.0, span, context.problems);
+    let bytes = match read {
+        None => return Rc::default(),
+        Some(Ok(bytes)) => bytes,
+        Some(Err(ReadError::Missing)) if !required => return Rc::default(),
+        Some(Err(error)) => {
+            let mut finding = problem::cannot_read(&key.0, &error);
+            finding.span = Some(span);
+            context.problems.put(finding);
+            return Rc::default();
         }
     };
     let source = Source::from_bytes(written, bytes);
     let id = context.sources.add(source.clone());
     let environment = context.environment;
     let lookup = |name: &str| environment.get(name).map(String::as_str);
-    dotenv::parse(&source, id, format, &lookup, context.problems)
+    let found = dotenv::parse(&source, id, format, &lookup, &mut context.budget.text, context.problems);
+    let found: Rc<[Variable]> = found.into();
+    context.variables.insert(key, Rc::clone(&found));
+    taken(found, span, context)
 }
 
-/// A file that is named in another and cannot be read, at the place of its name.
-pub(crate) fn report(path: &Path, span: Span, error: &ReadError, problems: &mut Problems) {
-    let mut finding = problem::cannot_read(path, error);
-    finding.span = Some(span);
-    problems.put(finding);
+/// Every service has its own copy of what a file gives, as long as there is room.
+fn taken(variables: Rc<[Variable]>, span: Span, context: &mut Context<'_>) -> Rc<[Variable]> {
+    let length = variables.iter().map(|variable| variable.name.len() + variable.value.len()).sum();
+    if context.budget.text.take(length) {
+        return variables;
+    }
+    let message = "environment files give more text than is read";
+    context.problems.add(&problem::TOO_MUCH, span, message, "use fewer or shorter files");
+    Rc::default()
 }
