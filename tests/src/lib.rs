@@ -7,6 +7,7 @@ pub mod attack;
 pub mod bed;
 pub mod daemon;
 pub mod engine;
+pub mod fuzz;
 pub mod http;
 pub mod image;
 pub mod proxy;

@@ -10,6 +10,7 @@ mod debian;
 mod demo;
 mod docs;
 mod engine;
+mod fuzz;
 mod images;
 mod netfilter;
 mod product;
@@ -44,6 +45,8 @@ enum Task {
     Docs(docs::Args),
     /// Load Compose files beside Docker Compose, and print how many come out the same
     Compat(compat::Args),
+    /// Run the fuzz targets for a while, and print what was reached
+    Fuzz(fuzz::Args),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build the real images of Caddy and OpenClaw into the engine in use
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         Task::Measure(args) => bench::measure::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Compat(args) => compat::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Images => images::run(),
     }

@@ -4,7 +4,7 @@
 //! children together. Deliberately absent: opinions.
 
 use std::ffi::OsString;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -42,6 +42,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         bail!("it ended with {status}");
     }
     Ok(())
+}
+
+/// Runs a prepared command to its end with its own output: how it ended, and its CPU time with that of its children. Nothing
+/// else may end meanwhile.
+pub(crate) fn watch(command: &mut Command) -> Result<(ExitStatus, Duration)> {
+    let used = || -> Result<i64> {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+        Ok(usage.user_time().num_microseconds() + usage.system_time().num_microseconds())
+    };
+    let before = used()?;
+    let status = command.stdin(Stdio::null()).status()?;
+    Ok((status, Duration::from_micros(u64::try_from(used()? - before).unwrap_or_default())))
 }
 
 /// Runs a prepared command to its end and measures it. It must succeed.
