@@ -1,5 +1,6 @@
 //! What a service sees of files: its root, host paths, engine sockets, volumes, memory file systems.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::finding::Severity;
@@ -618,37 +619,60 @@ fn volume_options(stack: &Stack<'_>) -> Vec<Hit> {
     hits
 }
 
-/// The option that makes a volume more than a folder of the engine's or a bounded tmpfs.
-fn disguised(stack: &Stack<'_>, options: &std::collections::BTreeMap<String, At<String>>) -> Option<Hit> {
-    let get = |name: &str| options.get(name);
-    if let Some(device) = get("device") {
-        let path = normal(Path::new(device.value.trim_start_matches(':')));
-        if socket_route(stack, &path, &device.value).is_some() {
+/// The option that makes a volume more than a folder of the engine's or a bounded tmpfs. Sockets have a rule of their own.
+fn disguised(stack: &Stack<'_>, options: &BTreeMap<String, At<String>>) -> Option<Hit> {
+    let device = options.get("device").map(|device| device.value.as_str());
+    if let Some(device) = device {
+        let path = normal(Path::new(device.trim_start_matches(':')));
+        if socket_route(stack, &path, device).is_some() {
             return None;
         }
-        if device.value != "tmpfs" {
-            return Some(Hit::at(device, format!("the volume is really `{}`", device.value)));
-        }
     }
-    if let Some(kind) = get("type").filter(|kind| kind.value != "tmpfs") {
-        return Some(Hit::at(kind, format!("the volume is really of type `{}`", kind.value)));
+    let plain = options.iter().map(|(name, value)| (name.as_str(), value.value.as_str())).collect();
+    let (name, message, fix) = odd_option(&plain)?;
+    let hit = Hit::at(options.get(name)?, message);
+    Some(match fix {
+        Some(fix) => hit.fix(fix),
+        None => hit,
+    })
+}
+
+/// A volume's option that the policy does not let through: its name, what it does, and what to write instead.
+fn odd_option<'a>(options: &BTreeMap<&'a str, &str>) -> Option<(&'a str, String, Option<&'static str>)> {
+    let of =
+        |wanted: &str| options.iter().find(|(name, _)| **name == wanted).map(|(name, value)| (*name, *value));
+    if let Some((name, device)) = of("device").filter(|(_, device)| *device != "tmpfs") {
+        return Some((name, format!("the volume is really `{device}`"), None));
     }
-    if let Some(flags) = get("o") {
-        let bad = flags.value.split(',').map(str::trim).find(|flag| {
+    if let Some((name, kind)) = of("type").filter(|(_, kind)| *kind != "tmpfs") {
+        return Some((name, format!("the volume is really of type `{kind}`"), None));
+    }
+    let unbounded = "a tmpfs without a size".to_owned();
+    if let Some((name, flags)) = of("o") {
+        let bad = flags.split(',').map(str::trim).find(|flag| {
             let name = flag.split('=').next().unwrap_or_default();
             !["size", "mode", "uid", "gid", "noexec", "nosuid", "nodev", "nr_inodes", ""].contains(&name)
         });
         if let Some(bad) = bad {
-            return Some(Hit::at(flags, format!("the volume is mounted with `{bad}`")));
+            return Some((name, format!("the volume is mounted with `{bad}`"), None));
         }
-        if !flags.value.split(',').any(|flag| flag.trim().starts_with("size=")) {
-            return Some(Hit::at(flags, "a tmpfs without a size").fix("o: size=64m"));
+        if !flags.split(',').any(|flag| flag.trim().starts_with("size=")) {
+            return Some((name, unbounded, Some("o: size=64m")));
         }
-    } else if let Some(kind) = get("type") {
-        return Some(Hit::at(kind, "a tmpfs without a size").fix("o: size=64m"));
+    } else if let Some((name, _)) = of("type") {
+        return Some((name, unbounded, Some("o: size=64m")));
     }
-    let unknown = options.iter().find(|(name, _)| !["device", "type", "o"].contains(&name.as_str()));
-    unknown.map(|(name, value)| Hit::at(value, format!("volume option `{name}` is not known")))
+    let unknown = options.keys().find(|name| !["device", "type", "o"].contains(name));
+    unknown.map(|name| (*name, format!("volume option `{name}` is not known"), None))
+}
+
+/// Why a volume that is on the engine already may not be used, by the same rules as one that a file describes.
+pub fn volume_elsewhere(driver: &str, options: &BTreeMap<String, String>) -> Option<String> {
+    if !is_any(driver, &["", "local"]) {
+        return Some(format!("volume driver `{driver}` is a program of the host"));
+    }
+    let plain = options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    odd_option(&plain).map(|(_, message, _)| message)
 }
 
 fn external_volumes(stack: &Stack<'_>) -> Vec<Hit> {

@@ -14,6 +14,9 @@ pub(crate) mod recorded;
 pub(crate) mod resources;
 pub(crate) mod secrets;
 
+pub use filesystem::volume_elsewhere;
+pub use network::network_elsewhere;
+
 use crate::policy::{Place, Rule};
 
 /// Every rule of the policy, by id.

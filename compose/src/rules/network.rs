@@ -372,6 +372,19 @@ fn bad_option(name: &str, value: &str) -> Option<&'static str> {
     }
 }
 
+/// Why a network that is on the engine already may not be used, by the same rules as one that a file describes.
+pub fn network_elsewhere(
+    driver: &str,
+    options: &std::collections::BTreeMap<String, String>,
+) -> Option<String> {
+    if !is_any(driver, &["bridge"]) {
+        return Some(format!("network driver `{driver}`"));
+    }
+    options
+        .iter()
+        .find_map(|(name, value)| Some(format!("network option `{name}` {}", bad_option(name, value)?)))
+}
+
 /// A prefix such as `172.29.8.0/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Prefix {

@@ -45,6 +45,10 @@ pub struct SeenNetwork {
     pub project: Option<String>,
     /// The spec's hash by our label.
     pub hash: Option<String>,
+    /// Its driver.
+    pub driver: String,
+    /// The driver's options.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A volume on the engine.
@@ -56,6 +60,10 @@ pub struct SeenVolume {
     pub project: Option<String>,
     /// The spec's hash by our label.
     pub hash: Option<String>,
+    /// Its driver.
+    pub driver: String,
+    /// The driver's options.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A container on the engine.

@@ -114,6 +114,8 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
                 name: spec.name.clone(),
                 project: ours.project,
                 hash: ours.hash,
+                driver: "bridge".to_owned(),
+                options: spec.options.clone(),
             });
         }
         Step::RemoveNetwork { id, name } => {
@@ -126,7 +128,13 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             assert!(!seen.volumes.iter().any(|v| v.name == spec.name), "volume `{}` twice", spec.name);
             let labels = spec.labels();
             let ours = super::labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-            seen.volumes.push(SeenVolume { name: spec.name.clone(), project: ours.project, hash: ours.hash });
+            seen.volumes.push(SeenVolume {
+                name: spec.name.clone(),
+                project: ours.project,
+                hash: ours.hash,
+                driver: "local".to_owned(),
+                options: spec.options.clone(),
+            });
         }
         Step::RemoveVolume { name } => seen.volumes.retain(|volume| volume.name != *name),
         Step::Create(spec) => {

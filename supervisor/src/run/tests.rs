@@ -240,6 +240,8 @@ impl Play {
             name: spec.name.clone(),
             project: Some("shop".into()),
             hash: Some(hash::network(spec)),
+            driver: "bridge".into(),
+            options: spec.options.clone(),
         });
         let seen = Seen { networks: networks.collect(), containers, images, ..Seen::default() };
         Look { seen, met, took: Duration::from_millis(4) }

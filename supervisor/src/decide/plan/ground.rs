@@ -8,6 +8,8 @@ use profiles::confinement::MountSource;
 
 use super::super::hash;
 use super::super::heal::Hold;
+use compose::rules::{network_elsewhere, volume_elsewhere};
+
 use super::super::seen::{Seen, SeenNetwork};
 use super::super::spec::{ContainerSpec, VolumeSpec, Wanted};
 use super::Step;
@@ -67,7 +69,10 @@ pub(super) fn networks<'a>(
         let ours = found.iter().find(|network| network.project.as_ref() == Some(&wanted.project));
         if spec.external {
             match found.first() {
-                Some(_) => draft.keep("network", name, "made outside, used as it is"),
+                Some(network) => match network_elsewhere(&network.driver, &network.options) {
+                    None => draft.keep("network", name, "made outside, used as it is"),
+                    Some(why) => draft.block(format!("network `{name}` is made outside and is not used: {why}")),
+                },
                 None => draft.block(format!(
                     "network `{name}` is external in the file and is not there; create it, or let the file make it"
                 )),
@@ -129,7 +134,11 @@ pub(super) fn volumes(wanted: &Wanted, seen: &Seen, scope: &BTreeSet<&str>, draf
             }
             continue;
         };
-        if spec.external {
+        // What the file says of its own volume has been judged; what another made is judged here.
+        let odd = volume_elsewhere(&found.driver, &found.options).filter(|_| found.options != spec.options);
+        if let Some(why) = odd {
+            draft.block(format!("volume `{name}` is there already and is not used: {why}"));
+        } else if spec.external {
             draft.keep("volume", name, "made outside, used as it is");
         } else if found.project.as_ref() != Some(&wanted.project) {
             draft.keep("volume", name, "was there before this project, used as it is");

@@ -191,8 +191,16 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         name: "elsewhere".to_owned(),
         project: Some("other".to_owned()),
         hash: None,
+        driver: "bridge".to_owned(),
+        options: BTreeMap::new(),
     };
-    let volume = SeenVolume { name: "elsewhere".to_owned(), project: None, hash: None };
+    let volume = SeenVolume {
+        name: "elsewhere".to_owned(),
+        project: None,
+        hash: None,
+        driver: "local".to_owned(),
+        options: BTreeMap::new(),
+    };
     seen.containers.extend(containers.clone());
     seen.networks.push(network.clone());
     seen.volumes.push(volume.clone());

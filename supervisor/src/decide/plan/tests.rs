@@ -12,7 +12,7 @@ use super::super::spec::Wanted;
 use super::super::testing::{simulate, want, want_with};
 use super::super::wanted::Restarts;
 use super::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Two services on one network, one with a volume.
 const SHOP: &str = "
@@ -281,6 +281,51 @@ fn a_foreign_container_under_a_wanted_name_blocks_the_plan() {
     );
 }
 
+/// A volume that somebody else made.
+fn volume(name: &str, options: &[(&str, &str)]) -> SeenVolume {
+    SeenVolume {
+        name: name.to_owned(),
+        project: None,
+        hash: None,
+        driver: "local".to_owned(),
+        options: options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    }
+}
+
+#[test]
+fn a_volume_that_is_really_a_folder_of_the_host_blocks_whoever_made_it() {
+    let host = volume("shop_data", &[("type", "none"), ("o", "bind"), ("device", "/")]);
+    let seen = Seen { volumes: vec![host], ..Seen::default() };
+    check(
+        &want(SHOP),
+        &seen,
+        expect![[r#"
+        blocked: volume `shop_data` is there already and is not used: the volume is really `/`
+    "#]],
+    );
+}
+
+#[test]
+fn a_network_made_outside_that_routes_to_the_containers_blocks() {
+    let outside = SHOP.replace("back: {}", "back: {external: true, name: lan}");
+    let network = |driver: &str, options: &[(&str, &str)]| SeenNetwork {
+        id: "n".to_owned(),
+        name: "lan".to_owned(),
+        project: None,
+        hash: None,
+        driver: driver.to_owned(),
+        options: options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let routed = [("com.docker.network.bridge.gateway_mode_ipv4", "routed")];
+    for (network, expected) in [
+        (network("macvlan", &[]), "network `lan` is made outside and is not used: network driver `macvlan`"),
+        (network("bridge", &routed), "routes other hosts to the containers"),
+    ] {
+        let plan = print(&plan(&want(&outside), &Seen { networks: vec![network], ..Seen::default() }));
+        assert!(plan.contains(expected), "{plan}");
+    }
+}
+
 #[test]
 fn foreign_networks_block_and_foreign_volumes_are_used() {
     let seen = Seen {
@@ -289,8 +334,10 @@ fn foreign_networks_block_and_foreign_volumes_are_used() {
             name: "shop_back".to_owned(),
             project: Some("other".to_owned()),
             hash: None,
+            driver: "bridge".to_owned(),
+            options: BTreeMap::new(),
         }],
-        volumes: vec![SeenVolume { name: "shop_data".to_owned(), project: None, hash: None }],
+        volumes: vec![volume("shop_data", &[])],
         ..Seen::default()
     };
     check(

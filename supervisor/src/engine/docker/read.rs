@@ -139,12 +139,20 @@ fn network(network: Network) -> SeenNetwork {
         name: network.name.unwrap_or_default(),
         project: ours.project,
         hash: ours.hash,
+        driver: network.driver.unwrap_or_default(),
+        options: network.options.unwrap_or_default().into_iter().collect(),
     }
 }
 
 fn volume(volume: Volume) -> SeenVolume {
     let ours = ours(Some(&volume.labels));
-    SeenVolume { name: volume.name, project: ours.project, hash: ours.hash }
+    SeenVolume {
+        name: volume.name,
+        project: ours.project,
+        hash: ours.hash,
+        driver: volume.driver,
+        options: volume.options.into_iter().collect(),
+    }
 }
 
 fn ours(labels: Option<&HashMap<String, String>>) -> Ours {
