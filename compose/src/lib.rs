@@ -13,6 +13,7 @@ pub mod finding;
 mod harden;
 pub mod host;
 mod interpolate;
+mod json;
 pub mod keys;
 mod load;
 mod lower;
@@ -25,6 +26,7 @@ pub mod policy;
 pub mod problem;
 pub mod rules;
 mod scalar;
+mod schema;
 pub mod shape;
 pub mod source;
 mod spell;
@@ -36,6 +38,7 @@ mod yaml;
 pub use finding::{Finding, Report, Severity};
 pub use host::Host;
 pub use model::{Project, Service};
+pub use schema::schema;
 pub use source::{At, Origin, Source, SourceId, Sources, Span};
 pub use variables::environment;
 pub use written::as_written;
@@ -101,7 +104,10 @@ pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitt
     let Loaded { project, mut report, .. } = loaded;
     let Some(mut project) = project else { return (None, report) };
     let mut found = policy::judge(&policy::Stack::new(&project, policy.calls, host));
-    found.extend(harden::harden(&mut project));
+    if !report.unreadable {
+        // What is filled in where the rest cannot be understood would never be launched.
+        found.extend(harden::harden(&mut project));
+    }
     policy::exempt(&mut found, &project.stack.exempt, policy.today);
     if policy.strict {
         for finding in found.iter_mut().chain(&mut report.findings) {

@@ -27,6 +27,8 @@ use crate::written::Tree;
 use crate::yaml;
 use crate::{Loaded, Request};
 
+/// Most services. One host does not run so many, and every rule is asked about each.
+const MOST_SERVICES: usize = 2000;
 /// Longest chain of `extends`, and deepest nesting of `include`.
 const DEEPEST: usize = 20;
 
@@ -59,6 +61,12 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         return Loaded { project: None, report, tree: None };
     };
     merge::settle(&mut root);
+    if let Some(span) = too_many_services(&root) {
+        let message = format!("more than {MOST_SERVICES} services");
+        loader.problems.add(&problem::TOO_MUCH, span, message, "split the stack");
+        let report = Report { findings: loader.problems.finish(), sources: loader.sources, unreadable: true };
+        return Loaded { project: None, report, tree: None };
+    }
     let mut context = lower::Context {
         directory: &request.directory,
         environment: &environment,
@@ -75,6 +83,12 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     let report = Report { findings: problems.finish(), sources, unreadable };
     let tree = Some(Tree { root, directory: request.directory, environment });
     Loaded { project: Some(project), report, tree }
+}
+
+/// The first service that is one too many.
+fn too_many_services(root: &Node) -> Option<Span> {
+    let services = root.get("services").and_then(Node::as_map)?;
+    services.entries.get(MOST_SERVICES).map(|entry| entry.key_span)
 }
 
 /// What a load has read so far.

@@ -15,7 +15,7 @@ mod read;
 mod recorded;
 mod references;
 mod service;
-mod supervisor;
+pub(crate) mod supervisor;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

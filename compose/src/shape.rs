@@ -13,13 +13,13 @@ use crate::yaml::shown;
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     scalars: u8,
-    items: Option<&'static Shape>,
-    entries: Entries,
+    pub(crate) items: Option<&'static Shape>,
+    pub(crate) entries: Entries,
 }
 
 /// Which entries a mapping may have.
 #[derive(Clone, Copy, Debug)]
-enum Entries {
+pub(crate) enum Entries {
     /// No mapping is allowed.
     None,
     /// Any key, each value of this shape.
@@ -30,6 +30,13 @@ enum Entries {
     Keys(&'static [Key]),
     /// Whatever it says: no phase looks at it.
     Free,
+}
+
+/// Which scalars are allowed, by JSON Schema's names.
+pub(crate) struct Scalars {
+    pub(crate) names: Vec<&'static str>,
+    /// A string must spell a boolean.
+    pub(crate) is_flag: bool,
 }
 
 const TEXT_BIT: u8 = 1;
@@ -125,6 +132,27 @@ impl Shape {
             Entries::Keys(keys) => keys,
             _ => &[],
         }
+    }
+
+    /// The scalars that are allowed.
+    pub(crate) fn scalars(&self) -> Scalars {
+        let has = |bit| self.scalars & bit != 0;
+        let mut names = Vec::new();
+        if has(TEXT_BIT) {
+            names.push("string");
+        }
+        if has(NUMBER_BIT) {
+            names.push("number");
+        } else if has(WHOLE_BIT) {
+            names.push("integer");
+        }
+        if has(BOOL_BIT) {
+            names.push("boolean");
+        }
+        if has(NULL_BIT) {
+            names.push("null");
+        }
+        Scalars { names, is_flag: has(FLAG_BIT) }
     }
 
     /// What is allowed, in words.

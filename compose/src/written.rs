@@ -3,7 +3,6 @@
 //! Made from the merged tree, so that keys which the policy refuses are in it too. Deliberately absent: what
 //! hardening fills in.
 
-mod json;
 mod objects;
 mod service;
 mod values;
@@ -12,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::Loaded;
+use crate::json::Json;
 use crate::node::Node;
-use json::Json;
 
 /// The merged tree of a load, and what resolving it takes. It may hold secrets, so that `Debug` shows nothing of it.
 #[derive(Clone)]

@@ -8,6 +8,7 @@ pub mod bed;
 pub mod daemon;
 pub mod engine;
 pub mod fuzz;
+pub mod hostile;
 pub mod http;
 pub mod image;
 pub mod proxy;
@@ -17,6 +18,7 @@ pub mod steps;
 pub mod tar;
 pub mod terminal;
 pub mod wait;
+pub mod yaml;
 
 pub use bed::{Bed, Ran};
 pub use daemon::Daemon;

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use compose::host::{Look, MemoryHost, ReadError};
-use compose::{Host, Request, Severity, Source};
+use compose::{Host, Loaded, Request, Severity, Source};
 use serde_json::Value;
 
 /// Options of `compat`.
@@ -91,7 +91,8 @@ fn percent(part: usize, whole: usize) -> String {
     format!("{}.{} %", part * 100 / whole.max(1), part * 1000 / whole.max(1) % 10)
 }
 
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Every YAML file below a folder.
+pub(crate) fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
@@ -141,6 +142,17 @@ fn theirs(file: &Path, compose: &Path) -> Result<Result<Value, String>> {
 }
 
 fn ours(file: &Path) -> Result<Value, String> {
+    let loaded = load(file)?;
+    if let Some(error) = loaded.report.findings.iter().find(|f| f.severity == Severity::Error) {
+        return Err(format!("{} {}", error.rule, error.message));
+    }
+    let all = BTreeSet::from(["*".to_owned()]);
+    let text = compose::as_written(&loaded, &all).ok_or("nothing was loaded")?;
+    serde_json::from_str(&text).map_err(|e| e.to_string())
+}
+
+/// A file by itself, with its `.env`, loaded and not judged.
+pub(crate) fn load(file: &Path) -> Result<Loaded, String> {
     let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
     let host = Disk;
     let read = |path: &Path| host.read(path, compose::source::MOST_BYTES);
@@ -156,13 +168,7 @@ fn ours(file: &Path) -> Result<Value, String> {
         project_name: environment.get("COMPOSE_PROJECT_NAME").cloned(),
         environment,
     };
-    let loaded = compose::load(request, &host);
-    if let Some(error) = loaded.report.findings.iter().find(|f| f.severity == Severity::Error) {
-        return Err(format!("{} {}", error.rule, error.message));
-    }
-    let all = BTreeSet::from(["*".to_owned()]);
-    let text = compose::as_written(&loaded, &all).ok_or("nothing was loaded")?;
-    serde_json::from_str(&text).map_err(|e| e.to_string())
+    Ok(compose::load(request, &host))
 }
 
 /// Every place where two values differ.

@@ -22,8 +22,8 @@ use ledger::Round;
 const CARGO_FUZZ: &str = "0.13.2";
 /// One a function in `tests::fuzz`.
 const TARGETS: [&str; 4] = ["load", "interpolate", "merge", "check"];
-/// What one input may take: longer is a hang, and more is a waste. Far above what the limits of reading allow.
-const LIMITS: [&str; 4] = ["-timeout=5", "-rss_limit_mb=512", "-max_len=8192", "-len_control=20"];
+/// What one input may take, far above what the limits of reading allow; time is on the wall, and fuzzing comes last for the CPU.
+const LIMITS: [&str; 4] = ["-timeout=60", "-rss_limit_mb=512", "-max_len=8192", "-len_control=20"];
 /// Most of a kept corpus, by target.
 const MOST_KEPT: usize = 300;
 /// Longest input that is kept.

@@ -11,12 +11,15 @@ mod demo;
 mod docs;
 mod engine;
 mod fuzz;
+mod hook;
 mod images;
 mod netfilter;
 mod product;
 mod recipes;
 mod registry;
+mod sarif;
 mod shell;
+mod survey;
 mod test;
 
 use anyhow::Result;
@@ -45,6 +48,10 @@ enum Task {
     Docs(docs::Args),
     /// Load Compose files beside Docker Compose, and print how many come out the same
     Compat(compat::Args),
+    /// Judge Compose files, and print how often each rule speaks up
+    Survey(survey::Args),
+    /// Try the examples of commit hooks and workflows
+    Hook,
     /// Run the fuzz targets for a while, and print what was reached
     Fuzz(fuzz::Args),
     /// Start a private engine and keep it until Ctrl-C
@@ -61,6 +68,8 @@ fn main() -> Result<()> {
         Task::Measure(args) => bench::measure::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Compat(args) => compat::run(&args),
+        Task::Survey(args) => survey::run(&args),
+        Task::Hook => hook::run(),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Images => images::run(),

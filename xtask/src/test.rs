@@ -8,6 +8,7 @@ use crate::debian;
 use crate::engine::unpack::docker_compose;
 use crate::engine::{self, Place, Private};
 use crate::product::{self, cargo, workspace};
+use crate::sarif;
 use crate::shell::{command, has, loud, require_root, say};
 use crate::{images, registry};
 
@@ -59,6 +60,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("DOCKER_COMPOSE", docker_compose()?)
         .env("SUPERVISOR_BIN", binary)
         .env("SUPERVISOR_REGISTRY_BIN", registry)
+        .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
         .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
     let status = nextest.status()?;

@@ -120,6 +120,17 @@ fn as_many_values_as_fit() {
 }
 
 #[test]
+fn more_services_than_a_host_runs() {
+    let services = (0..2001).fold(String::new(), |text, i| text + &format!("  a{i}: {{image: x}}\n"));
+    check(
+        &format!("services:\n{services}"),
+        expect![[
+            r#"SV004 compose.yaml:2002:3 "a2000" more than 2000 services (1 in all, unreadable: true)"#
+        ]],
+    );
+}
+
+#[test]
 fn bytes_that_are_no_text() {
     check(
         "a: \0\n",

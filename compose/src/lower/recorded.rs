@@ -9,10 +9,10 @@ use crate::node::Node;
 use crate::paths;
 use crate::problem;
 use crate::shape::{self, SCALAR, Shape, TEXT, TEXTS};
-use crate::source::{At, MOST_BYTES, Source};
+use crate::source::{At, Source};
 use crate::yaml::{self, shown};
 
-use super::{Context, environment, read, supervisor};
+use super::{Context, read, supervisor};
 
 const fn key(name: &'static str, shape: &'static Shape) -> Key {
     Key { name, class: Class::Accepted, why: "a recorded profile's own key", shape }
@@ -43,22 +43,22 @@ pub(super) fn profile(node: &Node, context: &mut Context<'_>) -> Option<At<Recor
         return None;
     }
     let path = context.path(&written);
-    let bytes = match context.host.read(&path, MOST_BYTES) {
+    let bytes = match context.budget.try_read(context.host, &path, node.span, context.problems)? {
         Ok(bytes) => bytes,
         Err(error) => {
-            environment::report(&path, node.span, &error, context.problems);
-            context.problems.amend(|finding| {
-                finding
-                    .help
-                    .push_str("; `supervisor profile record` writes it, and without the key the base holds");
-            });
+            let mut finding = problem::cannot_read(&path, &error);
+            finding.span = Some(node.span);
+            finding
+                .help
+                .push_str("; `supervisor profile record` writes it, and without the key the base holds");
+            context.problems.put(finding);
             return None;
         }
     };
     let source = Source::from_bytes(written, bytes);
     let id = context.sources.add(source.clone());
     let problems = &mut *context.problems;
-    let file = yaml::parse(&source, id, problems)?;
+    let file = yaml::parse(&source, id, context.budget, problems)?;
     shape::check(&file, &FILE, "the recorded profile", problems);
     file.as_map()?;
     let base = read::required(&file, "base", "the recorded profile", problems)

@@ -4,9 +4,10 @@
 
 use crate::keys;
 use crate::model::{Restart, Service, Ulimit};
-use crate::node::{Entry, Node, Value};
+use crate::node::{Entry, Map, Node, Value};
 use crate::problem::{self, Problems};
 use crate::source::{At, Span};
+use crate::yaml::shown;
 
 use super::{
     Context, deploy, environment, grants, healthcheck, mounts, network, ports, read, supervisor, whole,
@@ -33,6 +34,7 @@ pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
         context.problems.add(&problem::MISSING_KEY, service.span, message, "add `image: NAME@sha256:DIGEST`");
     }
     both_network(map, context.problems);
+    both_platforms(map, context.problems);
     service
 }
 
@@ -84,11 +86,11 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "init" => service.init = read::flag(node),
         "hostname" => service.hostname = read::text(node),
         "domainname" => service.domainname = read::text(node),
-        "container_name" => service.container_name = read::text(node),
+        "container_name" => service.container_name = container_name(node, problems),
         "extra_hosts" => service.extra_hosts = hosts(node, problems),
         "dns" => service.dns = read::texts(node),
-        "dns_search" => service.dns_search = read::texts(node),
-        "dns_opt" => service.dns_opt = read::texts(node),
+        "dns_search" => service.dns_search = words(node, name, problems),
+        "dns_opt" => service.dns_opt = words(node, name, problems),
         "stop_signal" => service.stop_signal = read::text(node),
         "stop_grace_period" => service.stop_grace_period = read::duration(node, name, problems),
         "secrets" => service.secrets = grants::secrets(node, problems),
@@ -147,6 +149,42 @@ fn restart(node: &Node, problems: &mut Problems) -> Option<At<Restart>> {
         read::bad(node, "restart", "`no`, `always`, `unless-stopped` or `on-failure[:n]`", problems);
     }
     restart.map(|restart| At::file(restart, node.span))
+}
+
+/// As Compose has it: two characters of a name in a row, anywhere. Whether the whole is one is the policy's question.
+fn container_name(node: &Node, problems: &mut Problems) -> Option<At<String>> {
+    let name = read::text(node)?;
+    let is_first = |byte: u8| byte.is_ascii_alphanumeric();
+    let is_next = |byte: u8| is_first(byte) || matches!(byte, b'_' | b'.' | b'-');
+    let bytes = name.value.as_bytes();
+    if !bytes.iter().zip(bytes.iter().skip(1)).any(|(a, b)| is_first(*a) && is_next(*b)) {
+        read::bad(node, "container_name", "a name of at least two letters or digits", problems);
+    }
+    Some(name)
+}
+
+/// Words of the resolver's file: a blank in one would make two of it, a line break another line.
+fn words(node: &Node, key: &str, problems: &mut Problems) -> Vec<At<String>> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    for item in node.as_list().unwrap_or_default() {
+        if item.as_text().is_some_and(|text| text.is_empty() || !text.chars().all(is_word)) {
+            read::bad(item, key, "a word of letters, digits, `-`, `_`, `.` and `:`", problems);
+        }
+    }
+    read::texts(node)
+}
+
+/// A service runs on one of the platforms that it is built for.
+fn both_platforms(map: &Map, problems: &mut Problems) {
+    let built = map.get("build").and_then(|build| build.get("platforms")).and_then(Node::as_list);
+    let Some((node, platform)) = map.get("platform").and_then(|node| Some((node, node.as_text()?))) else {
+        return;
+    };
+    let Some(built) = built.filter(|built| !built.is_empty() && !platform.is_empty()) else { return };
+    if !built.iter().any(|row| row.as_text().as_ref() == Some(&platform)) {
+        let message = format!("`platform` is `{}`, and `build.platforms` has not", shown(&platform));
+        problems.add(&problem::CONFLICT, node.span, message, "name it in both");
+    }
 }
 
 fn oom_score_adj(node: &Node, problems: &mut Problems) -> Option<At<i64>> {

@@ -22,7 +22,7 @@ const fn key(name: &'static str, shape: &'static Shape) -> Key {
     Key { name, class: Class::Accepted, why: "the stack's own key", shape }
 }
 
-const STACK: Shape = Shape::keys_only(&[
+pub(crate) const STACK: Shape = Shape::keys_only(&[
     key("edge", &TEXT),
     key("egress", &Shape::entries_only(&TEXTS)),
     key(
@@ -36,7 +36,7 @@ const STACK: Shape = Shape::keys_only(&[
     ),
 ]);
 
-const OPTIONS: Shape = Shape::keys_only(&[
+pub(crate) const OPTIONS: Shape = Shape::keys_only(&[
     key(
         "probe",
         &Shape::keys_only(&[

@@ -8,8 +8,8 @@ use crate::node::Node;
 use crate::paths;
 
 use super::Tree;
-use super::json::Json;
 use super::values::{as_is, each, fields, flag, labels, nothing, text, text_of, texts};
+use crate::json::Json;
 
 pub(super) fn object(section: &str, name: &str, node: Option<&Node>, project: &str, tree: &Tree) -> Json {
     let path = |node: &Node| match node.as_text() {

@@ -9,13 +9,13 @@ use crate::model::Service;
 use crate::node::Node;
 use crate::paths;
 
-use super::json::Json;
 use super::objects::is_empty;
 use super::values::{
     as_is, bytes, duration, each, fields, flag, labels, nothing, number, pairs, text, text_of, texts,
     with_defaults,
 };
 use super::{Tree, Used, entries};
+use crate::json::Json;
 
 pub(super) fn service(node: &Node, model: &Service, tree: &Tree, used: &mut Used) -> Json {
     let mut out = BTreeMap::new();

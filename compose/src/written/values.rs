@@ -9,7 +9,7 @@ use crate::node::{Node, Value};
 use crate::scalar::{self, Kind};
 use crate::spell;
 
-use super::json::Json;
+use crate::json::Json;
 
 /// Whatever it is, by what YAML reads in it. A dollar sign is doubled, so that reading it again gives the same.
 pub(super) fn as_is(node: &Node) -> Json {

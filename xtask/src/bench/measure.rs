@@ -58,6 +58,16 @@ pub(crate) fn watch(command: &mut Command) -> Result<(ExitStatus, Duration)> {
 
 /// Runs a prepared command to its end and measures it. It must succeed.
 pub(crate) fn measure(command: &Command) -> Result<Usage> {
+    parse(&crate::shell::output(&mut measured(command)?)?)
+}
+
+/// The same of a command that may fail.
+pub(crate) fn usage(command: &Command) -> Result<Usage> {
+    let output = measured(command)?.stdin(Stdio::null()).output()?;
+    parse(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn measured(command: &Command) -> Result<Command> {
     let mut measured = Command::new(std::env::current_exe()?);
     measured.arg("measure").arg("--").arg(command.get_program()).args(command.get_args());
     if let Some(folder) = command.get_current_dir() {
@@ -69,7 +79,10 @@ pub(crate) fn measure(command: &Command) -> Result<Usage> {
             None => measured.env_remove(name),
         };
     }
-    let text = crate::shell::output(&mut measured)?;
+    Ok(measured)
+}
+
+fn parse(text: &str) -> Result<Usage> {
     let mut numbers = text.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
     let mut next = || numbers.next().context("no measurement");
     Ok(Usage { cpu: Duration::from_micros(next()?), wall: Duration::from_micros(next()?), rss: next()? })

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// A value of JSON. Numbers are kept as they are spelled.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Number(String),
@@ -17,8 +17,16 @@ pub(super) enum Json {
 }
 
 impl Json {
+    /// The value under a key of a mapping.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match self {
+            Self::Map(map) => map.get_mut(key),
+            _ => None,
+        }
+    }
+
     /// Indented by two spaces a level, keys in order.
-    pub(super) fn write(&self, out: &mut String, deep: usize) {
+    pub(crate) fn write(&self, out: &mut String, deep: usize) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
