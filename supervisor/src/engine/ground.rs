@@ -24,6 +24,8 @@ struct Network {
     name: String,
     project: Option<String>,
     hash: Option<String>,
+    driver: String,
+    options: BTreeMap<String, String>,
     /// A running container that is joined to it.
     by: String,
 }
@@ -33,6 +35,8 @@ struct Volume {
     name: String,
     project: Option<String>,
     hash: Option<String>,
+    driver: String,
+    options: BTreeMap<String, String>,
     /// A container that has it mounted.
     by: String,
 }
@@ -67,6 +71,8 @@ impl Ground {
                 name: seen.name.clone(),
                 project: seen.project.clone(),
                 hash: seen.hash.clone(),
+                driver: seen.driver.clone(),
+                options: seen.options.clone(),
             })
         };
         let volume = |seen: &SeenVolume| {
@@ -75,6 +81,8 @@ impl Ground {
                 name: seen.name.clone(),
                 project: seen.project.clone(),
                 hash: seen.hash.clone(),
+                driver: seen.driver.clone(),
+                options: seen.options.clone(),
             })
         };
         Some(Self {
@@ -104,11 +112,15 @@ impl Ground {
             name: it.name.clone(),
             project: it.project.clone(),
             hash: it.hash.clone(),
+            driver: it.driver.clone(),
+            options: it.options.clone(),
         });
         let volumes = self.volumes.iter().map(|it| SeenVolume {
             name: it.name.clone(),
             project: it.project.clone(),
             hash: it.hash.clone(),
+            driver: it.driver.clone(),
+            options: it.options.clone(),
         });
         Some((networks.collect(), volumes.collect()))
     }
@@ -126,8 +138,16 @@ mod tests {
                 name: "shop_net".into(),
                 project: project.clone(),
                 hash: hash.clone(),
+                driver: "bridge".into(),
+                options: BTreeMap::new(),
             }],
-            volumes: vec![SeenVolume { name: "shop_data".into(), project, hash }],
+            volumes: vec![SeenVolume {
+                name: "shop_data".into(),
+                project,
+                hash,
+                driver: "local".into(),
+                options: BTreeMap::new(),
+            }],
             ..Seen::default()
         }
     }
