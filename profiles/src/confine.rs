@@ -3,7 +3,7 @@
 //! Deliberately absent: judging. What the policy let in is confined as it is; what the model leaves unsaid gets the
 //! strict value, so that nothing is ever open because a word was missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compose::Project;
 use compose::model::{FileObject, Grant, Mount, MountSource as Source, Service, Tmpfs};
@@ -15,21 +15,34 @@ use crate::{apparmor, landlock, recorded, seccomp};
 /// Makes the promise for one service of an admitted stack; `None` if the stack has no such service.
 pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Option<Confinement> {
     let project = stack.project();
-    project.services.get(service).map(|service| promise(project, service, *kernel))
+    project.services.get(service).map(|service| promise(project, service, *kernel, &mut Texts::new()))
 }
 
+/// Makes the promises for every service. Those that are granted the same share one text: a large stack has few kinds.
+pub fn confine_all(stack: &compose::Admitted, kernel: &Kernel) -> BTreeMap<String, Confinement> {
+    let (project, mut texts) = (stack.project(), Texts::new());
+    let services = project.services.values();
+    services.map(|service| (service.name.clone(), promise(project, service, *kernel, &mut texts))).collect()
+}
+
+/// Seccomp profiles that were printed already, by what they are made from.
+type Texts = BTreeMap<(Base, BTreeSet<String>, Option<BTreeSet<&'static str>>), seccomp::Text>;
+
 /// The promise for a service as its model stands.
-pub(crate) fn promise(project: &Project, service: &Service, kernel: Kernel) -> Confinement {
+fn promise(project: &Project, service: &Service, kernel: Kernel, texts: &mut Texts) -> Confinement {
     let base = Base::of(service.supervisor.runtime.as_ref().map(|runtime| runtime.value));
     let capabilities = recorded::capabilities(service);
-    let seccomp = match &service.supervisor.seccomp {
-        Some(recorded) => {
-            let calls = recorded::granted(&recorded.value, kernel.arch);
-            seccomp::narrowed(base, &calls, &capabilities, &kernel)
-        }
-        None => seccomp::profile(base, &capabilities, &kernel),
-    };
-    let seccomp = seccomp.to_json();
+    let recorded = service.supervisor.seccomp.as_ref();
+    let calls = recorded.map(|recorded| recorded::granted(&recorded.value, kernel.arch));
+    let made_from = (base, capabilities.clone(), calls.clone());
+    let text = texts.entry(made_from).or_insert_with(|| {
+        let profile = match &calls {
+            Some(calls) => seccomp::narrowed(base, calls, &capabilities, &kernel),
+            None => seccomp::profile(base, &capabilities, &kernel),
+        };
+        seccomp::Text::of(&profile)
+    });
+    let seccomp = text.clone();
     let mut confinement = Confinement {
         service: service.name.clone(),
         user: service.user.as_ref().map(|user| user.value.clone()),

@@ -47,7 +47,7 @@ pub struct Confinement {
     pub(crate) capabilities: BTreeSet<String>,
     pub(crate) read_only_root: bool,
     pub(crate) init: bool,
-    pub(crate) seccomp: String,
+    pub(crate) seccomp: crate::seccomp::Text,
     pub(crate) apparmor: AppArmor,
     pub(crate) landlock: Landlock,
     pub(crate) mounts: Vec<MountPromise>,
@@ -189,7 +189,7 @@ impl Confinement {
     }
     /// The seccomp profile as the engine's JSON.
     pub fn seccomp(&self) -> &str {
-        &self.seccomp
+        self.seccomp.as_str()
     }
     /// The AppArmor profile.
     pub fn apparmor(&self) -> &AppArmor {

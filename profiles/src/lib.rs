@@ -20,5 +20,5 @@ pub mod seccomp;
 pub mod syscalls;
 
 pub use bases::Base;
-pub use confine::confine;
+pub use confine::{confine, confine_all};
 pub use confinement::{AppArmor, Arch, Confinement, Kernel, Landlock};

@@ -109,10 +109,7 @@ impl Stack {
 
     /// The same with contents that were read already.
     pub fn new(admitted: Admitted, kernel: &Kernel, contents: Contents, profiles: BTreeSet<String>) -> Self {
-        let names = admitted.project().services.keys();
-        let confinements = names
-            .filter_map(|name| Some((name.clone(), profiles::confine(&admitted, name, kernel)?)))
-            .collect();
+        let confinements = profiles::confine_all(&admitted, kernel);
         let hashes = contents.hashes();
         Self { admitted, confinements, contents, hashes, profiles }
     }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use compose::host::{Kind, Look, MemoryHost};
 use compose::model::Date;
-use compose::{Policy, Request, Source};
+use compose::{Admitted, Policy, Request, Source};
 use profiles::{Arch, Confinement, Kernel};
 
 /// A kernel with AppArmor.
@@ -27,6 +27,12 @@ pub(crate) const KERNEL: Kernel =
 /// The promise for service `web` of a file that the policy admits.
 #[track_caller]
 pub(crate) fn web(text: &str, kernel: Kernel) -> Confinement {
+    profiles::confine(&admitted(text), "web", &kernel).unwrap()
+}
+
+/// A file that the policy admits.
+#[track_caller]
+pub(crate) fn admitted(text: &str) -> Admitted {
     let directory = PathBuf::from("/srv/stack");
     let mut host = MemoryHost::default();
     for path in ["/srv/stack", "/srv/stack/data"] {
@@ -54,6 +60,5 @@ pub(crate) fn web(text: &str, kernel: Kernel) -> Confinement {
         calls: profiles::recorded::call,
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
-    let admitted = admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings));
-    profiles::confine(&admitted, "web", &kernel).unwrap()
+    admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings))
 }

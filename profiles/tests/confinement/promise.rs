@@ -168,3 +168,22 @@ fn bounds_are_those_of_the_file() {
     "#]]
     .assert_debug_eq(promise.limits());
 }
+
+#[test]
+fn services_that_are_granted_the_same_share_one_text_and_get_what_each_would_alone() {
+    let admitted = crate::admitted(
+        "services:
+  one: {image: a, user: '1000:1000'}
+  two: {image: b, user: '1000:1000'}
+  node: {image: c, user: '1000:1000', x-supervisor: {runtime: node}}
+  bind: {image: d, user: '1000:1000', cap_add: [NET_BIND_SERVICE]}
+",
+    );
+    let all = profiles::confine_all(&admitted, &KERNEL);
+    assert_eq!(all.len(), 4);
+    for (name, confinement) in &all {
+        assert_eq!(Some(confinement), profiles::confine(&admitted, name, &KERNEL).as_ref(), "{name}");
+    }
+    assert_eq!(all["one"].seccomp().as_ptr(), all["two"].seccomp().as_ptr());
+    assert_ne!(all["one"].seccomp(), all["node"].seccomp());
+}
