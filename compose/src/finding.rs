@@ -55,8 +55,10 @@ impl Report {
 
     /// Puts the findings in file order, those without a place first, and keeps each once.
     pub fn sort(&mut self) {
-        let key = |f: &Finding| (f.span, f.severity, f.rule, f.service.clone(), f.message.clone());
-        self.findings.sort_by_cached_key(key);
+        fn key(f: &Finding) -> impl Ord {
+            (f.span, f.severity, f.rule, f.service.as_deref(), f.message.as_str())
+        }
+        self.findings.sort_by(|a, b| key(a).cmp(&key(b)));
         self.findings.dedup();
     }
 

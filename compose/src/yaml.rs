@@ -172,7 +172,37 @@ struct Frame {
 
 enum Shape {
     List(Vec<Node>),
-    Map { map: Map, seen: BTreeMap<String, Span>, key: Key, merges: Vec<Node> },
+    Map { map: Map, seen: Seen, key: Key, merges: Vec<Node> },
+}
+
+/// Where the keys of an open mapping were first written. Few are looked for among its entries; many get an index.
+#[derive(Default)]
+struct Seen {
+    /// The first `<<`, which is no entry.
+    merge: Option<Span>,
+    index: BTreeMap<String, Span>,
+}
+
+/// From so many entries on there is an index.
+const MANY: usize = 24;
+
+impl Seen {
+    fn first(&self, map: &Map, key: &str) -> Option<Span> {
+        let merge = self.merge.filter(|_| key == "<<");
+        let entry = || map.entries.iter().find(|e| e.key == key).map(|e| e.key_span);
+        let indexed = || self.index.get(key).copied();
+        merge.or_else(|| if self.index.is_empty() { entry() } else { indexed() })
+    }
+
+    fn push(&mut self, map: &mut Map, entry: Entry) {
+        if !self.index.is_empty() {
+            self.index.insert(entry.key.clone(), entry.key_span);
+        }
+        map.entries.push(entry);
+        if self.index.is_empty() && map.entries.len() >= MANY {
+            self.index = map.entries.iter().map(|e| (e.key.clone(), e.key_span)).collect();
+        }
+    }
 }
 
 /// What a mapping waits for next.
@@ -221,7 +251,7 @@ impl Builder<'_> {
                 let (_, mark) = self.tag(tag.as_deref(), false, span);
                 let shape = Shape::Map {
                     map: Map::default(),
-                    seen: BTreeMap::new(),
+                    seen: Seen::default(),
                     key: Key::Awaited,
                     merges: Vec::new(),
                 };
@@ -297,14 +327,13 @@ impl Builder<'_> {
     }
 
     /// Entries of a `<<` that the mapping does not have itself; of several, the first wins.
-    fn merge(&mut self, map: &mut Map, seen: &mut BTreeMap<String, Span>, merged: Node) {
+    fn merge(&mut self, map: &mut Map, seen: &mut Seen, merged: Node) {
         let span = merged.span;
         match merged.value {
             Value::Map(from) => {
                 for entry in from.entries {
-                    if !seen.contains_key(&entry.key) {
-                        seen.insert(entry.key.clone(), entry.key_span);
-                        map.entries.push(entry);
+                    if seen.first(map, &entry.key).is_none() {
+                        seen.push(map, entry);
                     }
                 }
             }
@@ -392,9 +421,9 @@ impl Builder<'_> {
         match &mut frame.shape {
             Shape::List(items) => items.push(node),
             Shape::Map { map, seen, key, merges } => match std::mem::replace(key, Key::Awaited) {
-                Key::Awaited => *key = read_key(node, alias, seen, self.problems),
+                Key::Awaited => *key = read_key(node, alias, map, seen, self.problems),
                 Key::Is { text, span, odd } => {
-                    map.entries.push(Entry { key: text, key_span: span, odd, value: node });
+                    seen.push(map, Entry { key: text, key_span: span, odd, value: node });
                 }
                 Key::Merge => merges.push(node),
                 Key::Refused => {}
@@ -404,25 +433,20 @@ impl Builder<'_> {
 }
 
 /// What a node in the place of a key is.
-fn read_key(
-    node: Node,
-    alias: Option<Span>,
-    seen: &mut BTreeMap<String, Span>,
-    problems: &mut Problems,
-) -> Key {
+fn read_key(node: Node, alias: Option<Span>, map: &Map, seen: &mut Seen, problems: &mut Problems) -> Key {
     let span = alias.unwrap_or(node.span);
     let Value::Scalar(scalar) = node.value else {
         problems.add(&problem::KEY_NOT_TEXT, span, "a list or a mapping stands as a key", "write a string");
         return Key::Refused;
     };
-    if let Some(first) = seen.get(&scalar.text) {
+    if let Some(first) = seen.first(map, &scalar.text) {
         let message = format!("`{}` is written twice", shown(&scalar.text));
         let finding = problems.add(&problem::DUPLICATE_KEY, span, message, "keep one of the two");
-        finding.related.push((*first, "first written here".to_owned()));
+        finding.related.push((first, "first written here".to_owned()));
         return Key::Refused;
     }
-    seen.insert(scalar.text.clone(), span);
     if scalar.plain && scalar.text == "<<" {
+        seen.merge = Some(span);
         return Key::Merge;
     }
     let odd = scalar.kind() != Kind::Text;

@@ -40,6 +40,7 @@ pub const CASES: &[Case] = &[
         write: |at| compose(at, &"- a\n".repeat(260_000)),
     },
     Case { name: "one-mebibyte-of-unknown-keys", arguments: NONE, write: |at| compose(at, &unknown_keys()) },
+    Case { name: "one-mebibyte-in-one-line", arguments: NONE, write: |at| compose(at, &one_line()) },
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
     Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &many_extend()) },
     Case {
@@ -116,6 +117,10 @@ fn indentation() -> String {
 
 fn unknown_keys() -> String {
     rows(80_000, |i| format!("key{i}: x\n"))
+}
+
+fn one_line() -> String {
+    format!("{{{}}}\n", rows(80_000, |i| format!("k{i}: x, ")))
 }
 
 fn many_services() -> String {

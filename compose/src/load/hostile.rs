@@ -33,7 +33,7 @@ fn an_alias_bomb() {
     check(
         &text,
         expect![[
-            r#"SV004 compose.yaml:5:7 "&a4 [*a3, *a3, *a3, *a3, *a3, *a3, *a3, *a3, *a3, *a3]" more than 200000 values (1 in all, unreadable: true)"#
+            r#"SV004 compose.yaml:5:52 "*a3" aliases repeat more text than is read (1 in all, unreadable: true)"#
         ]],
     );
 }
@@ -111,7 +111,7 @@ fn ten_mebibytes() {
 fn as_many_values_as_fit() {
     check(
         &"- a\n".repeat(260_000),
-        expect![[r#"SV004 compose.yaml:200001:3 "a" more than 200000 values (1 in all, unreadable: true)"#]],
+        expect![[r#"SV004 compose.yaml:120001:3 "a" more than 120000 values (1 in all, unreadable: true)"#]],
     );
     check(
         &format!("services:\n{}", "  a: {}\n".repeat(20_000)),

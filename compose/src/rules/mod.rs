@@ -19,28 +19,30 @@ pub use network::network_elsewhere;
 
 use crate::policy::{Place, Rule};
 
+/// The tables, by id.
+const TABLES: [&[Rule]; 11] = [
+    identity::RULES,
+    isolation::RULES,
+    recorded::RULES,
+    filesystem::RULES,
+    execution::RULES,
+    network::RULES,
+    resources::RULES,
+    image::RULES,
+    lifecycle::RULES,
+    secrets::RULES,
+    exemptions::RULES,
+];
+
 /// Every rule of the policy, by id.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    [
-        identity::RULES,
-        isolation::RULES,
-        recorded::RULES,
-        filesystem::RULES,
-        execution::RULES,
-        network::RULES,
-        resources::RULES,
-        image::RULES,
-        lifecycle::RULES,
-        secrets::RULES,
-        exemptions::RULES,
-    ]
-    .into_iter()
-    .flatten()
+    TABLES.into_iter().flatten()
 }
 
 /// The rule with this id.
 pub fn find(id: &str) -> Option<&'static Rule> {
-    all().find(|rule| rule.id == id)
+    let table = TABLES.iter().find(|table| table.last().is_some_and(|last| id <= last.id))?;
+    table.binary_search_by(|rule| rule.id.cmp(id)).ok().and_then(|at| table.get(at))
 }
 
 /// Whether the text at a finding's place holds a credential, which no report may repeat.

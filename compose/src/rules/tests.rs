@@ -127,6 +127,8 @@ fn ids_are_unique_ascending_and_from_100() {
     let sorted: BTreeSet<&str> = ids.iter().copied().collect();
     assert_eq!(ids, sorted.into_iter().collect::<Vec<_>>());
     assert!(ids.iter().all(|id| id.len() == 5 && *id >= "SV100" && id.starts_with("SV")));
+    assert!(all().all(|rule| find(rule.id).is_some_and(|found| found.id == rule.id)));
+    assert!(["", "SV000", "SV105x", "SV999"].iter().all(|id| find(id).is_none()));
 }
 
 #[test]

@@ -6,10 +6,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use compose::{Finding, Report, Severity, Span, rules};
 
-use super::plain;
+use super::{location, plain};
+
+/// Longest line that is shown, in bytes.
+const LONGEST: usize = 2000;
 
 /// Every finding, notes included.
 pub fn report(report: &Report, colour: bool) -> String {
@@ -58,14 +61,12 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
     };
     let mut group = Group::with_title(level.primary_title(plain(&finding.message)).id(finding.rule));
     let hide = rules::hides_text(finding.rule);
-    if let Some(line) = finding.span.and_then(|span| Line::of(report, span, hide)) {
-        group = group.element(line.snippet());
+    if let Some(span) = finding.span {
+        group = shown(group, report, span, hide);
     }
     for (span, what) in &finding.related {
         group = group.element(Level::NOTE.message(plain(what)));
-        if let Some(line) = Line::of(report, *span, hide) {
-            group = group.element(line.snippet());
-        }
+        group = shown(group, report, *span, hide);
     }
     if !finding.help.is_empty() {
         group = group.element(Level::HELP.message(plain(&finding.help)));
@@ -74,6 +75,18 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
         group = group.element(Level::HELP.with_name(Some("write")).message(plain(fix)));
     }
     group
+}
+
+/// The line under its place; of a line that nobody would read, the place alone.
+fn shown<'a>(group: Group<'a>, report: &'a Report, span: Span, hide: bool) -> Group<'a> {
+    match Line::of(report, span, hide) {
+        Some(line) => group.element(line.snippet()),
+        None => match location(report, Some(span)) {
+            Some(at) => group
+                .element(Origin::path(plain(at.file)).line(at.line as usize).char_column(at.column as usize)),
+            None => group,
+        },
+    }
 }
 
 /// The line that a finding starts on, made harmless, with the part that is meant.
@@ -91,6 +104,9 @@ impl<'a> Line<'a> {
         let start = (span.start as usize).min(text.len());
         let begin = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
         let end = text.get(start..)?.find('\n').map_or(text.len(), |at| start + at);
+        if end - begin > LONGEST {
+            return None;
+        }
         let stop = (span.end as usize).clamp(start, end);
         let marked = text.get(start..stop)?;
         let marked = if hide { Cow::Borrowed("…") } else { Cow::Owned(plain(marked)) };
@@ -191,6 +207,22 @@ mod tests {
             judged("services:\n  web:\n    image: a\n    environment: {DB_PASSWORD: correct-horse}\n");
         assert!(report.findings.iter().any(|f| f.rule == "SV280"));
         assert!(!super::report(&report, false).contains("correct-horse"));
+    }
+
+    #[test]
+    fn a_line_that_nobody_would_read_is_named_and_not_shown() {
+        let text = format!(
+            "x-a: [{}]\nservices: {{web: {{image: a, x-b: {}, bad: 1}}}}\n",
+            "a, ".repeat(5),
+            "b".repeat(3000)
+        );
+        let report = judged(&text);
+        let shown = super::report(&report, false);
+        assert!(
+            shown.contains("error[SV013]: unknown key `bad`") && shown.contains(" --> compose.yaml:2:"),
+            "{shown}"
+        );
+        assert!(shown.lines().all(|line| line.len() < 1000), "{shown}");
     }
 
     #[test]
