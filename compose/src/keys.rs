@@ -115,8 +115,8 @@ pub const DEPLOY: &[Key] = &[
     refused("endpoint_mode", &shape::TEXT, "needs Swarm"),
     constrained("replicas", &shape::WHOLE, "bounded, and one where a host port is bound"),
     accepted("labels", &shape::PAIRS, "descriptive, of the service and not its containers"),
-    constrained("rollback_config", &nested::UPDATE, "updates are the supervisor's own"),
-    constrained("update_config", &nested::UPDATE, "updates are the supervisor's own"),
+    accepted("rollback_config", &nested::UPDATE, "how an update that failed is taken back"),
+    accepted("update_config", &nested::UPDATE, "how containers are replaced, and what follows when it fails"),
     constrained("resources", &nested::RESOURCES, "limits are honoured, devices refused"),
     constrained(
         "restart_policy",

@@ -192,6 +192,10 @@ pub struct Service {
     pub profiles: Vec<At<String>>,
     /// `scale` or `deploy.replicas`.
     pub scale: Option<At<u32>>,
+    /// `deploy.update_config`.
+    pub update: Option<At<Update>>,
+    /// `deploy.rollback_config`.
+    pub rollback: Option<At<Update>>,
     /// `tty`.
     pub tty: Option<At<bool>>,
     /// `stdin_open`.
@@ -285,6 +289,43 @@ pub struct TcpPorts {
     pub bind: Option<Vec<Port>>,
     /// Ports that it may connect to, whatever the address.
     pub connect: Option<Vec<Port>>,
+}
+
+/// How a service's containers are replaced, or put back. `None` is not said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Update {
+    /// So many containers at a time; 0 is all.
+    pub parallelism: Option<u32>,
+    /// Between one batch and the next.
+    pub delay: Option<Duration>,
+    /// What follows when one fails.
+    pub failure_action: Option<FailureAction>,
+    /// How long a new container has to stay well.
+    pub monitor: Option<Duration>,
+    /// The share of containers that may fail, in thousandths.
+    pub max_failure_ratio: Option<u16>,
+    /// Which comes first.
+    pub order: Option<UpdateOrder>,
+}
+
+/// What follows when an update fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureAction {
+    /// It goes on.
+    Continue,
+    /// It stops where it is.
+    Pause,
+    /// Everything that it changed goes back.
+    Rollback,
+}
+
+/// Whether the old container stops before the new one starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateOrder {
+    /// The new one starts first: both run for a while.
+    StartFirst,
+    /// The old one stops first.
+    StopFirst,
 }
 
 /// An HTTP probe from the host over the bridge.
@@ -697,6 +738,8 @@ impl Service {
             configs: Vec::new(),
             profiles: Vec::new(),
             scale: None,
+            update: None,
+            rollback: None,
             tty: None,
             stdin_open: None,
             platform: None,

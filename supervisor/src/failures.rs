@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the codes themselves (`exit`) and the texts (each error has its own).
 
-use crate::apply::{ApplyError, StepError};
+use crate::apply::{ApplyError, Back, StepError};
 use crate::engine::EngineError;
 use crate::exit::{Exit, Failure};
 use crate::host::contents::ContentsError;
@@ -31,7 +31,7 @@ pub const fn engine_exit(error: &EngineError) -> Exit {
 pub const fn step_exit(error: &StepError) -> Exit {
     match error {
         StepError::Engine(error) => engine_exit(error),
-        StepError::NotHealthy { .. } => Exit::NotHealthy,
+        StepError::NotHealthy { .. } | StepError::NotStayed { .. } => Exit::NotHealthy,
         StepError::NotAsPromised { .. } => Exit::NotAsPromised,
         StepError::Prepare { .. }
         | StepError::Died { .. }
@@ -90,12 +90,30 @@ impl From<ApplyError> for Failure {
             eprintln!("not begun: {subject}");
         }
         let Some(first) = error.failures.first() else { return Self::new(Exit::Failed, error) };
-        if let StepError::Died { container, output, .. } = &first.error {
+        for (container, output) in error.failures.iter().filter_map(|failed| failed.error.output()) {
             for line in output {
                 eprintln!("{container} | {line}");
             }
         }
-        let (exit, help) = (step_exit(&first.error), first.error.help());
+        let (exit, mut help) = (step_exit(&first.error), first.error.help());
+        match &error.back {
+            Back::No => {}
+            Back::Done => help = format!("the update was taken back, and what ran before runs; {help}"),
+            Back::Failed(why) => {
+                eprintln!(
+                    "error: the update could not be taken back: {}",
+                    crate::render::plain(&why.to_string())
+                );
+                help = format!("`up` goes on from there; {help}");
+            }
+            Back::Away(why) => {
+                eprintln!(
+                    "error: the update could not be taken back: {}",
+                    crate::render::plain(&why.to_string())
+                );
+                help = format!("once the engine answers, `up` goes on from there; {help}");
+            }
+        }
         Self::new(exit, error).help(help)
     }
 }

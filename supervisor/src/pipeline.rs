@@ -10,6 +10,7 @@ use profiles::confinement::Kernel;
 use profiles::{Confinement, Landlock};
 
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
+use crate::decide::spare;
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::decide::wanted::{Given, Restarts, WantedError, is_active, wanted};
 use crate::engine::{Engine, EngineError, Scope};
@@ -168,12 +169,13 @@ pub async fn prepare<E: Engine>(
     let specs = wanted.services.values().flat_map(|service| &service.containers);
     let specs: BTreeMap<&str, &ContainerSpec> = specs.map(|spec| (spec.name.as_str(), spec)).collect();
     let unsure = |container: &&mut SeenContainer| {
-        specs.get(container.name.as_str()).is_some_and(|spec| is_unsure(container, spec, wish))
+        specs.get(spare::base(&container.name)).is_some_and(|spec| is_unsure(container, spec, wish))
     };
     let mut labels_are_past = false;
     for container in seen.containers.iter_mut().filter(unsure) {
         let inspected = engine.inspect(&container.id).await?;
-        let wanted = specs.get(container.name.as_str()).map(|spec| (spec.restart, spec.bounds())).unzip();
+        let wanted =
+            specs.get(spare::base(&container.name)).map(|spec| (spec.restart, spec.bounds())).unzip();
         labels_are_past |= (container.restart, container.bounds) != wanted;
         (container.restart, container.bounds) = (Some(inspected.restart), Some(inspected.bounds()));
     }

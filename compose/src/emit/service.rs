@@ -8,8 +8,9 @@ use super::Credentials;
 use super::stack::{pairs, text, word};
 use super::tree::Tree;
 use crate::model::{
-    Attachment, Bind, Condition, Grant, HealthTest, Healthcheck, Landlock, Logging, Mount, MountSource,
-    OnExit, Probe, PublishedPort, Restart, Service, ServiceOptions, TcpPorts, Tmpfs,
+    Attachment, Bind, Condition, FailureAction, Grant, HealthTest, Healthcheck, Landlock, Logging, Mount,
+    MountSource, OnExit, Probe, PublishedPort, Restart, Service, ServiceOptions, TcpPorts, Tmpfs, Update,
+    UpdateOrder,
 };
 use crate::rules::{filesystem, resources, secrets};
 use crate::source::At;
@@ -198,6 +199,39 @@ fn bounds(tree: &mut Tree, service: &Service) {
     tree.put_full("ulimits", ulimits);
     tree.put_some("logging", service.logging.as_ref().map(|at| logging(&at.value).from(at)));
     tree.put_some("scale", service.scale.as_ref().map(word));
+    let mut deploy = Tree::map();
+    deploy.put_some("update_config", service.update.as_ref().map(|at| update(&at.value)));
+    deploy.put_some("rollback_config", service.rollback.as_ref().map(|at| update(&at.value)));
+    tree.put_full("deploy", deploy);
+}
+
+fn update(update: &Update) -> Tree {
+    let mut tree = Tree::map();
+    tree.put_some("parallelism", update.parallelism.map(Tree::word));
+    tree.put_some("delay", update.delay.map(time));
+    tree.put_some(
+        "failure_action",
+        update.failure_action.map(|action| {
+            Tree::text(match action {
+                FailureAction::Continue => "continue",
+                FailureAction::Pause => "pause",
+                FailureAction::Rollback => "rollback",
+            })
+        }),
+    );
+    tree.put_some("monitor", update.monitor.map(time));
+    let ratio = |thousandths| format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+    tree.put_some("max_failure_ratio", update.max_failure_ratio.map(|share| Tree::word(ratio(share))));
+    tree.put_some(
+        "order",
+        update.order.map(|order| {
+            Tree::text(match order {
+                UpdateOrder::StartFirst => "start-first",
+                UpdateOrder::StopFirst => "stop-first",
+            })
+        }),
+    );
+    tree
 }
 
 fn logging(logging: &Logging) -> Tree {

@@ -3,7 +3,7 @@
 //! Deliberately absent: Swarm's own keys, which are refused by their class.
 
 use crate::keys::{Class, DEPLOY};
-use crate::model::{Restart, Service};
+use crate::model::{FailureAction, Restart, Service, Update, UpdateOrder};
 use crate::node::Node;
 use crate::problem::{self, Problems};
 use crate::source::At;
@@ -49,12 +49,84 @@ pub(super) fn deploy(service: &mut Service, node: &Node, problems: &mut Problems
             service.refused.push((name, devices.span));
         }
     }
+    service.update = node.get("update_config").and_then(|n| update(n, "update_config", problems));
+    service.rollback = node.get("rollback_config").and_then(|n| update(n, "rollback_config", problems));
     if let Some(policy) = node.get("restart_policy") {
         let restart = restart_policy(policy, problems);
         if service.restart.is_none() {
             service.restart = restart;
         }
     }
+}
+
+fn update(node: &Node, name: &str, problems: &mut Problems) -> Option<At<Update>> {
+    node.as_map()?;
+    let name = |key: &str| format!("deploy.{name}.{key}");
+    let mut time = |key: &str| {
+        let value = node.get(key).and_then(|n| read::duration(n, &name(key), problems));
+        value.map(|value| value.value)
+    };
+    let (delay, monitor) = (time("delay"), time("monitor"));
+    let parallelism = node.get("parallelism").and_then(|n| read::small(n, &name("parallelism"), problems));
+    let failure_action = {
+        let rows = [
+            ("continue", FailureAction::Continue),
+            ("pause", FailureAction::Pause),
+            ("rollback", FailureAction::Rollback),
+        ];
+        word(node, "failure_action", &name("failure_action"), &rows, problems)
+    };
+    let order = {
+        let rows = [("start-first", UpdateOrder::StartFirst), ("stop-first", UpdateOrder::StopFirst)];
+        word(node, "order", &name("order"), &rows, problems)
+    };
+    let ratio = node.get("max_failure_ratio").filter(|n| !n.is_null());
+    let max_failure_ratio = ratio.and_then(|n| {
+        let value = n.as_text().as_deref().and_then(thousandths);
+        if value.is_none() {
+            read::bad(n, &name("max_failure_ratio"), "a number from 0 to 1", problems);
+        }
+        value
+    });
+    let update = Update {
+        parallelism: parallelism.map(|n| n.value),
+        delay,
+        failure_action,
+        monitor,
+        max_failure_ratio,
+        order,
+    };
+    Some(At::file(update, node.span))
+}
+
+/// One of a few words.
+fn word<T: Copy>(
+    node: &Node,
+    key: &str,
+    name: &str,
+    rows: &[(&str, T)],
+    problems: &mut Problems,
+) -> Option<T> {
+    let node = node.get(key).filter(|n| !n.is_null())?;
+    let text = node.as_text().unwrap_or_default();
+    let found = rows.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    if found.is_none() {
+        let words: Vec<String> = rows.iter().map(|(word, _)| format!("`{word}`")).collect();
+        read::bad(node, name, &words.join(" or "), problems);
+    }
+    found
+}
+
+/// A share from 0 to 1, in thousandths; what is finer is cut off, so that no more may fail than was said.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let whole: u16 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    if !part.bytes().all(|byte| byte.is_ascii_digit()) || (whole, part) == (0, "") && !text.contains('0') {
+        return None;
+    }
+    let digits: String = part.chars().chain("000".chars()).take(3).collect();
+    let share = whole.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
+    (share <= 1000).then_some(share)
 }
 
 /// The name under which a refused key of `deploy` is known to the policy.

@@ -18,11 +18,28 @@ pub struct ApplyError {
     pub done: usize,
     /// What was not begun.
     pub left: Vec<Subject>,
+    /// What became of what it had changed.
+    pub back: Back,
+}
+
+/// What became of the changes of a plan that failed.
+#[derive(Debug)]
+pub enum Back {
+    /// They stay: there was nothing to go back to, or the file wants it so.
+    No,
+    /// They were taken back.
+    Done,
+    /// They could not be taken back either; the next plan goes on from there.
+    Failed(Box<ApplyError>),
+    /// The engine is away: nobody knows how far it came.
+    Away(EngineError),
 }
 
 /// A step that failed.
 #[derive(Debug)]
 pub struct Failed {
+    /// Which of the plan's steps.
+    pub step: usize,
     /// What it was about.
     pub subject: Subject,
     /// Why.
@@ -62,6 +79,22 @@ pub enum StepError {
         after: Duration,
         /// What its check said last.
         last: Option<String>,
+        /// The last lines of its output, neutralised.
+        output: Vec<String>,
+    },
+    /// It was as it should be, and did not stay so.
+    #[error("service `{service}` did not stay well for {} s{}", .after.as_secs_f64(), because(.last.as_deref()))]
+    NotStayed {
+        /// Service.
+        service: String,
+        /// Container.
+        container: String,
+        /// How long it should have.
+        after: Duration,
+        /// What its check said last.
+        last: Option<String>,
+        /// The last lines of its output, neutralised.
+        output: Vec<String>,
     },
     /// It ended while it was waited for.
     #[error("container `{container}` of service `{service}` {}", end(*.code, *.oom_killed))]
@@ -110,6 +143,16 @@ pub enum PrepareError {
 }
 
 impl StepError {
+    /// The container that failed and the last lines of its output, where it is about one.
+    pub fn output(&self) -> Option<(&str, &[String])> {
+        match self {
+            Self::Died { container, output, .. }
+            | Self::NotHealthy { container, output, .. }
+            | Self::NotStayed { container, output, .. } => Some((container, output)),
+            _ => None,
+        }
+    }
+
     /// What to do next.
     pub fn help(&self) -> String {
         match self {
@@ -121,6 +164,9 @@ impl StepError {
             Self::NotAsPromised { container, .. } => format!(
                 "the engine or its runtime did not do what it was told, or somebody changed it: see `docker inspect {container}` and \
                  `supervisor attest`; do not run it before the difference is understood"
+            ),
+            Self::NotStayed { service, .. } => format!(
+                "see `supervisor logs {service}`; `deploy.update_config.monitor` says how long a new container is watched"
             ),
             Self::NotHealthy { service, .. } => format!(
                 "it is left as it is: see `supervisor logs {service}`; if it only needs longer, raise `start_period` of its \

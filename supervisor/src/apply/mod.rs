@@ -6,6 +6,7 @@
 mod error;
 mod machine;
 mod step;
+mod update;
 mod wait;
 
 use std::cell::RefCell;
@@ -19,8 +20,9 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-pub use error::{ApplyError, Failed, PrepareError, StepError};
+pub use error::{ApplyError, Back, Failed, PrepareError, StepError};
 pub use machine::ThisMachine;
+pub use update::update;
 
 use crate::decide::plan::{Plan, Step};
 use crate::decide::spec::{ContainerSpec, Wanted};
@@ -118,8 +120,9 @@ pub async fn apply<E: Engine, M: Machine>(
     loop {
         for index in ready(plan, &open, &done) {
             let Some(planned) = plan.steps.get(index) else { continue };
-            let waits = matches!(planned.step, Step::Await(_));
-            if !failures.is_empty() || (!waits && working >= AT_ONCE) {
+            let waits = matches!(planned.step, Step::Await(_) | Step::Delay { .. });
+            let is_over = !failures.is_empty() && !plan.keeps_going;
+            if is_over || (!waits && working >= AT_ONCE) {
                 continue;
             }
             working += usize::from(!waits);
@@ -153,8 +156,8 @@ pub async fn apply<E: Engine, M: Machine>(
             Ok(Ended::GivenUp) => Phase::Left,
             Err(error) => {
                 let text = error.to_string();
-                failures.push(Failed { subject: subject(&planned.step), error });
-                let _ = fail.send(true);
+                failures.push(Failed { step: index, subject: subject(&planned.step), error });
+                let _ = fail.send(!plan.keeps_going);
                 Phase::Failed(text)
             }
         };
@@ -168,7 +171,7 @@ pub async fn apply<E: Engine, M: Machine>(
         return Ok(applied);
     }
     let left = open.iter().filter_map(|index| plan.steps.get(*index)).map(|p| subject(&p.step)).collect();
-    Err(ApplyError { failures, done: done.len(), left })
+    Err(ApplyError { failures, done: done.len(), left, back: Back::No })
 }
 
 /// The open steps whose predecessors have all ended well.
@@ -190,9 +193,10 @@ pub(crate) fn subject(step: &Step) -> Subject {
         Step::RemoveNetwork { name, .. } => ("network", name),
         Step::CreateVolume(spec) => ("volume", &spec.name),
         Step::RemoveVolume { name } => ("volume", name),
-        Step::Create(spec) => ("container", &spec.name),
+        Step::Delay { service, .. } => ("service", service),
         Step::Await(wait) => ("service", &wait.service),
-        Step::Start { name, .. }
+        Step::Create { name, .. }
+        | Step::Start { name, .. }
         | Step::Stop { name, .. }
         | Step::Remove { name, .. }
         | Step::Unpause { name, .. }
@@ -210,7 +214,10 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
     use compose::model::Condition;
     match step {
         Step::Pull { .. } => ("pull", "Pulling", "Pulled"),
-        Step::CreateNetwork(_) | Step::CreateVolume(_) | Step::Create(_) => ("create", "Creating", "Created"),
+        Step::CreateNetwork(_) | Step::CreateVolume(_) | Step::Create { .. } => {
+            ("create", "Creating", "Created")
+        }
+        Step::Delay { .. } => ("rest after", "Resting", "Rested"),
         Step::RemoveNetwork { .. } | Step::RemoveVolume { .. } | Step::Remove { .. } => {
             ("remove", "Removing", "Removed")
         }

@@ -14,7 +14,7 @@ use crate::decide::plan::Step;
 use crate::decide::seen::ImageStart;
 use crate::decide::spec::ContainerSpec;
 use crate::decide::start::asks_the_image;
-use crate::decide::{self, hash, labels};
+use crate::decide::{self, hash, labels, spare};
 use crate::engine::{Engine, EngineError};
 use crate::progress::Phase;
 
@@ -30,14 +30,15 @@ pub(super) async fn run<E: Engine, M: Machine>(
     match step {
         Step::Pull { image } => pull(context, index, step, image).await?,
         Step::CreateNetwork(spec) => drop(engine.create_network(spec).await?),
-        Step::RemoveNetwork { id, .. } => engine.remove_network(id).await?,
+        Step::RemoveNetwork { id, .. } => gone(engine.remove_network(id).await)?,
         Step::CreateVolume(spec) => engine.create_volume(spec).await?,
-        Step::RemoveVolume { name } => engine.remove_volume(name).await?,
-        Step::Create(spec) => create(context, spec).await?,
+        Step::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
+        Step::Create { spec, name } => create(context, spec, name).await?,
+        Step::Delay { delay, .. } => tokio::time::sleep(*delay).await,
         Step::Start { name, service } => return start(context, name, service).await,
         Step::Await(condition) => return wait::until(context, index, step, condition).await,
         Step::Stop { id, grace, .. } => engine.stop(id, *grace).await?,
-        Step::Remove { id, .. } => engine.remove(id).await?,
+        Step::Remove { id, .. } => gone(engine.remove(id).await)?,
         Step::Unpause { id, .. } => engine.unpause(id).await?,
         Step::SetRestart { id, restart, .. } => engine.set_restart(id, *restart).await?,
         Step::SetBounds { id, bounds, .. } => engine.set_bounds(id, *bounds).await?,
@@ -46,6 +47,14 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::Rename { id, to, .. } => engine.rename(id, to).await?,
     }
     Ok(Ended::Well)
+}
+
+/// What is to be removed and is gone is as wanted: a request of one that was killed may have come first.
+fn gone(outcome: Result<(), EngineError>) -> Result<(), EngineError> {
+    match outcome {
+        Err(EngineError::NotFound { .. }) => Ok(()),
+        other => other,
+    }
 }
 
 async fn pull<E: Engine, M: Machine>(
@@ -80,6 +89,7 @@ fn resolved<'a, E, M>(context: &Context<'_, E, M>, spec: &'a ContainerSpec) -> C
 async fn create<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     spec: &ContainerSpec,
+    name: &str,
 ) -> Result<(), StepError> {
     let spec = resolved(context, spec);
     let contents = prepare(context, &spec)?;
@@ -89,8 +99,9 @@ async fn create<E: Engine, M: Machine>(
     } else {
         ImageStart::default()
     };
-    let id = context.engine.create_container(&spec, &contents, &decide::start::start(&spec, &image)).await?;
-    tracing::info!(container = spec.name, id, "created");
+    let id =
+        context.engine.create_container(&spec, name, &contents, &decide::start::start(&spec, &image)).await?;
+    tracing::info!(container = name, id, "created");
     Ok(())
 }
 
@@ -113,7 +124,7 @@ async fn start<E: Engine, M: Machine>(
     service: &str,
 ) -> Result<Ended, StepError> {
     let specs = context.wanted.services.get(service).map(|service| &service.containers);
-    let spec = specs.into_iter().flatten().find(|spec| spec.name == name);
+    let spec = specs.into_iter().flatten().find(|spec| spec.name == spare::base(name));
     if let Some(spec) = spec.filter(|spec| !context.prepared.borrow().contains(&spec.name)) {
         prepare(context, spec)?;
     }

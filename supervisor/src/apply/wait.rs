@@ -3,8 +3,9 @@
 //! Events are asked for from the plan's beginning on, so that none is missed between a start and the asking.
 //! Deliberately absent: any judgement about what a failed wait means for others; that is in the plan.
 
+mod stays;
+
 use std::net::IpAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use compose::model::{Condition, OnExit, Probe};
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use super::{Context, Ended, Machine, StepError, progress_of};
 use crate::decide::plan::Step;
 use crate::decide::seen::{Health, State};
-use crate::decide::spec::{Await, ContainerSpec, Restart, ServiceSpec};
+use crate::decide::spec::{Await, Restart, ServiceSpec};
 use crate::engine::{Engine, EngineError, EngineEvent, EventKind, Inspected, LogQuery};
 use crate::progress::Phase;
 
@@ -29,8 +30,10 @@ const PROBE_DELAYS: [Duration; 5] = [
 ];
 /// Before joining the engine's events again after a break.
 const REJOIN: Duration = Duration::from_millis(500);
-/// Lines of output shown of a container that died.
+/// Lines of output shown of a container that failed.
 const TAIL: u64 = 10;
+/// An engine that does not tell them within this is not waited for.
+const LINES: Duration = Duration::from_secs(5);
 
 /// Waits for a condition of a service; another step's failure ends it.
 pub(super) async fn until<E: Engine, M: Machine>(
@@ -44,11 +47,11 @@ pub(super) async fn until<E: Engine, M: Machine>(
         let _ = context.progress.send(progress_of(index, step, Phase::Note(text)));
     };
     let all = async {
-        let each = service.containers.iter().map(|spec| one(context, service, spec, wait, &say));
-        for outcome in futures_util::future::join_all(each).await {
-            outcome?;
-        }
-        Ok(())
+        let each = wait.containers.iter().map(|name| one(context, service, name, wait, &say));
+        let outcomes = futures_util::future::join_all(each).await;
+        let mut errors = outcomes.into_iter().filter_map(Result::err);
+        let tolerated = usize::try_from(wait.tolerated).unwrap_or(usize::MAX);
+        errors.nth(tolerated).map_or(Ok(()), Err)
     };
     let mut failed = context.failed.clone();
     let outcome: Result<(), StepError> = tokio::select! {
@@ -65,21 +68,32 @@ pub(super) async fn until<E: Engine, M: Machine>(
 async fn one<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     service: &ServiceSpec,
-    spec: &ContainerSpec,
+    name: &str,
+    wait: &Await,
+    say: &dyn Fn(String),
+) -> Result<(), StepError> {
+    comes_true(context, service, name, wait, say).await?;
+    if wait.stays.is_zero() { Ok(()) } else { stays::so(context, service, name, wait).await }
+}
+
+async fn comes_true<E: Engine, M: Machine>(
+    context: &Context<'_, E, M>,
+    service: &ServiceSpec,
+    name: &str,
     wait: &Await,
     say: &dyn Fn(String),
 ) -> Result<(), StepError> {
     let deadline = Instant::now() + wait.timeout;
     match (wait.condition, &service.probe) {
         (Condition::Started, _) => {
-            let seen = context.engine.inspect(&spec.name).await?;
+            let seen = context.engine.inspect(name).await?;
             let done = seen.state == State::Exited(0) && may_end(service);
             if runs(&seen) || done { Ok(()) } else { Err(died(context, service, &seen).await) }
         }
         (Condition::Completed, _) => {
             let timed_out =
                 || StepError::NotCompleted { service: service.service.clone(), after: wait.timeout };
-            let ended = tokio::time::timeout_at(deadline, completed(context, service, spec)).await;
+            let ended = tokio::time::timeout_at(deadline, completed(context, service, name)).await;
             ended.unwrap_or_else(|_| Err(timed_out()))
         }
         (Condition::Healthy, Some(probe)) => {
@@ -89,19 +103,22 @@ async fn one<E: Engine, M: Machine>(
                     say(why.clone());
                     last = Some(why);
                 };
-                let healthy = answers(context, service, spec, probe, &mut note);
+                let healthy = answers(context, service, name, probe, &mut note);
                 tokio::time::timeout_at(deadline, healthy).await
             };
-            answered.unwrap_or_else(|_| Err(not_healthy(service, spec, wait, last)))
+            match answered {
+                Ok(outcome) => outcome,
+                Err(_) => Err(not_healthy(context, service, name, wait, last).await),
+            }
         }
         (Condition::Healthy, None) => {
-            let healthy = tokio::time::timeout_at(deadline, engine_says(context, service, spec));
+            let healthy = tokio::time::timeout_at(deadline, engine_says(context, service, name));
             if let Ok(outcome) = healthy.await {
                 return outcome;
             }
-            let seen = context.engine.inspect(&spec.name).await?;
+            let seen = context.engine.inspect(name).await?;
             let said = seen.health_output.map(|text| one_line(&text));
-            Err(not_healthy(service, spec, wait, said))
+            Err(not_healthy(context, service, name, wait, said).await)
         }
     }
 }
@@ -115,18 +132,18 @@ const fn may_end(service: &ServiceSpec) -> bool {
 async fn answers<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     service: &ServiceSpec,
-    spec: &ContainerSpec,
+    name: &str,
     probe: &Probe,
     note: &mut dyn FnMut(String),
 ) -> Result<(), StepError> {
-    let seen = context.engine.inspect(&spec.name).await?;
+    let seen = context.engine.inspect(name).await?;
     if !runs(&seen) {
         return Err(died(context, service, &seen).await);
     }
     let mut address = address(&seen);
     let mut paths = probe.startup.as_deref().into_iter().chain([probe.http.as_str()]).peekable();
     let mut delays = PROBE_DELAYS.into_iter();
-    let mut events = Events::of(context, spec);
+    let mut events = Events::of(context, name);
     while let Some(path) = paths.peek() {
         let asked = match address {
             Some(address) => context.machine.probe(probe, path, address).await,
@@ -139,10 +156,10 @@ async fn answers<E: Engine, M: Machine>(
                 let delay = delays.next().unwrap_or(probe.interval.min(Duration::from_millis(500)));
                 let happened = tokio::time::timeout(delay, events.next(context)).await;
                 match happened.map(|event| event.kind) {
-                    Ok(EventKind::Die(code)) => endured(context, service, spec, code).await?,
+                    Ok(EventKind::Die(code)) => endured(context, service, name, code).await?,
                     // It may have another address now.
                     Ok(EventKind::Start) => {
-                        address = self::address(&context.engine.inspect(&spec.name).await?);
+                        address = self::address(&context.engine.inspect(name).await?);
                     }
                     _ => {}
                 }
@@ -156,10 +173,10 @@ async fn answers<E: Engine, M: Machine>(
 async fn engine_says<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     service: &ServiceSpec,
-    spec: &ContainerSpec,
+    name: &str,
 ) -> Result<(), StepError> {
-    let mut events = Events::of(context, spec);
-    let seen = context.engine.inspect(&spec.name).await?;
+    let mut events = Events::of(context, name);
+    let seen = context.engine.inspect(name).await?;
     match (seen.health, runs(&seen)) {
         (_, false) => return Err(died(context, service, &seen).await),
         (Some(Health::Healthy), true) => return Ok(()),
@@ -170,12 +187,12 @@ async fn engine_says<E: Engine, M: Machine>(
         match events.next(context).await.kind {
             EventKind::Health(Health::Healthy) => {
                 // It may be from before a restart: the engine's word now is what counts.
-                let seen = context.engine.inspect(&spec.name).await?;
+                let seen = context.engine.inspect(name).await?;
                 if seen.health == Some(Health::Healthy) {
                     return Ok(());
                 }
             }
-            EventKind::Die(code) => endured(context, service, spec, code).await?,
+            EventKind::Die(code) => endured(context, service, name, code).await?,
             _ => {}
         }
     }
@@ -184,11 +201,11 @@ async fn engine_says<E: Engine, M: Machine>(
 async fn completed<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     service: &ServiceSpec,
-    spec: &ContainerSpec,
+    name: &str,
 ) -> Result<(), StepError> {
-    let mut events = Events::of(context, spec);
+    let mut events = Events::of(context, name);
     loop {
-        let seen = context.engine.inspect(&spec.name).await?;
+        let seen = context.engine.inspect(name).await?;
         match seen.state {
             State::Exited(0) => return Ok(()),
             State::Exited(_) | State::Dead | State::Removing => {
@@ -204,14 +221,14 @@ async fn completed<E: Engine, M: Machine>(
 async fn endured<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     service: &ServiceSpec,
-    spec: &ContainerSpec,
+    name: &str,
     code: i64,
 ) -> Result<(), StepError> {
     let contract = u8::try_from(code).ok().and_then(|code| service.on_exit.get(&code));
     if contract == Some(&OnExit::Restart) {
         return Ok(());
     }
-    let seen = context.engine.inspect(&spec.name).await?;
+    let seen = context.engine.inspect(name).await?;
     // An end from before the last start is history.
     let history = runs(&seen) && seen.restart_count == 0;
     if history { Ok(()) } else { Err(died(context, service, &seen).await) }
@@ -222,10 +239,7 @@ async fn died<E: Engine, M: Machine>(
     service: &ServiceSpec,
     seen: &Inspected,
 ) -> StepError {
-    let query = LogQuery { tail: Some(TAIL), ..LogQuery::default() };
-    let chunks = context.engine.logs(&seen.id, &query).take(100).filter_map(async |chunk| chunk.ok());
-    let bytes: Vec<u8> = pin!(chunks).collect::<Vec<_>>().await.into_iter().flat_map(|c| c.bytes).collect();
-    let output = String::from_utf8_lossy(&bytes).lines().map(crate::render::plain).collect();
+    let output = last_lines(context, &seen.id).await;
     StepError::Died {
         service: service.service.clone(),
         container: seen.name.clone(),
@@ -235,13 +249,29 @@ async fn died<E: Engine, M: Machine>(
     }
 }
 
-fn not_healthy(service: &ServiceSpec, spec: &ContainerSpec, wait: &Await, last: Option<String>) -> StepError {
+async fn not_healthy<E: Engine, M: Machine>(
+    context: &Context<'_, E, M>,
+    service: &ServiceSpec,
+    name: &str,
+    wait: &Await,
+    last: Option<String>,
+) -> StepError {
     StepError::NotHealthy {
         service: service.service.clone(),
-        container: spec.name.clone(),
+        container: name.to_owned(),
         after: wait.timeout,
         last,
+        output: last_lines(context, name).await,
     }
+}
+
+/// The last lines of a container's output, neutralised.
+async fn last_lines<E: Engine, M: Machine>(context: &Context<'_, E, M>, container: &str) -> Vec<String> {
+    let query = LogQuery { tail: Some(TAIL), ..LogQuery::default() };
+    let chunks = context.engine.logs(container, &query).take(100).filter_map(async |chunk| chunk.ok());
+    let chunks = tokio::time::timeout(LINES, chunks.collect::<Vec<_>>()).await.unwrap_or_default();
+    let bytes: Vec<u8> = chunks.into_iter().flat_map(|chunk| chunk.bytes).collect();
+    String::from_utf8_lossy(&bytes).lines().map(crate::render::plain).collect()
 }
 
 fn runs(seen: &Inspected) -> bool {
@@ -266,8 +296,8 @@ struct Events {
 }
 
 impl Events {
-    fn of<E, M>(context: &Context<'_, E, M>, spec: &ContainerSpec) -> Self {
-        Self { container: spec.name.clone(), since: context.began, stream: None }
+    fn of<E, M>(context: &Context<'_, E, M>, name: &str) -> Self {
+        Self { container: name.to_owned(), since: context.began, stream: None }
     }
 
     /// The next one; never ends.

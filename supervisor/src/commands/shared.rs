@@ -3,29 +3,21 @@
 //! Deliberately absent: which plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-
-use crate::apply::{Applied, ApplyError, Machine, StepError, ThisMachine, apply};
+use crate::apply::{Applied, ApplyError, Back, Machine, ThisMachine, update};
 use crate::args::{GlobalArgs, Progress};
 use crate::decide::plan::{Plan, Planned, Step};
 use crate::decide::seen::Seen;
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
-use crate::engine::{Docker, Engine as _, LogQuery};
+use crate::engine::Docker;
 use crate::exit::{Exit, Failure};
 use crate::pipeline::{self, Prepared};
 use crate::render::plain;
 use crate::{input, session};
 
 use super::output::{self, OutputArgs};
-
-/// How many lines of a service that failed are shown.
-const LAST: u64 = 10;
-/// For them to come; a failure is told without them, too.
-const LAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Says what a plan is worth saying before it begins; a plan that is blocked does not begin.
 pub(crate) fn announce(plan: &Plan) -> Result<(), Failure> {
@@ -48,25 +40,29 @@ pub(crate) async fn carry_out<M: Machine>(
     wanted: &Wanted,
     plan: &Plan,
 ) -> Result<Applied, Failure> {
+    carry_out_update(global, output, engine, machine, wanted, &Seen::default(), plan).await
+}
+
+/// The same for a plan that was made of `before`, and goes back to it if it is an update that fails.
+pub(crate) async fn carry_out_update<M: Machine>(
+    global: &GlobalArgs,
+    output: OutputArgs,
+    engine: &Docker,
+    machine: &M,
+    wanted: &Wanted,
+    before: &Seen,
+    plan: &Plan,
+) -> Result<Applied, Failure> {
     if output.dry_run {
         output::print(global, output, &wanted.project, plan);
         return Ok(Applied::default());
     }
     let json = output.progress(global) == Progress::Json;
     let mut printer = output::printer(global, output);
-    let outcome = apply(engine, machine, wanted, plan, &mut |news| printer.show(&news)).await;
-    let last_lines = match &outcome {
-        Ok(_) => BTreeMap::new(),
-        Err(error) => last_lines(engine, error).await,
-    };
+    let outcome = update(engine, machine, wanted, before, plan, &mut |news| printer.show(&news)).await;
+    let taken_back = outcome.as_ref().is_err_and(|error| matches!(error.back, Back::Done));
+    let last_lines = serde_json::json!(outcome.as_ref().err().map(last_lines).unwrap_or_default());
     let outcome = outcome.map_err(Failure::from);
-    if !json {
-        for (container, lines) in &last_lines {
-            for line in lines {
-                eprintln!("{} | {line}", plain(container));
-            }
-        }
-    }
     if json {
         let traffic = engine.traffic();
         let mut summary = serde_json::json!({
@@ -79,7 +75,8 @@ pub(crate) async fn carry_out<M: Machine>(
         if let (Err(failure), Some(object)) = (&outcome, summary.as_object_mut()) {
             object.insert("exit".into(), failure.exit().code().into());
             object.insert("message".into(), failure.to_string().into());
-            object.insert("last_lines".into(), serde_json::json!(last_lines));
+            object.insert("last_lines".into(), last_lines);
+            object.insert("taken_back".into(), taken_back.into());
         }
         println!("{summary}");
     }
@@ -91,19 +88,9 @@ pub(crate) async fn carry_out<M: Machine>(
     outcome
 }
 
-/// The last lines of what did not become healthy, by container; one that died has them with its error.
-async fn last_lines(engine: &Docker, error: &ApplyError) -> BTreeMap<String, Vec<String>> {
-    let mut all = BTreeMap::new();
-    for failed in &error.failures {
-        let StepError::NotHealthy { container, .. } = &failed.error else { continue };
-        let query = LogQuery { tail: Some(LAST), ..LogQuery::default() };
-        let chunks = engine.logs(container, &query).filter_map(async |chunk| chunk.ok());
-        let pieces = tokio::time::timeout(LAST_WITHIN, pin!(chunks).collect::<Vec<_>>()).await;
-        let bytes: Vec<u8> = pieces.unwrap_or_default().into_iter().flat_map(|chunk| chunk.bytes).collect();
-        let lines = String::from_utf8_lossy(&bytes).lines().map(plain).collect();
-        all.insert(container.clone(), lines);
-    }
-    all
+/// The last lines of what failed, by container.
+fn last_lines(error: &ApplyError) -> BTreeMap<&str, &[String]> {
+    error.failures.iter().filter_map(|failed| failed.error.output()).collect()
 }
 
 /// Plans over the containers that are there, and carries it out; each start is attested.

@@ -116,7 +116,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         wait_for_health(&mut plan, &wanted, &seen, &machine, args).await;
     }
     shared::with_grace(&mut plan, args.timeout);
-    shared::carry_out(global, args.output, &session.engine, &machine, &wanted, &plan).await?;
+    shared::carry_out_update(global, args.output, &session.engine, &machine, &wanted, &seen, &plan).await?;
     if args.output.dry_run {
         return Ok(Exit::Done);
     }
@@ -222,6 +222,7 @@ fn keep_creations(plan: &mut Plan) {
         kept.push(Planned { after, ..planned });
     }
     plan.steps = kept;
+    plan.tidy_from = None;
 }
 
 /// Adds the wait for every service that is not known to be as wanted. What runs already is asked once, by its own

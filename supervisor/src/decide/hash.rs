@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::spec::{ContainerSpec, NetworkSpec, VolumeSpec};
+use super::spec::{ContainerSpec, NetworkSpec, VolumeSpec, Wanted};
 
 /// Parts of a container's spec, by the fields in them (`confinement`'s after a dot): a change is named by its part.
 const PARTS: &[(&str, &[&str])] = &[
@@ -55,6 +55,13 @@ pub fn network(spec: &NetworkSpec) -> String {
 /// The hash of a volume's spec, in hexadecimal.
 pub fn volume(spec: &VolumeSpec) -> String {
     hex(&canonical(spec))
+}
+
+/// A hash of a whole wanted state's containers: whether it is one that was tried before.
+pub fn wanted(wanted: &Wanted) -> String {
+    let specs = wanted.services.values().flat_map(|service| &service.containers);
+    let rows = specs.map(|spec| (spec.name.clone(), Value::String(container(spec)))).collect();
+    hex(&Value::Object(rows))
 }
 
 /// What of a container cannot be changed while it lives.

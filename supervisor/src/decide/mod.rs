@@ -10,6 +10,7 @@ pub mod heal;
 pub mod labels;
 pub mod plan;
 pub mod seen;
+pub mod spare;
 pub mod spec;
 pub mod start;
 #[cfg(test)]

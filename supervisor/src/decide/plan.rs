@@ -12,9 +12,12 @@ mod judge;
 mod order;
 #[cfg(test)]
 mod properties;
+mod rollback;
+mod slot;
 #[cfg(test)]
 mod tests;
 mod up;
+mod update;
 
 use std::time::Duration;
 
@@ -22,6 +25,7 @@ pub use choice::{Choice, Dependencies, Orphans, Recreate};
 pub use down::{Volumes, down};
 pub use existing::{restart, restart_alone, start, stop};
 pub use judge::runs_to_its_end;
+pub use rollback::{back, goes_back};
 pub use up::{plan, plan_with, readiness};
 
 use serde::Serialize;
@@ -39,6 +43,11 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// What makes the plan impossible. Then there are no steps: nothing is begun that cannot be finished.
     pub blocked: Vec<String>,
+    /// The plan is an update: a failure before this step takes back what it changed. From it on, everything is proved,
+    /// and what was kept for the way back is removed.
+    pub tidy_from: Option<usize>,
+    /// A failed step holds up those alone that come after it.
+    pub keeps_going: bool,
 }
 
 impl Plan {
@@ -96,7 +105,12 @@ pub enum Step {
         name: String,
     },
     /// Load the AppArmor profile, stage contents, create the container.
-    Create(Box<ContainerSpec>),
+    Create {
+        /// What it is.
+        spec: Box<ContainerSpec>,
+        /// Engine name: its own, or that of a successor that has not taken over.
+        name: String,
+    },
     /// Start a container by name, then attest it against its promise.
     Start {
         /// Engine name.
@@ -106,6 +120,13 @@ pub enum Step {
     },
     /// Wait until a service is as wanted.
     Await(Await),
+    /// Let time pass between two batches of an update.
+    Delay {
+        /// Service.
+        service: String,
+        /// How long.
+        delay: Duration,
+    },
     /// Signal, wait, kill.
     Stop {
         /// Engine id.
@@ -169,7 +190,7 @@ pub enum Step {
     },
     /// Give a container another name.
     Rename {
-        /// Engine id.
+        /// Engine id, or its name where this plan makes it.
         id: String,
         /// Engine name.
         name: String,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use compose::model::{Condition, OnExit, Probe};
+use compose::model::{Condition, FailureAction, OnExit, Probe, UpdateOrder};
 use profiles::Confinement;
 use serde::Serialize;
 
@@ -46,8 +46,29 @@ pub struct ServiceSpec {
     pub restart: Restart,
     /// Its image is never fetched: `pull_policy: never`.
     pub never_pull: bool,
+    /// How its containers are replaced.
+    pub update: UpdateSpec,
+    /// How an update of it is taken back.
+    pub rollback: UpdateSpec,
     /// Loopback ports that the engine would drop without a word, since the service is only on internal networks.
     pub unpublished: BTreeSet<PortSpec>,
+}
+
+/// How containers are replaced, or put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpdateSpec {
+    /// So many of a service's containers at a time; 0 is all.
+    pub parallelism: u32,
+    /// Between one batch and the next.
+    pub delay: Duration,
+    /// What follows when one fails.
+    pub failure_action: FailureAction,
+    /// How long a new container has to stay well.
+    pub monitor: Duration,
+    /// So many of a service's containers may fail.
+    pub tolerated: u32,
+    /// Which comes first.
+    pub order: UpdateOrder,
 }
 
 /// What the file wants after an exit.
@@ -234,6 +255,27 @@ pub struct Await {
     pub timeout: Duration,
     /// A failure fails the plan; else it is said and passed over.
     pub required: bool,
+    /// Its containers by engine name.
+    pub containers: Vec<String>,
+    /// So long it has to stay true from then on.
+    pub stays: Duration,
+    /// So many of the containers may fail.
+    pub tolerated: u32,
+}
+
+impl Await {
+    /// A condition on all containers of a service, with no time for it yet.
+    pub fn of(service: &ServiceSpec, condition: Condition) -> Self {
+        Self {
+            service: service.service.clone(),
+            condition,
+            timeout: Duration::ZERO,
+            required: true,
+            containers: service.containers.iter().map(|spec| spec.name.clone()).collect(),
+            stays: Duration::ZERO,
+            tolerated: 0,
+        }
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compose::host::MemoryHost;
 use compose::model::{Condition, Date};
@@ -12,6 +13,9 @@ use super::plan::{Plan, Step};
 use super::seen::{Health, Seen, SeenContainer, SeenImage, SeenNetwork, SeenVolume, State};
 use super::spec::{ContainerSpec, Wanted};
 use super::wanted::{Given, Restarts, wanted};
+
+/// Containers that were made so far.
+static CREATED: AtomicUsize = AtomicUsize::new(0);
 
 /// What a Compose text wants, with every image there and the engine as the restarter.
 #[track_caller]
@@ -104,7 +108,7 @@ pub(crate) fn simulate(seen: &Seen, plan: &Plan) -> Seen {
 
 fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
     match step {
-        Step::Pull { .. } => {}
+        Step::Pull { .. } | Step::Delay { .. } => {}
         Step::CreateNetwork(spec) => {
             assert!(!seen.networks.iter().any(|n| n.name == spec.name), "network `{}` twice", spec.name);
             let labels = spec.labels();
@@ -137,16 +141,14 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             });
         }
         Step::RemoveVolume { name } => seen.volumes.retain(|volume| volume.name != *name),
-        Step::Create(spec) => {
-            assert!(
-                !seen.containers.iter().any(|c| c.name == spec.name),
-                "the name `{}` is taken",
-                spec.name
-            );
+        Step::Create { spec, name } => {
+            assert!(!seen.containers.iter().any(|c| c.name == *name), "the name `{name}` is taken");
             for network in spec.networks.keys() {
                 assert!(seen.networks.iter().any(|n| n.name == *network), "no network `{network}`");
             }
-            seen.containers.push(created(spec, index));
+            // An id is never used again, whichever plan makes it.
+            let id = format!("c{}-{name}", CREATED.fetch_add(1, Ordering::Relaxed));
+            seen.containers.push(SeenContainer { id, name: name.clone(), ..created(spec, index) });
         }
         Step::Start { name, .. } => {
             let container = by_name(seen, name);
@@ -155,8 +157,7 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             container.health = Some(Health::Healthy);
         }
         Step::Await(wait) => {
-            for container in seen.containers.iter_mut().filter(|c| c.service.as_ref() == Some(&wait.service))
-            {
+            for container in seen.containers.iter_mut().filter(|c| wait.containers.contains(&c.name)) {
                 if wait.condition == Condition::Completed {
                     container.state = State::Exited(0);
                     container.health = None;
@@ -170,36 +171,36 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
                 }
             }
         }
-        Step::Stop { name, .. } => {
-            let container = by_name(seen, name);
+        Step::Stop { id, name, .. } => {
+            let container = by_id(seen, id);
             assert!(matches!(container.state, State::Running | State::Restarting), "`{name}` does not run");
             container.state = State::Exited(143);
             container.health = None;
         }
         Step::Remove { id, name } => {
-            let container = by_name(seen, name);
+            let container = by_id(seen, id);
             assert!(!matches!(container.state, State::Running | State::Paused), "`{name}` runs");
             seen.containers.retain(|container| container.id != *id);
         }
-        Step::Unpause { name, .. } => {
-            let container = by_name(seen, name);
+        Step::Unpause { id, name } => {
+            let container = by_id(seen, id);
             assert_eq!(container.state, State::Paused, "`{name}` is not paused");
             container.state = State::Running;
         }
-        Step::SetRestart { name, restart, .. } => by_name(seen, name).restart = Some(*restart),
-        Step::SetBounds { name, bounds, .. } => by_name(seen, name).bounds = Some(*bounds),
-        Step::Connect { name, network, .. } => {
+        Step::SetRestart { id, restart, .. } => by_id(seen, id).restart = Some(*restart),
+        Step::SetBounds { id, bounds, .. } => by_id(seen, id).bounds = Some(*bounds),
+        Step::Connect { id, name, network, .. } => {
             assert!(seen.networks.iter().any(|n| n.name == *network), "no network `{network}`");
-            let before = by_name(seen, name).networks.insert(network.clone(), None);
+            let before = by_id(seen, id).networks.insert(network.clone(), None);
             assert!(before.is_none(), "`{name}` is on `{network}` already");
         }
-        Step::Disconnect { name, network, .. } => {
-            let before = by_name(seen, name).networks.remove(network);
+        Step::Disconnect { id, name, network } => {
+            let before = by_id(seen, id).networks.remove(network);
             assert!(before.is_some(), "`{name}` is not on `{network}`");
         }
         Step::Rename { id, to, .. } => {
             assert!(!seen.containers.iter().any(|c| c.name == *to), "the name `{to}` is taken");
-            let container = seen.containers.iter_mut().find(|c| c.id == *id);
+            let container = seen.containers.iter_mut().find(|c| c.id == *id || c.name == *id);
             container.unwrap_or_else(|| panic!("no container `{id}`")).name.clone_from(to);
         }
     }
@@ -208,6 +209,11 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
 #[track_caller]
 fn by_name<'a>(seen: &'a mut Seen, name: &str) -> &'a mut SeenContainer {
     seen.containers.iter_mut().find(|c| c.name == name).unwrap_or_else(|| panic!("no container `{name}`"))
+}
+
+#[track_caller]
+fn by_id<'a>(seen: &'a mut Seen, id: &str) -> &'a mut SeenContainer {
+    seen.containers.iter_mut().find(|c| c.id == *id).unwrap_or_else(|| panic!("no container `{id}`"))
 }
 
 /// A container as it is seen right after its creation.

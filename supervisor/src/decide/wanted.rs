@@ -8,14 +8,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use compose::Admitted;
-use compose::model::{self, HealthTest, Project, Service};
+use compose::model::{self, FailureAction, HealthTest, Project, Service, Update, UpdateOrder};
 use compose::source::{At, Origin};
 use profiles::Confinement;
 use profiles::confinement::MountSource;
 
 use super::seen::SeenImage;
 use super::spec::{
-    AttachSpec, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, ServiceSpec, VolumeSpec, Wanted,
+    AttachSpec, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, ServiceSpec, UpdateSpec,
+    VolumeSpec, Wanted,
 };
 
 /// The engine's defaults of a health check (Dockerfile reference, HEALTHCHECK).
@@ -25,6 +26,9 @@ const HEALTH_RETRIES: u32 = 3;
 const UNKNOWN_START: Duration = Duration::from_mins(5);
 /// The engine's default from the stop signal to the kill.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// How long a new container without a check has to run for an update to be good, where the file does not say.
+const MONITOR: Duration = Duration::from_secs(2);
 
 /// Who starts containers again after an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +131,8 @@ fn service_spec(project: &Project, service: &Service, given: &Given<'_>) -> Resu
         on_exit: service.supervisor.on_exit.iter().map(|(code, what)| (*code, what.value)).collect(),
         restart: restart(service),
         never_pull: service.pull_policy.as_ref().is_some_and(|policy| policy.value == "never"),
+        update: update_spec(service, service.update.as_ref()),
+        rollback: update_spec(service, service.rollback.as_ref()),
         unpublished,
     })
 }
@@ -255,6 +261,25 @@ fn health_spec(check: &model::Healthcheck) -> HealthSpec {
         start_period: check.start_period,
         start_interval: check.start_interval,
         retries: check.retries,
+    }
+}
+
+/// What the file says of updates, and for what it does not say: one at a time, the old one first, everything back when
+/// it fails (the Compose specification has it pause), and no longer watched than its check takes. Without a check there is
+/// only its running to go by, for [`MONITOR`].
+fn update_spec(service: &Service, said: Option<&At<Update>>) -> UpdateSpec {
+    let said = said.map(|said| said.value).unwrap_or_default();
+    let checked = service.supervisor.probe.is_some()
+        || service.healthcheck.as_ref().is_some_and(|check| check.value.test != HealthTest::Disabled);
+    let count = service.scale.as_ref().map_or(1, |scale| scale.value);
+    let share = u64::from(said.max_failure_ratio.unwrap_or_default()) * u64::from(count) / 1000;
+    UpdateSpec {
+        parallelism: said.parallelism.unwrap_or(1),
+        delay: said.delay.unwrap_or_default(),
+        failure_action: said.failure_action.unwrap_or(FailureAction::Rollback),
+        monitor: said.monitor.unwrap_or(if checked { Duration::ZERO } else { MONITOR }),
+        tolerated: u32::try_from(share).unwrap_or(u32::MAX),
+        order: said.order.unwrap_or(UpdateOrder::StopFirst),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::io::AsyncWrite;
 
 use super::error::EngineError;
 use crate::decide::seen::{Health, ImageStart, Seen, SeenImage, State};
+use crate::decide::spare;
 use crate::decide::spec::{
     AttachSpec, Bounds, ContainerSpec, NetworkSpec, PortSpec, Restart, VolumeSpec, Wanted,
 };
@@ -46,12 +47,13 @@ pub trait Engine {
     /// What an image says about the start of its containers. One request.
     async fn image_start(&self, image: &str) -> Result<ImageStart, EngineError>;
 
-    /// Creates a container under its confinement and gives its id. `contents` has the staged host file of each
-    /// secret and config given, by its path in the container; the AppArmor profile must be loaded already. `start` is
+    /// Creates a container of this name under its confinement and gives its id. `contents` has the staged host file of
+    /// each secret and config given, by its path in the container; the AppArmor profile must be loaded already. `start` is
     /// what it executes.
     async fn create_container(
         &self,
         spec: &ContainerSpec,
+        name: &str,
         contents: &BTreeMap<String, PathBuf>,
         start: &Start,
     ) -> Result<String, EngineError>;
@@ -101,7 +103,7 @@ pub trait Engine {
 pub struct Scope {
     /// Everything under this project's label.
     pub project: String,
-    /// Container names besides.
+    /// Container names besides, with those that an update may need.
     pub containers: BTreeSet<String>,
     /// Network names besides.
     pub networks: BTreeSet<String>,
@@ -120,7 +122,9 @@ impl Scope {
         let containers = wanted.services.values().flat_map(|s| &s.containers).map(|c| c.name.clone());
         Self {
             project: wanted.project.clone(),
-            containers: containers.collect(),
+            containers: containers
+                .flat_map(|name| [spare::next(&name), spare::previous(&name), name])
+                .collect(),
             networks: wanted.networks.keys().cloned().collect(),
             volumes: wanted.volumes.keys().cloned().collect(),
         }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{plain, plain_json};
 use crate::decide::labels::{print_bounds, print_restart};
 use crate::decide::plan::{Kept, Plan, Planned, Step};
+use crate::decide::spare;
 
 /// What happens to one thing, all its steps together. In the order in which people read a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -183,11 +184,18 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
         Step::RemoveNetwork { name, .. } => ("remove", "network", name, None),
         Step::CreateVolume(spec) => ("create", "volume", &spec.name, None),
         Step::RemoveVolume { name } => ("remove", "volume", name, None),
-        Step::Create(spec) => ("create", "container", &spec.name, Some(spec.image.clone())),
+        Step::Create { spec, name } => ("create", "container", name, Some(spec.image.clone())),
+        Step::Delay { service, delay } => {
+            ("delay", "service", service, Some(format!("{} s", delay.as_secs_f64())))
+        }
         Step::Start { name, .. } => ("start", "container", name, None),
         Step::Await(wait) => {
             let timeout = wait.timeout.as_secs();
-            let detail = format!("{}, at most {timeout} s", condition(wait.condition));
+            let stays = match wait.stays {
+                stays if stays.is_zero() => String::new(),
+                stays => format!(", and for {} s from then on", stays.as_secs_f64()),
+            };
+            let detail = format!("{}, at most {timeout} s{stays}", condition(wait.condition));
             ("await", "service", &wait.service, Some(detail))
         }
         Step::Stop { name, grace, .. } => {
@@ -210,12 +218,12 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
 /// What a step is about; a wait is about no thing of its own.
 fn subject(step: &Step) -> Option<(&'static str, &str)> {
     let (action, kind, name, _) = describe(step);
-    (action != "await").then_some((kind, name))
+    (!matches!(action, "await" | "delay")).then_some((kind, spare::base(name)))
 }
 
 fn deed(steps: &[&Planned]) -> Deed {
     let has = |wanted: fn(&Step) -> bool| steps.iter().any(|planned| wanted(&planned.step));
-    let creates = has(|s| matches!(s, Step::Create(_) | Step::CreateNetwork(_) | Step::CreateVolume(_)));
+    let creates = has(|s| matches!(s, Step::Create { .. } | Step::CreateNetwork(_) | Step::CreateVolume(_)));
     let removes =
         has(|s| matches!(s, Step::Remove { .. } | Step::RemoveNetwork { .. } | Step::RemoveVolume { .. }));
     let stops = has(|s| matches!(s, Step::Stop { .. }));
@@ -328,13 +336,13 @@ volumes: {data: {}}
         check(
             &plan(&want(&changed), &seen),
             expect![[r#"
-            recreate container shop-web-1    its environment changed; waits for: db healthy
-            recreate container shop-db-1     its image changed
-            unpause  container shop-log-1    somebody paused it
-            keep     network   shop_default  as wanted
-            keep     volume    shop_data     as wanted
-            2 to recreate, 1 to unpause, 2 kept.
-        "#]],
+                recreate container shop-db-1     its image changed
+                recreate container shop-web-1    its environment changed; waits for: db healthy
+                unpause  container shop-log-1    somebody paused it
+                keep     network   shop_default  as wanted
+                keep     volume    shop_data     as wanted
+                2 to recreate, 1 to unpause, 2 kept.
+            "#]],
         );
     }
 

@@ -20,7 +20,7 @@ use crate::apply::{self, Machine, PrepareError, ThisMachine};
 use crate::attest::Check;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
-use crate::decide::seen::State;
+use crate::decide::seen::{Seen, State};
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
 use crate::host::contents::Contents;
@@ -92,9 +92,16 @@ async fn look_at<E: Engine>(
 }
 
 /// Carries out a plan.
-pub(super) async fn apply<E: Engine>(engine: &E, place: Place, plan: &Plan, wanted: &Wanted) -> Event {
+pub(super) async fn apply<E: Engine>(
+    engine: &E,
+    place: Place,
+    plan: &Plan,
+    wanted: &Wanted,
+    before: &Seen,
+) -> Event {
     let machine = Recorder { machine: place.machine(), attested: RefCell::default() };
-    let outcome = apply::apply(engine, &machine, wanted, plan, &mut tell).await;
+    let outcome = apply::update(engine, &machine, wanted, before, plan, &mut tell).await;
+    let rejected = outcome.as_ref().is_err_and(rejects);
     let outcome = match outcome {
         Ok(applied) => {
             for warning in applied.warnings {
@@ -104,7 +111,18 @@ pub(super) async fn apply<E: Engine>(engine: &E, place: Place, plan: &Plan, want
         }
         Err(error) => Err(fault_of_plan(&error)),
     };
-    Event::Applied { attested: machine.attested.into_inner(), outcome }
+    Event::Applied { attested: machine.attested.into_inner(), outcome, rejected }
+}
+
+/// Whether an update failed for what it leads to, and not for an engine that did not do what it was asked: that one is
+/// tried again.
+fn rejects(error: &apply::ApplyError) -> bool {
+    let of_the_engine = |failed: &apply::Failed| match &failed.error {
+        apply::StepError::Engine(EngineError::Refused { status, .. }) => *status >= 500,
+        apply::StepError::Engine(error) => error.is_transient(),
+        _ => false,
+    };
+    !matches!(error.back, apply::Back::No) && !error.failures.iter().all(of_the_engine)
 }
 
 /// Starts a container and attests it.
@@ -113,7 +131,7 @@ pub(super) async fn start<E: Engine>(
     place: Place,
     name: String,
     id: &str,
-    spec: &ContainerSpec,
+    spec: Option<&ContainerSpec>,
 ) -> Event {
     let outcome = start_and_attest(engine, &place, id, spec).await;
     Event::Started { name, outcome: outcome.map(Box::new) }
@@ -123,14 +141,15 @@ async fn start_and_attest<E: Engine>(
     engine: &E,
     place: &Place,
     id: &str,
-    spec: &ContainerSpec,
+    spec: Option<&ContainerSpec>,
 ) -> Result<Up, Fault> {
-    place
-        .contents
-        .stage(&place.folder, spec)
-        .map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
+    if let Some(spec) = spec {
+        let staged = place.contents.stage(&place.folder, spec);
+        staged.map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
+    }
     engine.start(id).await.map_err(|error| fault(&error))?;
     let inspected = engine.inspect(id).await.map_err(|error| fault(&error))?;
+    let Some(spec) = spec else { return Ok(up(&inspected, Attestation::Unknown)) };
     match attest_running(spec, &inspected, Some(&place.socket)).await {
         Attested::Running(checks) => Ok(up(&inspected, word(&checks))),
         Attested::Gone => Err(Fault { message: "it ended at once".to_owned(), kind: FaultKind::Ended }),
@@ -200,9 +219,23 @@ fn fault_of_plan(error: &apply::ApplyError) -> Fault {
         apply::StepError::Engine(error) => fault(error).kind == FaultKind::EngineAway,
         _ => false,
     });
-    let kind = if away { FaultKind::EngineAway } else { FaultKind::Other };
-    let failures: Vec<String> = error.failures.iter().map(|failed| chain(&failed.error)).collect();
+    let kind = match &error.back {
+        apply::Back::Away(_) => FaultKind::EngineAway,
+        _ if away => FaultKind::EngineAway,
+        _ => FaultKind::Other,
+    };
+    let failures: Vec<String> = error.failures.iter().map(|failed| sentence(&failed.error)).collect();
     Fault { message: failures.join("; "), kind }
+}
+
+/// A failed step with the last lines of what failed, in one line.
+fn sentence(error: &apply::StepError) -> String {
+    match error.output() {
+        Some((_, output)) if !output.is_empty() => {
+            format!("{}; its last lines: {}", chain(error), output.join(" | "))
+        }
+        _ => chain(error),
+    }
 }
 
 /// An error with its causes, in one line.

@@ -52,6 +52,8 @@ pub enum Event {
         attested: BTreeMap<String, (String, Attestation)>,
         /// Why it stopped before its end.
         outcome: Result<(), Fault>,
+        /// It was an update, and what it led to does not work: it was taken back, or is to be.
+        rejected: bool,
     },
     /// A container was started by [`Effect::Start`].
     Started {
@@ -185,6 +187,8 @@ pub enum Effect {
         plan: Rc<Plan>,
         /// What it leads to.
         wanted: Rc<Wanted>,
+        /// What it was made of.
+        before: Rc<Seen>,
     },
     /// Start a container and attest it: [`Event::Started`].
     Start {
@@ -192,8 +196,8 @@ pub enum Effect {
         name: String,
         /// Engine id.
         id: String,
-        /// Its promise.
-        spec: Rc<ContainerSpec>,
+        /// Its promise; `None` where it was made of another file than the one that is read.
+        spec: Option<Rc<ContainerSpec>>,
     },
     /// Stop a container: [`Event::Stopped`].
     Stop {

@@ -32,6 +32,8 @@ pub(super) struct Keep {
     pub(super) touched: Duration,
     /// It is being compared with its promise.
     pub(super) attesting: bool,
+    /// It is of another file than its spec: an update was taken back, and nobody remembers its promise.
+    pub(super) is_of_another_file: bool,
     check: Option<Asked>,
     /// When the process that was met began; `None` where the running one was not met yet.
     met: Option<Timestamp>,
@@ -76,6 +78,7 @@ impl Keep {
             probe: ProbeStatus::default(),
             touched: Duration::ZERO,
             attesting: false,
+            is_of_another_file: false,
             check: None,
             met: None,
             address: None,
@@ -181,7 +184,7 @@ impl Keep {
 
     /// Whether it runs, and the kernel was not asked about it yet.
     pub(super) fn is_to_be_attested(&self) -> bool {
-        let free = !self.acting && !self.attesting;
+        let free = !self.acting && !self.attesting && !self.is_of_another_file;
         free && self.runs() && self.is_met() && self.attestation == Attestation::Unknown
     }
 
@@ -341,7 +344,8 @@ impl Keep {
                 self.restarts += 1;
                 // Whatever was known of the process before says nothing about the one that comes.
                 self.unmeet();
-                out.push(Effect::Start { name, id, spec: Rc::clone(&self.spec) });
+                let spec = (!self.is_of_another_file).then(|| Rc::clone(&self.spec));
+                out.push(Effect::Start { name, id, spec });
             }
             Some(Action::Stop { grace }) => out.push(Effect::Stop { name, id, grace }),
             Some(Action::Alert(_)) | None => return,

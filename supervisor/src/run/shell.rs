@@ -162,6 +162,7 @@ impl Shell<'_> {
             self.notify.reloading();
         }
         let loaded = matches!(event, Event::Loaded(_));
+        let applied = matches!(event, Event::Applied { .. });
         let now = clock::now();
         let mut last = false;
         for effect in self.watch.take(event, now) {
@@ -169,7 +170,10 @@ impl Shell<'_> {
             self.carry_out(effect);
         }
         if loaded {
-            self.loaded();
+            self.notify.reloaded();
+        }
+        if loaded || applied {
+            self.take_contents();
         }
         self.publish(now, last);
         Ok(last)
@@ -182,18 +186,17 @@ impl Shell<'_> {
         }
         let folder = state::project(self.options.state_dir.as_deref(), stack.project())?;
         let lock = lock::take(&folder, stack.project(), "run")?;
-        let (journal, remembered, error) = Journal::open(&folder, clock::boot_id());
+        let (journal, remembered, rejected, error) = Journal::open(&folder, clock::boot_id());
         if let Some(error) = error {
             tracing::warn!(%error, "the journal cannot be read, and is begun anew");
         }
-        self.watch.remember(remembered);
+        self.watch.remember(remembered, rejected);
         self.home = Some(Home { folder: Rc::new(folder), journal, _lock: lock });
         Ok(())
     }
 
-    /// The file was read, taken or not.
-    fn loaded(&mut self) {
-        self.notify.reloaded();
+    /// The stack in force may be another than before.
+    fn take_contents(&mut self) {
         if let Some(stack) = &self.watch.stack {
             self.contents = Rc::new(stack.contents().clone());
         }
@@ -201,7 +204,7 @@ impl Shell<'_> {
 
     fn publish(&mut self, now: Now, last: bool) {
         if let Some(home) = &mut self.home
-            && let Err(error) = home.journal.write(self.watch.to_remember())
+            && let Err(error) = home.journal.write(self.watch.to_remember(), self.watch.rejected.clone())
         {
             tracing::warn!(%error, "the journal cannot be written");
         }
@@ -268,11 +271,11 @@ impl Shell<'_> {
             Effect::Look { scope, images, known } => {
                 self.start(async move { effects::look(&*engine, &scope, &images, &known).await });
             }
-            Effect::Apply { plan, wanted } => {
-                self.start(async move { effects::apply(&*engine, place, &plan, &wanted).await });
+            Effect::Apply { plan, wanted, before } => {
+                self.start(async move { effects::apply(&*engine, place, &plan, &wanted, &before).await });
             }
             Effect::Start { name, id, spec } => {
-                self.start(async move { effects::start(&*engine, place, name, &id, &spec).await });
+                self.start(async move { effects::start(&*engine, place, name, &id, spec.as_deref()).await });
             }
             Effect::Stop { name, id, grace } => {
                 // Whoever hangs or is not as promised is stopped, and says no more after that.

@@ -159,11 +159,12 @@ impl Play {
             "look-failed" => Event::Looked { began: self.time, outcome: Err(away()) },
             "applied" => {
                 let word = Attestation::Passed { at: at(self.time).wall, checks: 30 };
-                Event::Applied { attested: [(name(), (id(), word))].into(), outcome: Ok(()) }
+                Event::Applied { attested: [(name(), (id(), word))].into(), outcome: Ok(()), rejected: false }
             }
             "apply-failed" => Event::Applied {
                 attested: BTreeMap::new(),
                 outcome: Err(Fault { message: rest.into(), kind: FaultKind::Other }),
+                rejected: false,
             },
             "started" => Event::Started { name: name(), outcome: Ok(Box::new(self.up(true))) },
             "started-unconfined" => Event::Started { name: name(), outcome: Ok(Box::new(self.up(false))) },

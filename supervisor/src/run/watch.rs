@@ -3,19 +3,22 @@
 //! Converge first, then watch. Deliberately absent: clocks, sockets, files, and waiting of any kind; the shell brings
 //! events and carries out effects, so that a test can do both on simulated time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
+use super::journal::Rejected;
 use super::keep::Keep;
 use crate::apply::{subject, words};
 use crate::decide::backoff;
+use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
-use crate::decide::plan::{Choice, Orphans, Plan, Planned, Step, plan_with};
-use crate::decide::seen::{SeenContainer, State};
+use crate::decide::plan::{Choice, Orphans, Plan, Planned, Recreate, Step, plan_with};
+use crate::decide::seen::{Seen, SeenContainer, State};
+use crate::decide::spare;
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
@@ -38,7 +41,11 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Everything that the loop knows.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub(super) stack: Option<Box<Stack>>,
+    pub(super) stack: Option<Rc<Stack>>,
+    /// The last one that was seen to be as wanted: what an update that fails goes back to.
+    good: Option<Rc<Stack>>,
+    /// An update that did not work.
+    pub(super) rejected: Option<Rejected>,
     pub(super) wanted: Option<Rc<Wanted>>,
     pub(super) loaded_at: Option<Timestamp>,
     pub(super) refused: Option<Refusal>,
@@ -57,6 +64,8 @@ pub(super) struct Watch {
     /// A file was taken, and no look has followed yet.
     try_again: bool,
     failures: u32,
+    /// Containers that the update under way watches itself.
+    updating: BTreeSet<String>,
     /// Containers that the plan under way changes in place.
     changed_in_place: Vec<String>,
     images: Images,
@@ -100,6 +109,8 @@ impl Watch {
     pub(super) fn new(now: Now) -> Self {
         Self {
             stack: None,
+            good: None,
+            rejected: None,
             wanted: None,
             loaded_at: None,
             refused: None,
@@ -115,6 +126,7 @@ impl Watch {
             was_ready: false,
             try_again: false,
             failures: 0,
+            updating: BTreeSet::new(),
             changed_in_place: Vec::new(),
             images: Images::new(),
             remembered: BTreeMap::new(),
@@ -125,8 +137,9 @@ impl Watch {
     }
 
     /// What an earlier process knew of its containers.
-    pub(super) fn remember(&mut self, states: BTreeMap<String, heal::State>) {
+    pub(super) fn remember(&mut self, states: BTreeMap<String, heal::State>, rejected: Option<Rejected>) {
         self.remembered = states;
+        self.rejected = rejected;
     }
 
     /// One turn.
@@ -144,7 +157,13 @@ impl Watch {
             }
             Event::Heard(event) => self.hear(event, now, &mut out),
             Event::Deaf(fault) => self.deaf(&fault, now, &mut out),
-            Event::Applied { attested, outcome } => self.applied(attested, outcome, now, &mut out),
+            Event::Applied { attested, outcome, rejected } => {
+                let failed = outcome.as_ref().err().map(|fault| fault.message.clone());
+                self.applied(attested, outcome, now, &mut out);
+                if let Some(reason) = failed.filter(|_| rejected) {
+                    self.reject(&reason, now, &mut out);
+                }
+            }
             Event::Started { name, outcome } => self.started(&name, outcome, now, &mut out),
             Event::Stopped { name, outcome } => self.stopped(&name, outcome, now, &mut out),
             Event::Attested { name, id, attestation } => {
@@ -255,7 +274,11 @@ impl Watch {
             return self.refuse(Refusal { at: now.wall, unreadable: false, errors: vec![error] }, now, out);
         }
         say(out, Level::Info, "", format!("read the stack `{}`", stack.project()));
-        let first = self.stack.replace(stack).is_none();
+        let first = self.stack.replace(Rc::from(stack)).is_none();
+        if !first {
+            // Somebody had it read anew: that is a new chance.
+            self.rejected = None;
+        }
         self.refused = None;
         self.loaded_at = Some(now.wall);
         self.images.clear();
@@ -370,6 +393,10 @@ impl Watch {
         }
         let Some(keep) = self.keeps.get_mut(&event.name) else { return };
         keep.touched = now.boot;
+        if self.updating.contains(&event.name) {
+            // The update watches it, and goes back if it does not do well: two healers would fight.
+            return;
+        }
         let id = event.id;
         let event = match event.kind {
             EventKind::Start => {
@@ -458,8 +485,15 @@ impl Watch {
     }
 
     fn converge(&mut self, wanted: &Rc<Wanted>, look: &Look, now: Now, out: &mut Vec<Effect>) {
+        let rejected = self.is_rejected(wanted, now);
         let held = self.keeps.iter().filter_map(|(name, keep)| Some((name.clone(), keep.heal.held()?)));
-        let choice = Choice { held: held.collect(), orphans: Orphans::Remove, ..Choice::default() };
+        let recreate = if rejected { Recreate::Back } else { Recreate::Changed };
+        let choice = Choice { held: held.collect(), orphans: Orphans::Remove, recreate, ..Choice::default() };
+        for keep in self.keeps.values_mut() {
+            let made_of = look.seen.containers.iter().find(|seen| keep.id() == Some(&seen.id));
+            let made_of = made_of.and_then(|seen| seen.hash.as_deref());
+            keep.is_of_another_file = rejected && made_of != Some(hash::container(&keep.spec).as_str());
+        }
         let plan = plan_with(wanted, &look.seen, &choice);
         self.notes.clone_from(&plan.warnings);
         if !plan.blocked.is_empty() {
@@ -485,10 +519,14 @@ impl Watch {
             }
         }
         self.changed_in_place = plan.steps.iter().filter_map(changed_in_place).map(str::to_owned).collect();
-        self.begin(plan, Rc::clone(wanted), out);
+        if plan.tidy_from.is_some() {
+            let names = plan.steps.iter().filter_map(container_of).map(spare::base);
+            self.updating = names.map(str::to_owned).collect();
+        }
+        self.begin(plan, Rc::clone(wanted), Rc::new(look.seen.clone()), out);
     }
 
-    fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, out: &mut Vec<Effect>) {
+    fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, before: Rc<Seen>, out: &mut Vec<Effect>) {
         self.applying = true;
         self.totals.plans += 1;
         for planned in &plan.steps {
@@ -496,10 +534,43 @@ impl Watch {
         }
         self.last_plan =
             Some(PlanStatus { at: None, steps: plan.steps.iter().map(describe).collect(), failure: None });
-        out.push(Effect::Apply { plan: Rc::new(plan), wanted });
+        out.push(Effect::Apply { plan: Rc::new(plan), wanted, before });
+    }
+
+    /// Whether what is wanted was tried before and did not work.
+    fn is_rejected(&mut self, wanted: &Wanted, now: Now) -> bool {
+        let Some(rejected) = &self.rejected else { return false };
+        if rejected.wanted != hash::wanted(wanted) {
+            return false;
+        }
+        if self.refused.is_none() {
+            let errors = vec![rejected.reason.clone()];
+            self.refused = Some(Refusal { at: now.wall, unreadable: false, errors });
+        }
+        true
+    }
+
+    /// What the file leads to does not work: what was there before is in force again, until the file is read anew.
+    fn reject(&mut self, reason: &str, now: Now, out: &mut Vec<Effect>) {
+        let reason = format!("the update to it was taken back: {reason}");
+        say(out, Level::Error, "", format!("the file is not taken; the stack stays as it was: {reason}"));
+        if let Some(wanted) = &self.wanted {
+            self.rejected = Some(Rejected { wanted: hash::wanted(wanted), reason: reason.clone() });
+        }
+        self.totals.refusals += 1;
+        self.refused = Some(Refusal { at: now.wall, unreadable: false, errors: vec![reason] });
+        if let Some(good) = &self.good {
+            self.stack = Some(Rc::clone(good));
+            self.images.clear();
+        }
+        self.failures = 0;
+        self.due.converge = now.boot;
     }
 
     fn is_converged(&mut self, out: &mut Vec<Effect>) {
+        if self.refused.is_none() {
+            self.good.clone_from(&self.stack);
+        }
         self.failure = None;
         self.failures = 0;
         self.converged = true;
@@ -525,6 +596,7 @@ impl Watch {
         out: &mut Vec<Effect>,
     ) {
         self.applying = false;
+        self.updating.clear();
         self.due.look = Some(now.boot);
         for (name, (id, attestation)) in attested {
             if let Some(keep) = self.keeps.get_mut(&name) {
@@ -701,7 +773,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 /// The container that a step begins, changes or ends.
 fn container_of(planned: &Planned) -> Option<&str> {
     match &planned.step {
-        Step::Create(spec) => Some(&spec.name),
+        Step::Create { spec, .. } => Some(&spec.name),
         Step::Start { name, .. } | Step::Stop { name, .. } | Step::Remove { name, .. } => Some(name),
         _ => None,
     }

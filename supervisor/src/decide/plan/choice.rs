@@ -44,6 +44,8 @@ pub enum Recreate {
     All,
     /// None: what differs is only said.
     None,
+    /// None, and what an unfinished update put aside takes its place again.
+    Back,
 }
 
 /// What becomes of orphans.

@@ -34,6 +34,7 @@ impl Draft {
         let mut plan = self.plan;
         if !plan.blocked.is_empty() {
             plan.steps.clear();
+            plan.tidy_from = None;
         }
         plan
     }
@@ -105,10 +106,16 @@ impl Draft {
     }
 
     /// Lets a frozen container go on.
-    pub(super) fn unpause(&mut self, container: &SeenContainer, reason: &str) {
+    pub(super) fn unpause(&mut self, container: &SeenContainer, reason: &str) -> usize {
         let step = Step::Unpause { id: container.id.clone(), name: container.name.clone() };
         let index = self.step(step, reason, []);
         self.starts.entry(container.service.clone().unwrap_or_default()).or_default().insert(index);
+        index
+    }
+
+    /// All that was needed is proved; what follows removes what was kept for the way back.
+    pub(super) const fn tidy_from_here(&mut self) {
+        self.plan.tidy_from = Some(self.plan.steps.len());
     }
 
     /// Every stop written so far.
@@ -151,24 +158,24 @@ impl Draft {
                 continue;
             }
             let wait = Await {
-                service: name.clone(),
-                condition: dependency.condition,
                 timeout: timeout(other, dependency.condition),
                 required: dependency.required,
+                ..Await::of(other, dependency.condition)
             };
-            first.insert(self.wait(wait, starts));
+            let reason = match wait.condition {
+                Condition::Completed => "another service starts when it has run to its end",
+                _ => "another service starts when it is healthy",
+            };
+            first.insert(self.wait(wait, reason, starts));
         }
         first
     }
 
-    fn wait(&mut self, wait: Await, after: BTreeSet<usize>) -> usize {
+    /// A wait; one that is written already serves again.
+    pub(super) fn wait(&mut self, wait: Await, reason: &str, after: BTreeSet<usize>) -> usize {
         if let Some((_, index)) = self.awaits.iter().find(|(known, _)| *known == wait) {
             return *index;
         }
-        let reason = match wait.condition {
-            Condition::Completed => "another service starts when it has run to its end",
-            _ => "another service starts when it is healthy",
-        };
         let index = self.step(Step::Await(wait.clone()), reason, after);
         self.awaits.push((wait, index));
         index

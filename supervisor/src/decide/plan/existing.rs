@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use compose::model::Condition;
 
 use super::super::seen::{Health, Seen, SeenContainer, State};
+use super::super::spare::{self, Role};
 use super::super::spec::{ServiceSpec, Wanted};
 use super::down::dependents_first;
 use super::draft::{Draft, grace};
@@ -125,6 +126,7 @@ fn containers<'a>(wanted: &Wanted, seen: &'a Seen, service: &str) -> Vec<&'a See
         .containers
         .iter()
         .filter(|c| c.project.as_ref() == Some(&wanted.project) && c.service.as_deref() == Some(service))
+        .filter(|c| spare::role(&c.name) == Role::Main)
         .collect();
     containers.sort_by_key(|c| (c.number, &c.name, &c.id));
     containers

@@ -44,6 +44,24 @@ pub(super) fn volumes_of(spec: &ContainerSpec) -> impl Iterator<Item = &String> 
     })
 }
 
+/// Why a network is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anew {
+    /// Its settings are others: it is removed first.
+    Changed,
+    /// It is not there.
+    Missing,
+}
+
+impl Anew {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Missing => "was not there",
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Networks<'a> {
     /// Have to be made.
@@ -51,7 +69,7 @@ pub(super) struct Networks<'a> {
     /// Ours, and have to be made anew.
     pub(super) changed: Vec<&'a SeenNetwork>,
     /// Names of both: whoever is on one has to be made anew too.
-    pub(super) anew: BTreeMap<&'a str, &'static str>,
+    pub(super) anew: BTreeMap<&'a str, Anew>,
 }
 
 pub(super) fn networks<'a>(
@@ -87,11 +105,11 @@ pub(super) fn networks<'a>(
                 ));
             } else {
                 networks.changed.push(ours);
-                networks.anew.insert(name, "changed");
+                networks.anew.insert(name, Anew::Changed);
             }
         } else if found.is_empty() {
             networks.missing.insert(name);
-            networks.anew.insert(name, "was not there");
+            networks.anew.insert(name, Anew::Missing);
         } else {
             draft.block(format!(
                 "network `{name}` is there and is not ours; say `external: true` if it is meant, or give yours another \
@@ -118,7 +136,7 @@ fn left_on<'a>(
             let goes = choice.orphans == Orphans::Remove && is_orphan(wanted, service);
             let takes_part = is_ours(wanted, container) && (scope.contains(service) || goes);
             !takes_part
-                || choice.recreate == Recreate::None
+                || matches!(choice.recreate, Recreate::None | Recreate::Back)
                 || matches!(choice.held.get(&container.name), Some(Hold::Alone(_)))
         })
         .map(|container| container.name.as_str())
@@ -164,7 +182,8 @@ pub(super) fn used_volumes<'a>(
 }
 
 pub(super) fn pulls(verdicts: &[Verdict<'_>], draft: &mut Draft, made: &mut Made) {
-    for verdict in verdicts.iter().filter(|v| matches!(v.deed, Deed::Create | Deed::Replace)) {
+    let makes = |v: &&Verdict<'_>| matches!(v.deed, Deed::Create | Deed::Replace | Deed::Rebuild);
+    for verdict in verdicts.iter().filter(makes) {
         let image = &verdict.spec.image;
         if verdict.spec.image_id.is_empty() && verdict.service.never_pull {
             draft.block(format!(

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::super::labels::print_restart;
 use super::super::seen::SeenContainer;
+use super::super::spare::{self, Role};
 use super::super::spec::{Bounds, ContainerSpec};
 use super::Step;
 use super::draft::Draft;
@@ -25,7 +26,11 @@ pub(super) fn change_in_place(
     let mut steps = Vec::new();
     if found.name != spec.name {
         let step = Step::Rename { id: id.clone(), name: name.clone(), to: spec.name.clone() };
-        steps.push(draft.step(step, "somebody renamed it", first.iter().copied()));
+        let reason = match spare::role(&found.name) {
+            Role::Previous => "it takes its place again",
+            Role::Main | Role::Next => "somebody renamed it",
+        };
+        steps.push(draft.step(step, reason, first.iter().copied()));
     }
     if let Some(was) = found.restart.filter(|was| *was != spec.restart) {
         let step = Step::SetRestart { id: id.clone(), name: name.clone(), restart: spec.restart };
@@ -55,6 +60,12 @@ pub(super) fn change_in_place(
         steps.push(draft.step(step, &reason, connected.iter().copied()));
     }
     steps
+}
+
+/// Whether such a change can make the container fail.
+pub(super) fn is_risky(spec: &ContainerSpec, found: &SeenContainer) -> bool {
+    let networks = || networks_of(found).eq(spec.networks.keys().map(String::as_str));
+    found.bounds.is_some_and(|was| was != spec.bounds()) || !networks()
 }
 
 fn differing(was: Bounds, wanted: Bounds) -> String {

@@ -9,16 +9,19 @@ use compose::model::Condition;
 use super::super::hash;
 use super::super::heal::Hold;
 use super::super::seen::{Health, Seen, SeenContainer, State};
+use super::super::spare::{self, Role};
 use super::super::spec::{ContainerSpec, ServiceSpec, Wanted};
 use super::choice::{Choice, Orphans, Recreate};
 use super::draft::Draft;
+use super::ground::Anew;
 use super::order;
+use super::slot::{Slot, is, slot};
 
 /// What becomes of one wanted container.
 pub(super) struct Verdict<'a> {
     pub(super) service: &'a ServiceSpec,
     pub(super) spec: &'a ContainerSpec,
-    pub(super) seen: Option<&'a SeenContainer>,
+    pub(super) slot: Slot<'a>,
     pub(super) deed: Deed,
     pub(super) reason: String,
 }
@@ -27,8 +30,12 @@ pub(super) struct Verdict<'a> {
 pub(super) enum Deed {
     /// Made and started.
     Create,
-    /// The old one stopped and removed, a new one made and started.
+    /// A new one made, the old one put aside, the new one started, and the old one removed once the new one is well.
     Replace,
+    /// The old one removed before a new one is made: what it stands on is made anew.
+    Rebuild,
+    /// The one that was put aside takes its place again: an update was not finished, and is not wanted any more.
+    Back,
     /// Made anew or not, it was down: started.
     Start,
     /// Stopped and started for a dependency's sake.
@@ -41,13 +48,36 @@ pub(super) enum Deed {
     Leave,
 }
 
+impl Deed {
+    /// Whether those who depend on it with `restart` are started again for it.
+    pub(super) const fn disturbs(self) -> bool {
+        matches!(self, Self::Create | Self::Replace | Self::Rebuild | Self::Back | Self::Restart)
+    }
+}
+
+impl<'a> Verdict<'a> {
+    /// The container that stays, if one does.
+    pub(super) const fn found(&self) -> Option<&'a SeenContainer> {
+        match self.deed {
+            Deed::Back => self.slot.previous,
+            _ => self.slot.main,
+        }
+    }
+
+    /// Whether an update of it is not at its end, but for its proof.
+    pub(super) const fn finishes(&self) -> bool {
+        self.slot.previous.is_some()
+            && matches!(self.deed, Deed::Start | Deed::Restart | Deed::Unpause | Deed::Keep)
+    }
+}
+
 /// What becomes of each wanted container, dependencies first.
 pub(super) fn verdicts<'a>(
     wanted: &'a Wanted,
     seen: &'a Seen,
     choice: &Choice,
     scope: &BTreeSet<&str>,
-    anew: &BTreeMap<&str, &'static str>,
+    anew: &BTreeMap<&str, Anew>,
     draft: &mut Draft,
 ) -> Vec<Verdict<'a>> {
     let mut verdicts: Vec<Verdict<'a>> = Vec::new();
@@ -61,7 +91,15 @@ pub(super) fn verdicts<'a>(
             .find(|(other, how)| how.restart && disturbed.contains(other.as_str()))
             .map(|(other, _)| other);
         for spec in &service.containers {
-            let found = find(wanted, seen, spec);
+            let slot = slot(wanted, seen, spec);
+            let found = slot.main.or(slot.previous);
+            if spare::role(&spec.name) != Role::Main {
+                draft.block(format!(
+                    "the name `{}` of service `{name}` ends with what updates put behind a name (`{}`, `{}`); choose \
+                     another `container_name`",
+                    spec.name, spare::NEXT, spare::PREVIOUS
+                ));
+            }
             if let Some(taken) = foreign(wanted, seen, spec) {
                 draft.block(format!(
                     "the name `{}` of service `{name}` is taken by a container that is not ours (image `{}`); it is \
@@ -76,7 +114,7 @@ pub(super) fn verdicts<'a>(
                     spec.image
                 ));
             }
-            let (deed, reason) = judge(wanted, service, spec, found, choice, anew, draft);
+            let (deed, reason) = judge(wanted, service, spec, slot, choice, anew, draft);
             let (deed, reason) = match (deed, cause, found.map(|c| c.state)) {
                 (Deed::Keep, Some(cause), Some(State::Running)) if !held(choice, spec) => (
                     Deed::Restart,
@@ -84,10 +122,10 @@ pub(super) fn verdicts<'a>(
                 ),
                 _ => (deed, reason),
             };
-            if matches!(deed, Deed::Create | Deed::Replace | Deed::Restart) {
+            if deed.disturbs() {
                 disturbed.insert(name);
             }
-            verdicts.push(Verdict { service, spec, seen: found, deed, reason });
+            verdicts.push(Verdict { service, spec, slot, deed, reason });
         }
     }
     verdicts
@@ -117,59 +155,50 @@ pub(super) fn is_orphan(wanted: &Wanted, service: &str) -> bool {
     !wanted.services.contains_key(service) && !wanted.inactive.contains(service)
 }
 
-/// The container that stands for a spec: by its labels; of several the one that fits best.
-fn find<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
-    let stands = |container: &&SeenContainer| {
-        is_ours(wanted, container)
-            && container.service.as_ref() == Some(&spec.service)
-            && container.number == Some(spec.number)
-    };
-    let mut candidates = seen.containers.iter().filter(stands);
-    let first = candidates.next()?;
-    if candidates.next().is_none() {
-        return Some(first);
-    }
-    let hash = hash::container(spec);
-    seen.containers.iter().filter(stands).max_by_key(|container| {
-        (
-            container.hash.as_deref() == Some(hash.as_str()),
-            container.name == spec.name,
-            container.state == State::Running,
-            container.created,
-            &container.id,
-        )
-    })
-}
-
 /// A container that is not ours under a name that is wanted.
 fn foreign<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
-    seen.containers.iter().find(|container| container.name == spec.name && !is_ours(wanted, container))
+    let taken = [spec.name.clone(), spare::next(&spec.name), spare::previous(&spec.name)];
+    seen.containers.iter().find(|container| taken.contains(&container.name) && !is_ours(wanted, container))
 }
 
 fn judge(
     wanted: &Wanted,
     service: &ServiceSpec,
     spec: &ContainerSpec,
-    found: Option<&SeenContainer>,
+    slot: Slot<'_>,
     choice: &Choice,
-    anew: &BTreeMap<&str, &'static str>,
+    anew: &BTreeMap<&str, Anew>,
     draft: &mut Draft,
 ) -> (Deed, String) {
-    let Some(found) = found else { return (Deed::Create, "it is not there".to_owned()) };
+    let Some(found) = slot.main.or(slot.previous) else {
+        return (Deed::Create, "it is not there".to_owned());
+    };
     let hold = choice.held.get(&spec.name);
+    if let Some(previous) = slot.previous.filter(|previous| is(previous, spec))
+        && slot.main.is_none_or(|main| !is(main, spec))
+    {
+        let reason = "an update was not finished, and what it put aside is as wanted";
+        if difference(spec, previous, anew).is_none() {
+            return (Deed::Back, reason.to_owned());
+        }
+    }
+    if let (Recreate::Back, Some(_)) = (choice.recreate, slot.previous) {
+        return (Deed::Back, "the update that put it aside is not wanted".to_owned());
+    }
     let changed = match choice.recreate {
         Recreate::All => Some("everything is to be made anew".to_owned()),
-        Recreate::Changed | Recreate::None => difference(spec, found, anew),
+        Recreate::Changed | Recreate::None | Recreate::Back => difference(spec, found, anew),
     };
     match (changed, hold) {
         (Some(changed), Some(Hold::Alone(why))) => {
             draft.warn(format!("container `{}` is left as it is ({why}), although {changed}", found.name));
             (Deed::Leave, why.clone())
         }
-        (Some(changed), _) if choice.recreate == Recreate::None => {
+        (Some(changed), _) if matches!(choice.recreate, Recreate::None | Recreate::Back) => {
             draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
             (Deed::Keep, "nothing is to be made anew".to_owned())
         }
+        (Some(changed), _) if needs_room(spec, found, anew) => (Deed::Rebuild, changed),
         (Some(changed), _) => (Deed::Replace, changed),
         (None, Some(Hold::Alone(why))) => (Deed::Leave, why.clone()),
         (None, Some(Hold::Down(why))) => (Deed::Keep, why.clone()),
@@ -177,12 +206,16 @@ fn judge(
     }
 }
 
+/// Whether a container has to be removed before another can be made in its place: nothing can be started on a network
+/// that was made anew but what was made after it, and what the engine gave up on cannot be renamed.
+fn needs_room(spec: &ContainerSpec, found: &SeenContainer, anew: &BTreeMap<&str, Anew>) -> bool {
+    matches!(found.state, State::Dead | State::Removing)
+        || networks_of(found).any(|network| anew.contains_key(network))
+        || spec.networks.keys().any(|network| anew.get(network.as_str()) == Some(&Anew::Changed))
+}
+
 /// Why a container is not what is wanted, if it is not.
-fn difference(
-    spec: &ContainerSpec,
-    found: &SeenContainer,
-    anew: &BTreeMap<&str, &'static str>,
-) -> Option<String> {
+fn difference(spec: &ContainerSpec, found: &SeenContainer, anew: &BTreeMap<&str, Anew>) -> Option<String> {
     if matches!(found.state, State::Dead | State::Removing) {
         return Some("the engine gave up on it".to_owned());
     }
@@ -196,7 +229,7 @@ fn difference(
         });
     }
     if let Some((network, what)) = anew.iter().find(|(network, _)| found.networks.contains_key(**network)) {
-        return Some(format!("its network `{network}` {what}"));
+        return Some(format!("its network `{network}` {}", what.words()));
     }
     // The engine joins no network to one that was made without any, and puts one that was taken off all of them back
     // on its first at the next start.
@@ -269,13 +302,14 @@ pub(super) fn leaving<'a>(
             continue;
         }
         let spec = service.containers.iter().find(|spec| Some(spec.number) == container.number);
-        match spec.and_then(|spec| find(wanted, seen, spec)) {
+        match spec.map(|spec| slot(wanted, seen, spec)) {
             None => leaving.push((
                 container,
                 format!("service `{name}` has {} container(s) in the file", service.containers.len()),
             )),
-            Some(best) if best.id != container.id => {
-                leaving.push((container, format!("`{}` stands for the same", best.name)));
+            Some(slot) if !slot.has(&container.id) => {
+                let best = slot.main.or(slot.previous).map_or("another", |best| best.name.as_str());
+                leaving.push((container, format!("`{best}` stands for the same")));
             }
             Some(_) => {}
         }
@@ -286,7 +320,7 @@ pub(super) fn leaving<'a>(
 /// Whether a condition holds of every container of a service already.
 pub(super) fn so_already(wanted: &Wanted, seen: &Seen, service: &ServiceSpec, condition: Condition) -> bool {
     service.containers.iter().all(|spec| {
-        find(wanted, seen, spec).is_some_and(|found| match condition {
+        slot(wanted, seen, spec).main.is_some_and(|found| match condition {
             Condition::Started => found.state == State::Running,
             Condition::Healthy => found.state == State::Running && found.health == Some(Health::Healthy),
             Condition::Completed => found.state == State::Exited(0),

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use compose::model::{Condition, Dependency};
+use compose::model::{Condition, Dependency, UpdateOrder};
 use proptest::prelude::*;
 
 use super::super::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
+use super::super::spare;
 use super::super::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, ServiceSpec, VolumeSpec, Wanted};
 use super::super::testing::{simulate, want};
 use super::*;
@@ -106,6 +107,9 @@ fn service(index: usize, row: &Row, rows: &[Option<Row>]) -> ServiceSpec {
             ..base.clone()
         })
         .collect();
+    if row.mode == 2 {
+        service.update.order = UpdateOrder::StartFirst;
+    }
     service.depends_on = (0..index)
         .filter(|other| rows[*other].is_some())
         .filter_map(|other| {
@@ -237,8 +241,11 @@ fn stops_in_order(wanted: &Wanted, seen: &Seen, plan: &Plan) -> Result<(), Strin
     for (index, service) in &stops {
         let first = before(plan, *index);
         for (other, dependent) in &stops {
-            let depends =
-                wanted.services.get(*dependent).is_some_and(|s| s.depends_on.contains_key(*service));
+            // One that is replaced bit by bit, or beside its old one, runs on meanwhile.
+            let depends = wanted.services.get(*dependent).is_some_and(|s| {
+                let at_once = s.containers.len() <= 1 && s.update.order == UpdateOrder::StopFirst;
+                at_once && s.depends_on.contains_key(*service)
+            });
             if depends && !first.contains(other) {
                 return Err(format!("`{service}` may stop before `{dependent}`"));
             }
@@ -290,4 +297,53 @@ proptest! {
         let nothing = simulate(&after, &down("shop", Some(&new), &after, Volumes::Keep));
         prop_assert_eq!(&nothing.containers, &containers);
     }
+
+    #[test]
+    fn a_plan_that_is_broken_off_anywhere_is_finished_or_undone_by_the_next(
+        old in stack(),
+        new in stack(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let choice = Choice { orphans: Orphans::Remove, ..Choice::default() };
+        let before = simulate(&Seen::default(), &plan(&old, &Seen::default()));
+        let planned = plan_with(&new, &before, &choice);
+        let half = simulate(&before, &up_to(&planned, at.index(planned.steps.len() + 1)));
+        for wanted in [&new, &old] {
+            let after = simulate(&half, &plan_with(wanted, &half, &choice));
+            let again = plan_with(wanted, &after, &choice);
+            prop_assert!(again.is_empty(), "planned again: {:?}", again.steps);
+            let count: usize = wanted.services.values().map(|service| service.containers.len()).sum();
+            prop_assert_eq!(after.containers.len(), count);
+            prop_assert!(after.containers.iter().all(|c| spare::role(&c.name) == spare::Role::Main));
+            prop_assert!(half.volumes.iter().all(|volume| after.volumes.contains(volume)), "a volume was lost");
+        }
+    }
+
+    #[test]
+    fn the_way_back_leads_to_what_was_there(
+        old in stack(),
+        new in stack(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let choice = Choice { orphans: Orphans::Remove, ..Choice::default() };
+        let before = simulate(&Seen::default(), &plan(&old, &Seen::default()));
+        let planned = plan_with(&new, &before, &choice);
+        let anew = planned.steps.iter().any(|p| matches!(p.step, Step::RemoveNetwork { .. }));
+        prop_assume!(!anew);
+        let Some(tidy_from) = planned.tidy_from else { return Ok(()) };
+        let half = simulate(&before, &up_to(&planned, at.index(tidy_from + 1)));
+        let way = back(&new, &planned, &before, &half);
+        let after = simulate(&half, &way);
+        for container in &before.containers {
+            let now = after.containers.iter().find(|now| now.id == container.id);
+            prop_assert_eq!(now, Some(container));
+        }
+        let again = plan_with(&old, &after, &choice);
+        prop_assert!(again.is_empty(), "not as it was: {:?}", again.steps);
+        prop_assert!(simulate(&after, &back(&new, &planned, &before, &after)) == after, "twice is once");
+    }
+}
+
+fn up_to(plan: &Plan, step: usize) -> Plan {
+    Plan { steps: plan.steps.iter().take(step).cloned().collect(), ..plan.clone() }
 }

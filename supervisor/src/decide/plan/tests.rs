@@ -62,6 +62,9 @@ fn print(plan: &Plan) -> String {
         let after = if after.is_empty() { String::new() } else { format!(" (after {})", after.join(" ")) };
         let _ = writeln!(text, "{index} {}{after}: {}", step(&planned.step), planned.reason);
     }
+    if let Some(tidy_from) = plan.tidy_from {
+        let _ = writeln!(text, "proved before {tidy_from}");
+    }
     for kept in &plan.kept {
         let _ = writeln!(text, "keep {} {}: {}", kept.kind, kept.name, kept.reason);
     }
@@ -81,11 +84,18 @@ fn step(step: &Step) -> String {
         Step::RemoveNetwork { name, .. } => format!("remove network {name}"),
         Step::CreateVolume(spec) => format!("create volume {}", spec.name),
         Step::RemoveVolume { name } => format!("remove volume {name}"),
-        Step::Create(spec) => format!("create {}", spec.name),
+        Step::Create { name, .. } => format!("create {name}"),
+        Step::Delay { service, delay } => format!("delay {service} {}s", delay.as_secs()),
         Step::Start { name, .. } => format!("start {name}"),
         Step::Await(wait) => {
             let required = if wait.required { "" } else { " if it can be" };
-            format!("await {} {:?} {}s{required}", wait.service, wait.condition, wait.timeout.as_secs())
+            let stays = if wait.stays.is_zero() {
+                String::new()
+            } else {
+                format!(" and {}s on", wait.stays.as_secs())
+            };
+            let (service, condition) = (&wait.service, wait.condition);
+            format!("await {service} {condition:?} {}s{stays}{required}", wait.timeout.as_secs())
         }
         Step::Stop { name, grace, .. } => format!("stop {name} {}s", grace.as_secs()),
         Step::Remove { name, .. } => format!("remove {name}"),
@@ -145,14 +155,18 @@ fn one_change_recreates_one_container_and_names_what_changed() {
         &want(&changed),
         &up(SHOP),
         expect![[r#"
-        0 stop shop-web-1 10s: its environment changed
-        1 remove shop-web-1 (after 0): its environment changed
-        2 create shop-web-1 (after 1): its environment changed
-        3 start shop-web-1 (after 2): its environment changed
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-    "#]],
+            0 create shop-web-1.next: its environment changed
+            1 stop shop-web-1 10s (after 0): its environment changed
+            2 rename shop-web-1 to shop-web-1.previous (after 1): it stays until the new one has proved itself
+            3 rename shop-web-1.next to shop-web-1 (after 0 2): its environment changed
+            4 start shop-web-1 (after 3): its environment changed
+            5 await web Started 60s and 2s on (after 4): an update is good when it is well
+            6 remove shop-web-1 (after 2 5): the new one has proved itself
+            proved before 6
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+            keep container shop-db-1: as wanted, healthy
+        "#]],
     );
 }
 
@@ -163,14 +177,18 @@ fn a_change_of_a_dependency_leaves_its_dependents_running() {
         &want(&changed),
         &up(SHOP),
         expect![[r#"
-        0 stop shop-db-1 60s: its healthcheck changed
-        1 remove shop-db-1 (after 0): its healthcheck changed
-        2 create shop-db-1 (after 1): its healthcheck changed
-        3 start shop-db-1 (after 2): its healthcheck changed
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-web-1: as wanted, healthy
-    "#]],
+            0 create shop-db-1.next: its healthcheck changed
+            1 stop shop-db-1 60s (after 0): its healthcheck changed
+            2 rename shop-db-1 to shop-db-1.previous (after 1): it stays until the new one has proved itself
+            3 rename shop-db-1.next to shop-db-1 (after 0 2): its healthcheck changed
+            4 start shop-db-1 (after 3): its healthcheck changed
+            5 await db Healthy 6s (after 4): an update is good when it is well
+            6 remove shop-db-1 (after 2 5): the new one has proved itself
+            proved before 6
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+            keep container shop-web-1: as wanted, healthy
+        "#]],
     );
 }
 
@@ -182,16 +200,20 @@ fn dependents_that_ask_for_it_are_restarted_around_their_dependency() {
         &want(&changed),
         &up(&shop),
         expect![[r#"
-        0 stop shop-web-1 10s: `db` is made anew or restarted, and `depends_on` says `restart`
-        1 stop shop-db-1 60s (after 0): its healthcheck changed
-        2 remove shop-db-1 (after 1): its healthcheck changed
-        3 create shop-db-1 (after 2): its healthcheck changed
-        4 start shop-db-1 (after 3): its healthcheck changed
-        5 await db Healthy 6s (after 4): another service starts when it is healthy
-        6 start shop-web-1 (after 0 5): `db` is made anew or restarted, and `depends_on` says `restart`
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-    "#]],
+            0 create shop-db-1.next: its healthcheck changed
+            1 stop shop-web-1 10s (after 0): `db` is made anew or restarted, and `depends_on` says `restart`
+            2 stop shop-db-1 60s (after 0 1): its healthcheck changed
+            3 rename shop-db-1 to shop-db-1.previous (after 2): it stays until the new one has proved itself
+            4 rename shop-db-1.next to shop-db-1 (after 0 3): its healthcheck changed
+            5 start shop-db-1 (after 4): its healthcheck changed
+            6 await db Healthy 6s (after 5): another service starts when it is healthy
+            7 start shop-web-1 (after 1 6): `db` is made anew or restarted, and `depends_on` says `restart`
+            8 await web Started 60s and 2s on (after 7): an update is good when it is well
+            9 remove shop-db-1 (after 1 3 6 8): the new one has proved itself
+            proved before 9
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+        "#]],
     );
 }
 
@@ -204,10 +226,14 @@ fn an_image_that_is_not_there_is_pulled_before_anything_is_stopped() {
     let plan = plan(&wanted, &up(SHOP));
     expect![[r#"
         0 pull web: it is not on the engine
-        1 stop shop-web-1 10s (after 0): its image changed
-        2 remove shop-web-1 (after 1): its image changed
-        3 create shop-web-1 (after 0 2): its image changed
-        4 start shop-web-1 (after 3): its image changed
+        1 create shop-web-1.next (after 0): its image changed
+        2 stop shop-web-1 10s (after 0 1): its image changed
+        3 rename shop-web-1 to shop-web-1.previous (after 2): it stays until the new one has proved itself
+        4 rename shop-web-1.next to shop-web-1 (after 1 3): its image changed
+        5 start shop-web-1 (after 4): its image changed
+        6 await web Started 60s and 2s on (after 5): an update is good when it is well
+        7 remove shop-web-1 (after 3 6): the new one has proved itself
+        proved before 7
         keep network shop_back: as wanted
         keep volume shop_data: as wanted
         keep container shop-db-1: as wanted, healthy
@@ -357,19 +383,21 @@ fn a_network_that_changed_is_made_anew_with_those_on_it() {
         &want(&changed),
         &up(SHOP),
         expect![[r#"
-        0 stop shop-web-1 10s: its network `shop_back` changed
-        1 remove shop-web-1 (after 0): its network `shop_back` changed
-        2 stop shop-db-1 60s (after 0): its network `shop_back` changed
-        3 remove shop-db-1 (after 2): its network `shop_back` changed
-        4 remove network shop_back (after 1 3): its settings changed
-        5 create network shop_back (after 4): its settings changed
-        6 create shop-db-1 (after 3 5): its network `shop_back` changed
-        7 start shop-db-1 (after 6): its network `shop_back` changed
-        8 create shop-web-1 (after 1 5): its network `shop_back` changed
-        9 await db Healthy 6s (after 7): another service starts when it is healthy
-        10 start shop-web-1 (after 8 9): its network `shop_back` changed
-        keep volume shop_data: as wanted
-    "#]],
+            0 stop shop-web-1 10s: its network `shop_back` changed
+            1 remove shop-web-1 (after 0): its network `shop_back` changed
+            2 stop shop-db-1 60s (after 0): its network `shop_back` changed
+            3 remove shop-db-1 (after 2): its network `shop_back` changed
+            4 remove network shop_back (after 1 3): its settings changed
+            5 create network shop_back (after 4): its settings changed
+            6 create shop-db-1 (after 3 5): its network `shop_back` changed
+            7 start shop-db-1 (after 6): its network `shop_back` changed
+            8 create shop-web-1 (after 1 5): its network `shop_back` changed
+            9 await db Healthy 6s (after 7): another service starts when it is healthy
+            10 start shop-web-1 (after 8 9): its network `shop_back` changed
+            11 await web Started 60s and 2s on (after 10): an update is good when it is well
+            proved before 12
+            keep volume shop_data: as wanted
+        "#]],
     );
 }
 
@@ -403,10 +431,14 @@ networks: {back: {}}
         &want(one),
         &up(SHOP),
         expect![[r#"
-            0 stop shop-db-1 10s: its healthcheck, mounts and stopping changed
-            1 remove shop-db-1 (after 0): its healthcheck, mounts and stopping changed
-            2 create shop-db-1 (after 1): its healthcheck, mounts and stopping changed
-            3 start shop-db-1 (after 2): its healthcheck, mounts and stopping changed
+            0 create shop-db-1.next: its healthcheck, mounts and stopping changed
+            1 stop shop-db-1 10s (after 0): its healthcheck, mounts and stopping changed
+            2 rename shop-db-1 to shop-db-1.previous (after 1): it stays until the new one has proved itself
+            3 rename shop-db-1.next to shop-db-1 (after 0 2): its healthcheck, mounts and stopping changed
+            4 start shop-db-1 (after 3): its healthcheck, mounts and stopping changed
+            5 await db Started 60s and 2s on (after 4): an update is good when it is well
+            6 remove shop-db-1 (after 2 5): the new one has proved itself
+            proved before 6
             keep network shop_back: as wanted
             keep container shop-web-1: the file has no service `web`
             warning: container `shop-web-1` is an orphan: the file has no service `web`; `--remove-orphans` removes it
@@ -418,12 +450,16 @@ networks: {back: {}}
         &up(SHOP),
         &choice,
         expect![[r#"
-            0 stop shop-web-1 10s: the file has no service `web`
-            1 remove shop-web-1 (after 0): the file has no service `web`
-            2 stop shop-db-1 10s: its healthcheck, mounts and stopping changed
-            3 remove shop-db-1 (after 2): its healthcheck, mounts and stopping changed
-            4 create shop-db-1 (after 3): its healthcheck, mounts and stopping changed
+            0 create shop-db-1.next: its healthcheck, mounts and stopping changed
+            1 stop shop-web-1 10s (after 0): the file has no service `web`
+            2 stop shop-db-1 10s (after 0): its healthcheck, mounts and stopping changed
+            3 rename shop-db-1 to shop-db-1.previous (after 2): it stays until the new one has proved itself
+            4 rename shop-db-1.next to shop-db-1 (after 0 3): its healthcheck, mounts and stopping changed
             5 start shop-db-1 (after 4): its healthcheck, mounts and stopping changed
+            6 await db Started 60s and 2s on (after 5): an update is good when it is well
+            7 remove shop-web-1 (after 1 3 6): the update is proved
+            8 remove shop-db-1 (after 1 3 6): the new one has proved itself
+            proved before 7
             keep network shop_back: as wanted
         "#]],
     );
@@ -612,18 +648,24 @@ fn everything_or_nothing_is_made_anew_on_request() {
         &up(SHOP),
         &all,
         expect![[r#"
-        0 stop shop-web-1 10s: everything is to be made anew
-        1 remove shop-web-1 (after 0): everything is to be made anew
-        2 stop shop-db-1 60s (after 0): everything is to be made anew
-        3 remove shop-db-1 (after 2): everything is to be made anew
-        4 create shop-db-1 (after 3): everything is to be made anew
-        5 start shop-db-1 (after 4): everything is to be made anew
-        6 create shop-web-1 (after 1): everything is to be made anew
-        7 await db Healthy 6s (after 5): another service starts when it is healthy
-        8 start shop-web-1 (after 6 7): everything is to be made anew
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-    "#]],
+            0 create shop-db-1.next: everything is to be made anew
+            1 create shop-web-1.next: everything is to be made anew
+            2 stop shop-web-1 10s (after 0 1): everything is to be made anew
+            3 rename shop-web-1 to shop-web-1.previous (after 2): it stays until the new one has proved itself
+            4 stop shop-db-1 60s (after 0 1 2): everything is to be made anew
+            5 rename shop-db-1 to shop-db-1.previous (after 4): it stays until the new one has proved itself
+            6 rename shop-db-1.next to shop-db-1 (after 0 5): everything is to be made anew
+            7 start shop-db-1 (after 6): everything is to be made anew
+            8 rename shop-web-1.next to shop-web-1 (after 1 3): everything is to be made anew
+            9 await db Healthy 6s (after 7): another service starts when it is healthy
+            10 start shop-web-1 (after 8 9): everything is to be made anew
+            11 await web Started 60s and 2s on (after 10): an update is good when it is well
+            12 remove shop-web-1 (after 3 5 9 11): the new one has proved itself
+            13 remove shop-db-1 (after 3 5 9 11): the new one has proved itself
+            proved before 12
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+        "#]],
     );
     let none = Choice { recreate: Recreate::None, ..Choice::default() };
     check_with(
@@ -667,9 +709,13 @@ fn what_healing_or_an_administrator_has_in_hand_is_left_to_them() {
         &seen,
         &choice,
         expect![[r#"
-            0 remove shop-db-1: its mounts and user changed
-            1 create shop-db-1 (after 0): its mounts and user changed
-            2 start shop-db-1 (after 1): its mounts and user changed
+            0 create shop-db-1.next: its mounts and user changed
+            1 rename shop-db-1 to shop-db-1.previous (after 0): it stays until the new one has proved itself
+            2 rename shop-db-1.next to shop-db-1 (after 0 1): its mounts and user changed
+            3 start shop-db-1 (after 2): its mounts and user changed
+            4 await db Healthy 6s (after 3): an update is good when it is well
+            5 remove shop-db-1 (after 1 4): the new one has proved itself
+            proved before 5
             keep network shop_back: as wanted
             keep volume shop_data: as wanted
             keep container shop-web-1: somebody stopped it

@@ -208,13 +208,14 @@ impl Engine for Docker {
     async fn create_container(
         &self,
         spec: &ContainerSpec,
+        name: &str,
         contents: &BTreeMap<String, PathBuf>,
         start: &Start,
     ) -> Result<String, EngineError> {
-        let action = || format!("create container `{}`", spec.name);
+        let action = || format!("create container `{name}`");
         let body = create::container(spec, contents, start)
             .map_err(|message| EngineError::Broken { action: action(), message })?;
-        let options = query::CreateContainerOptionsBuilder::new().name(&spec.name).build();
+        let options = query::CreateContainerOptionsBuilder::new().name(name).build();
         let made = self.ask(WORK, action, self.client.create_container(Some(options), body)).await;
         let made = made.map_err(|error| failure::about_container(spec, error))?;
         for warning in made.warnings {

@@ -15,13 +15,15 @@ fn a_container_that_was_renamed_or_has_a_network_too_many_or_too_few_is_put_righ
         &want(&shop),
         &seen,
         expect![[r#"
-        0 rename old to shop-db-1: somebody renamed it
-        1 connect shop-web-1 to shop_front: it is not on network `shop_front`
-        2 disconnect shop-web-1 from elsewhere (after 1): it is on network `elsewhere`, where it is not wanted
-        keep network shop_back: as wanted
-        keep network shop_front: as wanted
-        keep volume shop_data: as wanted
-    "#]],
+            0 rename old to shop-db-1: somebody renamed it
+            1 connect shop-web-1 to shop_front: it is not on network `shop_front`
+            2 disconnect shop-web-1 from elsewhere (after 1): it is on network `elsewhere`, where it is not wanted
+            3 await web Started 60s and 2s on (after 1 2): an update is good when it is well
+            proved before 4
+            keep network shop_back: as wanted
+            keep network shop_front: as wanted
+            keep volume shop_data: as wanted
+        "#]],
     );
 }
 
@@ -33,37 +35,45 @@ fn a_network_that_the_file_gains_or_loses_is_joined_or_left_in_place() {
         &want(&shop),
         &up(SHOP),
         expect![[r#"
-        0 create network shop_front: it is not there
-        1 connect shop-web-1 to shop_front (after 0): it is not on network `shop_front`
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-    "#]],
+            0 create network shop_front: it is not there
+            1 connect shop-web-1 to shop_front (after 0): it is not on network `shop_front`
+            2 await web Started 60s and 2s on (after 1): an update is good when it is well
+            proved before 3
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+            keep container shop-db-1: as wanted, healthy
+        "#]],
     );
     check(
         &want(SHOP),
         &up(&shop),
         expect![[r#"
-        0 disconnect shop-web-1 from shop_front: it is on network `shop_front`, where it is not wanted
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-    "#]],
+            0 disconnect shop-web-1 from shop_front: it is on network `shop_front`, where it is not wanted
+            1 await web Started 60s and 2s on (after 0): an update is good when it is well
+            proved before 2
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+            keep container shop-db-1: as wanted, healthy
+        "#]],
     );
     let fixed = shop.replace("[back, front]", "{back: {}, front: {aliases: [www]}}");
     check(
         &want(&fixed),
         &up(&shop),
         expect![[r#"
-        0 stop shop-web-1 10s: its networks changed
-        1 remove shop-web-1 (after 0): its networks changed
-        2 create shop-web-1 (after 1): its networks changed
-        3 start shop-web-1 (after 2): its networks changed
-        keep network shop_back: as wanted
-        keep network shop_front: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-    "#]],
+            0 create shop-web-1.next: its networks changed
+            1 stop shop-web-1 10s (after 0): its networks changed
+            2 rename shop-web-1 to shop-web-1.previous (after 1): it stays until the new one has proved itself
+            3 rename shop-web-1.next to shop-web-1 (after 0 2): its networks changed
+            4 start shop-web-1 (after 3): its networks changed
+            5 await web Started 60s and 2s on (after 4): an update is good when it is well
+            6 remove shop-web-1 (after 2 5): the new one has proved itself
+            proved before 6
+            keep network shop_back: as wanted
+            keep network shop_front: as wanted
+            keep volume shop_data: as wanted
+            keep container shop-db-1: as wanted, healthy
+        "#]],
     );
 }
 
@@ -76,6 +86,8 @@ fn limits_are_changed_in_place_whoever_changed_them() {
         &up(&shop),
         expect![[r#"
             0 set bounds of shop-web-1 to memory=50331648,nano_cpus=200000000,pids=256: its memory and processor limits are not as wanted; changed in place
+            1 await web Started 60s and 2s on (after 0): an update is good when it is well
+            proved before 2
             keep network shop_back: as wanted
             keep volume shop_data: as wanted
             keep container shop-db-1: as wanted, healthy
@@ -89,6 +101,8 @@ fn limits_are_changed_in_place_whoever_changed_them() {
         &seen,
         expect![[r#"
             0 set bounds of shop-web-1 to memory=67108864,nano_cpus=300000000,pids=256: its memory and process limits are not as wanted; changed in place
+            1 await web Started 60s and 2s on (after 0): an update is good when it is well
+            proved before 2
             keep network shop_back: as wanted
             keep volume shop_data: as wanted
             keep container shop-db-1: as wanted, healthy
@@ -127,10 +141,14 @@ fn a_container_on_no_network_at_all_is_made_anew() {
         &want(SHOP),
         &seen,
         expect![[r#"
-            0 stop shop-web-1 10s: it is on no network
-            1 remove shop-web-1 (after 0): it is on no network
-            2 create shop-web-1 (after 1): it is on no network
-            3 start shop-web-1 (after 2): it is on no network
+            0 create shop-web-1.next: it is on no network
+            1 stop shop-web-1 10s (after 0): it is on no network
+            2 rename shop-web-1 to shop-web-1.previous (after 1): it stays until the new one has proved itself
+            3 rename shop-web-1.next to shop-web-1 (after 0 2): it is on no network
+            4 start shop-web-1 (after 3): it is on no network
+            5 await web Started 60s and 2s on (after 4): an update is good when it is well
+            6 remove shop-web-1 (after 2 5): the new one has proved itself
+            proved before 6
             keep network shop_back: as wanted
             keep volume shop_data: as wanted
             keep container shop-db-1: as wanted, healthy

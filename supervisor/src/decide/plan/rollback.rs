@@ -1,0 +1,253 @@
+//! The way back from an update that failed: what was there before is there again, under its name, as it was.
+//!
+//! It follows from what was seen before, what is seen now, and the plan that failed; nothing has to be remembered, so that
+//! it can be made again after a failure of its own. Deliberately absent: containers that are gone, which nobody can bring
+//! back; the planner removes none before its successor has proved itself, but where a network is made anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use compose::model::{Condition, FailureAction};
+
+use super::super::seen::{Seen, SeenContainer, State};
+use super::super::spare::{self, Role};
+use super::super::spec::{AttachSpec, Await, Restart, Wanted};
+use super::down::dependents_first;
+use super::draft::{Draft, grace};
+use super::judge::{is_ours, networks_of, runs_to_its_end};
+use super::{Plan, Step, order};
+
+/// Why everything happens here.
+const REASON: &str = "the update failed, and everything goes back";
+
+/// Whether a failure of these steps takes the whole update back.
+pub fn goes_back(plan: &Plan, wanted: &Wanted, failed: &[usize]) -> bool {
+    let Some(tidy_from) = plan.tidy_from else { return false };
+    let wants_it = |step: &&usize| {
+        let service = plan.steps.get(**step).and_then(|planned| service_of(&planned.step));
+        let action = service.and_then(|service| Some(wanted.services.get(service)?.update.failure_action));
+        action.unwrap_or(FailureAction::Rollback) == FailureAction::Rollback
+    };
+    failed.iter().filter(|step| **step < tidy_from).any(|step| wants_it(&step))
+}
+
+fn service_of(step: &Step) -> Option<&str> {
+    match step {
+        Step::Create { spec, .. } => Some(&spec.service),
+        Step::Start { service, .. } | Step::Delay { service, .. } => Some(service),
+        Step::Await(wait) => Some(&wait.service),
+        _ => None,
+    }
+}
+
+/// The plan that undoes `failed`, which was made of `before`. It goes on past a failure of its own.
+pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
+    let mut draft = Draft::default();
+    let kept = kept(wanted, before, now);
+    let order = order::dependencies_first(wanted);
+    let new: Vec<&SeenContainer> = dependents_first(&wanted.project, Some(wanted), now)
+        .into_iter()
+        .filter(|container| is_new(wanted, &kept, before, container))
+        .collect();
+    let disturbed: BTreeSet<&str> = kept
+        .values()
+        .filter(|kept| kept.moved() || !kept.runs_now())
+        .filter_map(|kept| kept.now.service.as_deref())
+        .collect();
+
+    let mut gone: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut last = BTreeSet::new();
+    for container in dependents_first(&wanted.project, Some(wanted), now) {
+        let service = container.service.as_deref().unwrap_or_default();
+        let after = draft.stops_of_dependents(wanted, service);
+        let grace = grace(Some(wanted), container);
+        if new.iter().any(|new| new.id == container.id) {
+            let stopped = draft.stop(container, grace, REASON, &after);
+            let first = stopped.map_or(after, |stopped| BTreeSet::from([stopped]));
+            let index = draft.remove(container, REASON, first);
+            gone.insert(&container.name, index);
+            last.insert(index);
+        } else if follows(wanted, service, &disturbed) && kept.get(&container.id).is_some_and(Kept::runs_now)
+        {
+            let reason = "what it depends on goes back, and `depends_on` says `restart`";
+            last.extend(draft.stop(container, grace, reason, &after));
+        }
+    }
+    let mut places: Vec<&Kept<'_>> = kept.values().collect();
+    places.sort_by_key(|kept| {
+        let place = order.iter().position(|name| kept.now.service.as_deref() == Some(*name));
+        (place.unwrap_or(usize::MAX), &kept.now.name)
+    });
+    let stops = draft.all_stops();
+    let mut well: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for kept in places {
+        let mut after = put_back(kept, failed, &gone, &mut draft);
+        let service = kept.now.service.as_deref().unwrap_or_default();
+        let again = follows(wanted, service, &disturbed) && kept.runs_now();
+        if !(again || kept.starts(wanted)) {
+            continue;
+        }
+        after.extend(stops.iter().copied());
+        let first = wanted.services.get(service).into_iter().flat_map(|service| service.depends_on.keys());
+        after.extend(first.filter_map(|first| well.get(first.as_str())).flatten());
+        let name = spare::base(&kept.now.name);
+        let index = draft.start(name, service, REASON, after);
+        let index = prove(wanted, kept, index, &mut draft).unwrap_or(index);
+        well.entry(service).or_default().insert(index);
+        last.insert(index);
+    }
+    let was_there = |id: &str| before.networks.iter().any(|network| network.id == id);
+    let made = now.networks.iter().filter(|network| !was_there(&network.id));
+    for network in made.filter(|network| network.project.as_ref() == Some(&wanted.project)) {
+        let used = kept.values().any(|kept| kept.before.networks.contains_key(&network.name));
+        let used = used
+            || now.containers.iter().any(|container| {
+                container.networks.contains_key(&network.name)
+                    && !new.iter().any(|new| new.id == container.id)
+            });
+        if !used {
+            let step = Step::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
+            draft.step(step, REASON, last.iter().copied());
+        }
+    }
+    Plan { keeps_going: true, ..draft.finish() }
+}
+
+/// A container that was there before, and is to be there again.
+struct Kept<'a> {
+    before: &'a SeenContainer,
+    now: &'a SeenContainer,
+}
+
+impl Kept<'_> {
+    /// It was put aside, by this update or by one before it that was not finished.
+    fn moved(&self) -> bool {
+        self.now.name != spare::base(&self.before.name)
+    }
+
+    fn runs_now(&self) -> bool {
+        matches!(self.now.state, State::Running | State::Restarting | State::Paused)
+    }
+
+    /// Whether it has to be started: it ran, or was in use when an update put it aside.
+    fn starts(&self, wanted: &Wanted) -> bool {
+        if self.runs_now() {
+            return false;
+        }
+        let did_its_work = self.before.state == State::Exited(0)
+            && self.before.service.as_ref().is_some_and(|service| {
+                wanted.services.get(service).is_some_and(|service| runs_to_its_end(wanted, service))
+            });
+        let ran = matches!(self.before.state, State::Running | State::Restarting | State::Paused);
+        let was_in_use = matches!(self.before.state, State::Exited(_)) && self.moved();
+        ran || (was_in_use && !did_its_work)
+    }
+}
+
+/// Everything of before that is still there and was in use, by engine id: of an update that was not finished, what it had
+/// put aside.
+fn kept<'a>(wanted: &Wanted, before: &'a Seen, now: &'a Seen) -> BTreeMap<String, Kept<'a>> {
+    let place = |container: &SeenContainer| (container.service.clone(), container.number);
+    let put_aside: BTreeSet<_> = before
+        .containers
+        .iter()
+        .filter(|container| is_ours(wanted, container) && spare::role(&container.name) == Role::Previous)
+        .map(place)
+        .collect();
+    before
+        .containers
+        .iter()
+        .filter(|container| is_ours(wanted, container))
+        .filter(|container| match spare::role(&container.name) {
+            Role::Previous => true,
+            Role::Next => false,
+            Role::Main => !put_aside.contains(&place(container)),
+        })
+        .filter_map(|before| {
+            let now = now.containers.iter().find(|now| now.id == before.id)?;
+            Some((before.id.clone(), Kept { before, now }))
+        })
+        .collect()
+}
+
+/// Whether a container is of this update and has something to make room for; where nothing is left to go back to, the
+/// new one stays.
+fn is_new(
+    wanted: &Wanted,
+    kept: &BTreeMap<String, Kept<'_>>,
+    before: &Seen,
+    container: &SeenContainer,
+) -> bool {
+    let same = |other: &SeenContainer| {
+        is_ours(wanted, other) && other.service == container.service && other.number == container.number
+    };
+    let is_added = !before.containers.iter().any(same);
+    let has_rival = kept.values().any(|kept| same(kept.now));
+    !kept.contains_key(&container.id) && (is_added || has_rival)
+}
+
+/// Whether a service asks to be started again with one of these.
+fn follows(wanted: &Wanted, service: &str, disturbed: &BTreeSet<&str>) -> bool {
+    let service = wanted.services.get(service);
+    let mut on = service.into_iter().flat_map(|service| &service.depends_on);
+    on.any(|(other, how)| how.restart && disturbed.contains(other.as_str()))
+}
+
+/// Its name, and what was changed in place, as it was.
+fn put_back(
+    kept: &Kept<'_>,
+    failed: &Plan,
+    gone: &BTreeMap<&str, usize>,
+    draft: &mut Draft,
+) -> BTreeSet<usize> {
+    let Kept { before, now } = kept;
+    let (id, name) = (now.id.clone(), now.name.clone());
+    let to = spare::base(&before.name).to_owned();
+    let mut steps = BTreeSet::new();
+    if now.name != to {
+        let first = gone.get(to.as_str()).copied();
+        let step = Step::Rename { id: id.clone(), name: name.clone(), to };
+        steps.insert(draft.step(step, REASON, first));
+    }
+    let changed = |is: fn(&Step, &str) -> bool| failed.steps.iter().any(|step| is(&step.step, &before.id));
+    let policy = |step: &Step, of: &str| matches!(step, Step::SetRestart { id, .. } if id.as_str() == of);
+    let bound = |step: &Step, of: &str| matches!(step, Step::SetBounds { id, .. } if id.as_str() == of);
+    if let Some(restart) = before.restart.filter(|_| changed(policy) || is_silenced(before)) {
+        let step = Step::SetRestart { id: id.clone(), name: name.clone(), restart };
+        steps.insert(draft.step(step, REASON, []));
+    }
+    if let Some(bounds) = before.bounds.filter(|_| changed(bound)) {
+        let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds };
+        steps.insert(draft.step(step, REASON, []));
+    }
+    for network in networks_of(before).filter(|network| !now.networks.contains_key(*network)) {
+        let at = AttachSpec { aliases: before.service.iter().cloned().collect(), ..AttachSpec::default() };
+        let (id, name, network) = (id.clone(), name.clone(), network.to_owned());
+        steps.insert(draft.step(Step::Connect { id, name, network, at }, REASON, []));
+    }
+    for network in networks_of(now).filter(|network| !before.networks.contains_key(*network)) {
+        let (id, name, network) = (id.clone(), name.clone(), network.to_owned());
+        steps.insert(draft.step(Step::Disconnect { id, name, network }, REASON, []));
+    }
+    steps
+}
+
+/// An update that was not finished may have told the engine not to start it again.
+fn is_silenced(before: &SeenContainer) -> bool {
+    spare::role(&before.name) == Role::Previous
+        && matches!(before.restart, Some(Restart::Always | Restart::OnFailure(_)))
+}
+
+/// Waits for its health where the engine checks it: the file's own probe is that of the new one.
+fn prove(wanted: &Wanted, kept: &Kept<'_>, started: usize, draft: &mut Draft) -> Option<usize> {
+    let service = wanted.services.get(kept.now.service.as_ref()?)?;
+    let checked = kept.before.health.is_some() && service.engine_health && service.probe.is_none();
+    let condition = if checked { Condition::Healthy } else { Condition::Started };
+    let wait = Await {
+        timeout: service.start_period,
+        stays: service.rollback.monitor,
+        required: service.rollback.failure_action != FailureAction::Continue,
+        containers: vec![spare::base(&kept.before.name).to_owned()],
+        ..Await::of(service, condition)
+    };
+    (checked || !wait.stays.is_zero()).then(|| draft.step(Step::Await(wait), REASON, [started]))
+}

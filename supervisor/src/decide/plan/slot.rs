@@ -1,0 +1,68 @@
+//! The containers that stand for one wanted container: one as a rule, up to three while an update is not at its end.
+//!
+//! Deliberately absent: what becomes of them (`judge`).
+
+use super::super::hash;
+use super::super::seen::{Seen, SeenContainer, State};
+use super::super::spare::{self, Role};
+use super::super::spec::{ContainerSpec, Wanted};
+use super::judge::is_ours;
+
+/// The containers of one place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slot<'a> {
+    /// The one that serves, or served last.
+    pub(super) main: Option<&'a SeenContainer>,
+    /// Its successor, which has not taken over.
+    pub(super) next: Option<&'a SeenContainer>,
+    /// Its predecessor, as long as it has not been made good.
+    pub(super) previous: Option<&'a SeenContainer>,
+}
+
+impl<'a> Slot<'a> {
+    /// Whether a container is one of them.
+    pub(super) fn has(&self, id: &str) -> bool {
+        [self.main, self.next, self.previous].into_iter().flatten().any(|container| container.id == id)
+    }
+
+    /// A successor that is as wanted and was not used yet.
+    pub(super) fn ready_next(&self, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
+        let is_ready = |next: &&SeenContainer| is(next, spec) && next.state == State::Created;
+        self.next.filter(is_ready)
+    }
+}
+
+/// Whether a container was made as is wanted now.
+pub(super) fn is(container: &SeenContainer, spec: &ContainerSpec) -> bool {
+    container.hash.as_deref() == Some(hash::container(spec).as_str())
+}
+
+/// The containers that stand for a spec, by their labels; of several in one role the one that fits best.
+pub(super) fn slot<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Slot<'a> {
+    let all: Vec<&SeenContainer> = seen
+        .containers
+        .iter()
+        .filter(|container| {
+            is_ours(wanted, container)
+                && container.service.as_ref() == Some(&spec.service)
+                && container.number == Some(spec.number)
+        })
+        .collect();
+    let best = |wanted: Role| {
+        let mut fit = all.iter().copied().filter(|container| spare::role(&container.name) == wanted);
+        let first = fit.next()?;
+        // Hashing is dear, and several are rare.
+        let Some(second) = fit.next() else { return Some(first) };
+        let hash = hash::container(spec);
+        [first, second].into_iter().chain(fit).max_by_key(|container| {
+            (
+                container.hash.as_deref() == Some(hash.as_str()),
+                spare::base(&container.name) == spec.name,
+                container.state == State::Running,
+                container.created,
+                &container.id,
+            )
+        })
+    };
+    Slot { main: best(Role::Main), next: best(Role::Next), previous: best(Role::Previous) }
+}
