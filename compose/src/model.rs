@@ -782,4 +782,27 @@ impl Project {
     pub fn volume_name(&self, volume: &Volume) -> String {
         volume.name.as_ref().map_or_else(|| format!("{}_{}", self.name, volume.key), |n| n.value.clone())
     }
+
+    /// Whether any service of the stack can write what is mounted here: through this mount, or through another one of
+    /// the same files.
+    pub fn is_written(&self, mount: &Mount) -> bool {
+        let mut mounts = self.services.values().flat_map(|service| &service.mounts).map(|mount| &mount.value);
+        !mount.read_only || mounts.any(|other| !other.read_only && self.is_same(&mount.source, &other.source))
+    }
+
+    /// Whether two mounts have files in common.
+    fn is_same(&self, one: &MountSource, other: &MountSource) -> bool {
+        let engine_name = |key: &String| {
+            self.volumes.get(key).map_or_else(|| key.clone(), |volume| self.volume_name(volume))
+        };
+        match (one, other) {
+            (MountSource::Bind(one), MountSource::Bind(other)) => {
+                one.path.starts_with(&other.path) || other.path.starts_with(&one.path)
+            }
+            (MountSource::Volume { name: Some(one), .. }, MountSource::Volume { name: Some(other), .. }) => {
+                engine_name(one) == engine_name(other)
+            }
+            _ => false,
+        }
+    }
 }

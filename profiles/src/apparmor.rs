@@ -13,10 +13,15 @@ use sha2::{Digest, Sha256};
 use crate::confinement::{AppArmor, Confinement, MountPromise, MountSource};
 use text::{Pattern, Profile, Section, Subject, allow, deny};
 
+/// How the names of a project's profiles begin, and no other project's: a project's name has no dot.
+pub fn prefix(project: &str) -> String {
+    format!("supervisor-{}.", text::name(project))
+}
+
 /// The profile of a service's container. Its name carries a hash of its text, so that a container that runs keeps the
 /// one that it was given when the stack changes.
 pub(crate) fn profile(project: &str, confinement: &Confinement) -> AppArmor {
-    let stem = text::name(&format!("supervisor-{project}-{}", confinement.service));
+    let stem = text::name(&format!("{}{}", prefix(project), confinement.service));
     let draft = Profile { name: stem.clone(), sections: sections(&stem, confinement) };
     let digest = Sha256::digest(draft.to_string());
     let hash = digest.iter().take(6).fold(0_u64, |hash, &byte| hash << 8 | u64::from(byte));
@@ -40,7 +45,7 @@ fn sections(name: &str, confinement: &Confinement) -> Vec<Section> {
             rules: root(confinement),
         },
         Section { why: "devices without hardware behind them", rules: devices() },
-        Section { why: "writable mounts: data with locks, never code", rules: writable(confinement) },
+        Section { why: "what somebody writes: data with locks, never code", rules: written(confinement) },
         Section { why: "own entries of /proc that runtimes write", rules: own_proc() },
         Section { why: "what tells of the host, or reaches it", rules: host() },
     ]
@@ -103,19 +108,17 @@ fn devices() -> Vec<text::Rule> {
     ]
 }
 
-/// Every mount that is not read-only.
-fn writable(confinement: &Confinement) -> Vec<text::Rule> {
-    let open = confinement.mounts.iter().filter(|mount| !mount.read_only);
-    let open = open.filter(|mount| !matches!(mount.source, MountSource::Content { .. }));
+/// Every mount that is not read-only, or whose files somebody writes through another mount.
+fn written(confinement: &Confinement) -> Vec<text::Rule> {
     let both = |mount: &MountPromise| {
-        let data = allow(Subject::File(Pattern::below(&mount.target), "rwkl"));
+        let data = (!mount.read_only).then(|| allow(Subject::File(Pattern::below(&mount.target), "rwkl")));
         let code = not_run(confinement, mount).map(|paths| deny(Subject::File(paths, "mx")));
-        [data].into_iter().chain(code)
+        data.into_iter().chain(code)
     };
-    open.flat_map(both).collect()
+    confinement.mounts.iter().filter(|mount| mount.written).flat_map(both).collect()
 }
 
-/// What of a writable mount is not run: all of it, less what `exec_from` opens. A memory file system stays closed.
+/// What of a mount that is written is not run: all of it, less what `exec_from` opens. A memory file system stays closed.
 fn not_run(confinement: &Confinement, mount: &MountPromise) -> Option<Pattern> {
     let target = mount.target.trim_end_matches('/');
     let opened = confinement.exec_from.iter().map(String::as_str);
@@ -153,7 +156,7 @@ fn host() -> Vec<text::Rule> {
         "/proc/{kallsyms,kcore,key-users,keys,kmsg,kpagecgroup,kpagecount,kpageflags,latency_stats,pagetypeinfo}",
         "/proc/{iomem,ioports,sched_debug,slabinfo,sysrq-trigger,timer_list,timer_stats,vmallocinfo}",
         "/proc/{acpi,asound,bus,irq,scsi}/{,**}",
-        "/proc/[0-9]*/{,task/[0-9]*/}mem",
+        "/proc/[0-9]*/{,task/[0-9]*/}{environ,mem}",
         "/sys/{firmware,kernel/debug,kernel/security,kernel/tracing,fs/bpf,fs/pstore}/{,**}",
         "/sys/devices/virtual/powercap/{,**}",
     ];
@@ -161,4 +164,51 @@ fn host() -> Vec<text::Rule> {
     let hidden = hidden.map(|glob| deny(Subject::File(Pattern::glob(glob), "rwklmx")));
     let unwritten = unwritten.map(|glob| deny(Subject::File(Pattern::glob(glob), "wklmx")));
     hidden.into_iter().chain(unwritten).collect()
+}
+
+/// What a loaded profile of the right name has to refuse, if it is the one that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Read, write or execute.
+    pub access: Access,
+    /// A path in the container. Nothing has to be there.
+    pub path: String,
+}
+
+/// One way to use a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Write.
+    Write,
+    /// Execute.
+    Execute,
+}
+
+/// A name that nobody gives a file, to ask about a folder by.
+const NOBODYS: &str = "supervisor-asks";
+
+/// Questions whose answers tell this profile from a weaker one that somebody loaded under its name: the kernel is asked
+/// what it would do, and not what it was given.
+pub fn refused(confinement: &Confinement) -> Vec<Refused> {
+    if confinement.apparmor == AppArmor::Absent {
+        return Vec::new();
+    }
+    let open =
+        |path: &str| confinement.mounts.iter().any(|mount| !mount.read_only && is_below(path, &mount.target));
+    let written =
+        confinement.mounts.iter().filter(|mount| mount.written && not_run(confinement, mount).is_some());
+    let executed = written
+        .map(|mount| format!("{}/{NOBODYS}", mount.target.trim_end_matches('/')))
+        .chain(["/dev/shm/".to_owned() + NOBODYS])
+        .map(|path| Refused { access: Access::Execute, path });
+    let unwritten = ["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/kernel/uevent_helper"];
+    let root = ["/usr/", "/etc/", "/"].map(|folder| format!("{folder}{NOBODYS}"));
+    let root = root.into_iter().filter(|path| confinement.read_only_root && !open(path));
+    let written = unwritten.map(str::to_owned).into_iter().chain(root);
+    let written = written.map(|path| Refused { access: Access::Write, path });
+    let read = ["/proc/kcore", "/sys/kernel/security/lsm"];
+    let read = read.map(|path| Refused { access: Access::Read, path: path.to_owned() });
+    executed.chain(written).chain(read).collect()
 }

@@ -118,7 +118,8 @@ fn written(project: &Project, mount: &Mount, owner: Owner) -> Option<MountPromis
         Source::Tmpfs(tmpfs) => memory(tmpfs, owner),
         Source::Other { .. } => return None,
     };
-    Some(MountPromise { target: mount.target.clone(), source, read_only: mount.read_only })
+    let written = project.is_written(mount);
+    Some(MountPromise { target: mount.target.clone(), source, read_only: mount.read_only, written })
 }
 
 /// A tmpfs belongs to the service's user unless the file says otherwise: with `mode=700` nobody else could use it.
@@ -147,6 +148,7 @@ fn content(kind: &str, declared: &BTreeMap<String, FileObject>, grant: &Grant, o
             mode: grant.mode.unwrap_or(if uid.is_some() { 0o400 } else { 0o444 }),
         },
         read_only: true,
+        written: false,
     }
 }
 

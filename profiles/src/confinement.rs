@@ -62,7 +62,7 @@ pub struct Confinement {
 pub enum AppArmor {
     /// Load this text, then run under this name. The name carries a hash of the text.
     Profile {
-        /// `supervisor-PROJECT-SERVICE-HASH`.
+        /// `supervisor-PROJECT.SERVICE-HASH`.
         name: String,
         /// What `apparmor_parser` is given.
         text: String,
@@ -120,6 +120,10 @@ pub struct MountPromise {
     pub source: MountSource,
     /// Read-only.
     pub read_only: bool,
+    /// Somebody in the stack can write what is mounted: here, or through another mount of the same files. Nothing of it
+    /// is run but what `exec_from` opens. It is part of the profiles' text, and so of the hash.
+    #[serde(skip)]
+    pub written: bool,
 }
 
 /// What is mounted.

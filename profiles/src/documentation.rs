@@ -192,18 +192,25 @@ fn capabilities() -> String {
 /// What the document says after its tables.
 const TAIL: &str = "## AppArmor
 
-- What the container sees may be read, less the parts of `/proc` and `/sys` that tell of the host.
+- What the container sees may be read, less the parts of `/proc` and `/sys` that tell of the host, and less the memory
+  and the environment of processes in `/proc`.
 - The writable mounts may be written, with locks. Nothing in them can be executed or mapped as code: nothing that was
-  downloaded can be run. Code in memory files (`memfd`) cannot be executed either. `x-supervisor.exec_from` of a service
-  opens a path in a volume by name, with everything below it.
-- Everything else may be executed where the root is read-only, for nobody can have changed it.
+  downloaded can be run, and neither can the same files by way of a read-only mount, while any service of the stack can
+  write them. Code in memory files (`memfd`) cannot be executed either. `x-supervisor.exec_from` of a service opens a path
+  in a volume by name, with everything below it.
+- Everything else may be executed where the root is read-only, for nobody can have changed it. A script is data to its
+  interpreter: where an image has a shell or Node.js, what was downloaded can still be given to that to read.
 - Unix, TCP and UDP sockets; raw, packet, alg, vsock and xdp sockets are denied.
 - No mount, no unmount, no taking over of processes. Signals come from the host, from the OCI runtime's own profile
   (`runc`, `crun`) and from the container's own processes.
 
-The profile's name is `supervisor-PROJECT-SERVICE-HASH`. The hash is of its text, so that a container that runs keeps the
-profile that it was given. Profiles are loaded through `apparmor_parser` (package `apparmor`); where the kernel has
-AppArmor and a profile does not load, the container is not started. Where the kernel has none, `attest` says so.
+The profile's name is `supervisor-PROJECT.SERVICE-HASH`. The hash is of its text, so that a container that runs keeps the
+profile that it was given. Profiles are loaded through `apparmor_parser` (package `apparmor`) before each start, since a
+boot forgets them; where the kernel has AppArmor and a profile does not load, the container is not started. One that is
+not wanted any more is taken out of the kernel once no process runs under it. Where the kernel has none, `attest` says so.
+
+`attest` compares the label and its mode, and asks the kernel what the policy under that name would refuse: a profile that
+was removed, set to complain, or replaced by a weaker one of the same name is found, by `run` within a minute.
 ";
 
 #[test]

@@ -79,5 +79,5 @@ pub(crate) fn program() -> MountPromise {
     let (kind, key) = CONTENT;
     let source =
         MountSource::Content { kind: kind.to_owned(), key: key.to_owned(), uid: 0, gid: 0, mode: 0o555 };
-    MountPromise { target: PROGRAM.to_owned(), source, read_only: true }
+    MountPromise { target: PROGRAM.to_owned(), source, read_only: true, written: false }
 }

@@ -4,7 +4,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod apparmor;
+pub mod apparmor;
 pub mod arguments;
 pub mod bases;
 pub mod capability;

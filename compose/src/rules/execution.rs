@@ -35,22 +35,23 @@ pub(crate) const RULES: &[Rule] = &[
     },
 ];
 
-fn opened(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let paths = service.supervisor.exec_from.iter().filter(|path| why_not(service, &path.value).is_none());
+fn opened(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let paths =
+        service.supervisor.exec_from.iter().filter(|path| why_not(stack, service, &path.value).is_none());
     let hit = |path: &crate::At<String>| {
         Hit::at(path, format!("`{}` can be written, and what is there can be run", path.value))
     };
     paths.map(hit).collect()
 }
 
-fn cannot_open(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+fn cannot_open(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let paths = service.supervisor.exec_from.iter();
-    let hits = paths.filter_map(|path| Some(Hit::at(path, why_not(service, &path.value)?)));
+    let hits = paths.filter_map(|path| Some(Hit::at(path, why_not(stack, service, &path.value)?)));
     hits.collect()
 }
 
 /// Why a path opens nothing, if so.
-fn why_not(service: &Service, path: &str) -> Option<String> {
+fn why_not(stack: &Stack<'_>, service: &Service, path: &str) -> Option<String> {
     let around = |mount: &&Mount| Path::new(path).starts_with(&mount.target);
     let mounts = service.mounts.iter().map(|mount| &mount.value);
     // The innermost mount is what is there.
@@ -61,9 +62,9 @@ fn why_not(service: &Service, path: &str) -> Option<String> {
     let target = &mount.target;
     match &mount.source {
         MountSource::Tmpfs(_) => Some(format!("`{path}` lies in the memory file system on `{target}`")),
-        _ if mount.read_only => {
-            Some(format!("`{path}` lies in `{target}`, which is read-only: what is there can be run already"))
-        }
+        _ if !stack.project.is_written(mount) => Some(format!(
+            "`{path}` lies in `{target}`, which nobody writes: what is there can be run already"
+        )),
         _ => None,
     }
 }

@@ -4,10 +4,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use expect_test::{expect, expect_file};
-use profiles::AppArmor;
+use std::collections::BTreeMap;
 
-use crate::{KERNEL, web};
+use compose::rules;
+use expect_test::{expect, expect_file};
+use profiles::apparmor::{Access, refused};
+use profiles::{AppArmor, Confinement};
+use proptest::prelude::*;
+
+use crate::{KERNEL, judged, web};
 
 /// A service with one of everything that makes a rule.
 const FULL: &str = "services:
@@ -89,7 +94,7 @@ fn the_name_changes_with_the_text_and_with_nothing_else() {
     let (other, text) = profile(&FULL.replace("/tmp:size=8m", "/run:size=8m"));
     assert_ne!(other, name);
     assert!(text.contains(&format!("profile \"{other}\"")), "{text}");
-    assert!(other.starts_with("supervisor-shop-web-"), "{other}");
+    assert!(other.starts_with("supervisor-shop.web-"), "{other}");
 }
 
 #[test]
@@ -131,4 +136,103 @@ volumes: {{data: {{}}, more: {{}}, other: {{}}}}"
     let whole = opened("/data");
     parser(&whole).unwrap();
     assert!(!whole.contains("deny \"/data{"), "{whole}");
+}
+
+/// Every profile of a file, by name.
+fn profiles_of(stack: &compose::Admitted) -> BTreeMap<String, String> {
+    let services = stack.project().services.keys();
+    let confinements = services.filter_map(|service| profiles::confine(stack, service, &KERNEL));
+    let profile = |confinement: Confinement| match confinement.apparmor() {
+        AppArmor::Profile { name, text } => (name.clone(), text.clone()),
+        AppArmor::Absent => panic!("no profile for a kernel with AppArmor"),
+    };
+    confinements.map(profile).collect()
+}
+
+#[test]
+fn every_profile_of_the_good_examples_and_of_the_shipped_stack_parses() {
+    let variables: Vec<(&str, &str)> = include_str!("../../../supervisor/src/stack/env.example")
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='))
+        .collect();
+    let shipped = judged(include_str!("../../../supervisor/src/stack/compose.yaml"), &variables).unwrap();
+    let mut all = profiles_of(&shipped);
+    assert_eq!(all.len(), 2);
+    let examples: Vec<_> =
+        rules::all().filter_map(|rule| judged(rule.good, &[("TOKEN", "t")]).ok()).collect();
+    assert!(examples.len() > 80, "only {} of the examples are admitted here", examples.len());
+    all.extend(examples.iter().flat_map(profiles_of));
+
+    for (name, text) in all {
+        parser(&text).unwrap_or_else(|said| panic!("{name}: {said}\n{text}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_path_and_no_name_is_read_as_more_than_that(
+        parts in prop::collection::vec("[ -~\u{a0}-\u{17f}]{1,12}", 1..4),
+        service in "[a-zA-Z0-9._-]{1,12}",
+    ) {
+        let target = format!("/{}", parts.join("/"));
+        let quoted = serde_json::to_string(&target.replace('$', "$$")).unwrap();
+        let file = |target: &str| format!(
+            "services: {{\"{service}\": {{image: a, volumes: [{{type: volume, source: v, target: {target}}}]}}}}\nvolumes: {{v: {{}}}}"
+        );
+        // Some of these are no path to mount at, which is not the question here.
+        let Ok(stack) = judged(&file(&quoted), &[]) else { return Ok(()) };
+        let plain = judged(&file("/a"), &[]).unwrap();
+        let lines = |stack: &compose::Admitted| profiles_of(stack).values().map(|text| text.lines().count()).sum::<usize>();
+        prop_assert_eq!(lines(&stack), lines(&plain));
+        for text in profiles_of(&stack).values() {
+            prop_assert_eq!(parser(text), Ok(()), "{}", text);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_through_another_mount_is_not_run() {
+    let file = "services:
+  web:
+    image: a
+    volumes: ['shared:/plugins:ro', 'own:/own:ro', './data:/data:ro']
+    x-supervisor: {exec_from: [/plugins/native]}
+  other:
+    image: a
+    volumes: ['shared:/shared', './data/inside:/inside']
+volumes: {shared: {}, own: {}}";
+    let (_, text) = profile(file);
+    parser(&text).unwrap();
+    let closed = |path: &str| text.contains(&format!("deny \"{path}{{,/"));
+    assert!(closed("/plugins") && closed("/data") && !closed("/own"), "{text}");
+    assert!(!text.contains("\"/plugins{,/,/**}\" rwkl"), "{text}");
+}
+
+#[test]
+fn what_the_kernel_is_asked_is_what_the_profile_refuses() {
+    let asked: Vec<String> = refused(&web(FULL, KERNEL))
+        .into_iter()
+        .map(|question| match question.access {
+            Access::Execute => format!("execute {}", question.path),
+            Access::Write => format!("write {}", question.path),
+            Access::Read => format!("read {}", question.path),
+        })
+        .collect();
+    expect![[r#"
+        execute /tmp/supervisor-asks
+        execute /var/lib/db/supervisor-asks
+        execute /data/supervisor-asks
+        execute /pages/supervisor-asks
+        execute /dev/shm/supervisor-asks
+        write /proc/sysrq-trigger
+        write /proc/sys/kernel/core_pattern
+        write /sys/kernel/uevent_helper
+        write /usr/supervisor-asks
+        write /etc/supervisor-asks
+        write /supervisor-asks
+        read /proc/kcore
+        read /sys/kernel/security/lsm"#]]
+    .assert_eq(&asked.join("\n"));
 }

@@ -12,13 +12,24 @@ mod landlock;
 mod promise;
 mod recorded;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use compose::host::{Kind, Look, MemoryHost};
 use compose::model::Date;
 use compose::{Admitted, Policy, Request, Source};
 use profiles::{Arch, Confinement, Kernel};
+
+/// Files that the examples and the shipped stack name.
+const FILES: [&str; 8] = [
+    "key",
+    "site",
+    "app.env",
+    "token.txt",
+    "db_password.txt",
+    "Caddyfile",
+    "openclaw.json",
+    "secrets/gateway-token",
+];
 
 /// A kernel with AppArmor.
 pub(crate) const KERNEL: Kernel =
@@ -33,6 +44,11 @@ pub(crate) fn web(text: &str, kernel: Kernel) -> Confinement {
 /// A file that the policy admits.
 #[track_caller]
 pub(crate) fn admitted(text: &str) -> Admitted {
+    judged(text, &[]).unwrap_or_else(|findings| panic!("refused: {findings:#?}"))
+}
+
+/// A file with these variables, if the policy admits it; else what it finds.
+pub(crate) fn judged(text: &str, variables: &[(&str, &str)]) -> Result<Admitted, Vec<compose::Finding>> {
     let directory = PathBuf::from("/srv/stack");
     let mut host = MemoryHost::default();
     for path in ["/srv/stack", "/srv/stack/data"] {
@@ -47,12 +63,17 @@ pub(crate) fn admitted(text: &str) -> Admitted {
         };
         host.looks.insert(path.into(), look);
     }
-    host.files.insert("/srv/stack/key".into(), b"key".to_vec());
+    for file in FILES {
+        host.files.insert(PathBuf::from("/srv/stack").join(file), b"text".to_vec());
+    }
     let request = Request {
         files: vec![Source::new("compose.yaml", text)],
         directory,
         project_name: Some("shop".to_owned()),
-        environment: BTreeMap::new(),
+        environment: variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
     };
     let policy = Policy {
         today: Date { year: 2026, month: 11, day: 22 },
@@ -60,5 +81,5 @@ pub(crate) fn admitted(text: &str) -> Admitted {
         calls: profiles::recorded::call,
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
-    admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings))
+    admitted.ok_or(report.findings)
 }

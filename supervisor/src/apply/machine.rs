@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use profiles::confinement::AppArmor;
 
 use super::{Machine, PrepareError};
 use crate::attest::Check;
-use crate::decide::spec::ContainerSpec;
+use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::Inspected;
 use crate::host::contents::Contents;
 use crate::observe::attested::{Attested, attest_running};
@@ -35,6 +35,28 @@ impl Machine for ThisMachine<'_> {
                 .map_err(|error| PrepareError::AppArmor { name: name.clone(), reason: error.to_string() })?;
         }
         Ok(self.contents.stage(self.folder, spec)?)
+    }
+
+    fn settle(&self, wanted: &Wanted) -> Vec<String> {
+        let specs = wanted.services.values().flat_map(|service| &service.containers);
+        let kept: BTreeSet<&str> = specs
+            .filter_map(|spec| match spec.confinement.apparmor() {
+                AppArmor::Profile { name, .. } => Some(name.as_str()),
+                AppArmor::Absent => None,
+            })
+            .collect();
+        if kept.is_empty() {
+            return Vec::new();
+        }
+        match crate::host::apparmor::unload_unused(&profiles::apparmor::prefix(&wanted.project), &kept) {
+            Ok(unloaded) => {
+                for name in unloaded {
+                    tracing::info!(profile = name, "unloaded: nothing runs under it");
+                }
+                Vec::new()
+            }
+            Err(error) => vec![format!("AppArmor profiles that nobody uses any more stay loaded: {error}")],
+        }
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {

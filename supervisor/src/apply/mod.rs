@@ -26,7 +26,7 @@ pub use update::update;
 
 use crate::decide::plan::{Plan, Step};
 use crate::decide::spec::{ContainerSpec, Wanted};
-use crate::engine::{Engine, Inspected};
+use crate::engine::{Engine, Inspected, Scope};
 use crate::progress::{Phase, Progress, Subject};
 
 /// At most so many steps at the same time; a step that waits for a service's health is not counted.
@@ -40,6 +40,9 @@ pub trait Machine {
     /// # Errors
     /// The profile does not load, or a file cannot be staged.
     fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError>;
+
+    /// Takes away what nothing uses any more now that all is as wanted; what cannot be taken away, in a sentence each.
+    fn settle(&self, wanted: &Wanted) -> Vec<String>;
 
     /// Compares the kernel's word on a running container with its promise.
     ///
@@ -168,10 +171,23 @@ pub async fn apply<E: Engine, M: Machine>(
     }
     applied.done = done.len();
     if failures.is_empty() {
+        if !plan.steps.is_empty() && all_is_wanted(engine, wanted).await {
+            applied.warnings.extend(machine.settle(wanted));
+        }
         return Ok(applied);
     }
     let left = open.iter().filter_map(|index| plan.steps.get(*index)).map(|p| subject(&p.step)).collect();
     Err(ApplyError { failures, done: done.len(), left, back: Back::No })
+}
+
+/// Whether every container of the project is as wanted. Another one may wait, stopped, to come back if its successor
+/// fails: what it was given has to stay.
+async fn all_is_wanted<E: Engine>(engine: &E, wanted: &Wanted) -> bool {
+    let Ok(seen) = engine.observe(&Scope::project(&wanted.project)).await else { return false };
+    let specs = wanted.services.values().flat_map(|service| &service.containers);
+    let names: BTreeSet<&str> = specs.map(|spec| spec.name.as_str()).collect();
+    let ours = seen.containers.iter().filter(|c| c.project.as_ref() == Some(&wanted.project));
+    ours.into_iter().all(|container| names.contains(container.name.as_str()))
 }
 
 /// The open steps whose predecessors have all ended well.

@@ -178,8 +178,18 @@ fn engine_made(case: &Case<'_>, mount: &MountInfo) -> bool {
         "/sys" => mount.fs_type == "sysfs" && mount.read_only(),
         "/etc/resolv.conf" | "/etc/hostname" | "/etc/hosts" => mount.root.contains(&case.engine.id),
         _ if super::INITS.contains(&target) => mount.read_only() && case.spec.confinement.init(),
+        // Where root is remapped, the engine leaves its cgroup writable (moby's `oci_linux.go`: it cannot be remounted in a
+        // user namespace), and its files belong to nobody of the container.
         _ if below("/sys/fs/cgroup", target).is_some() => {
-            mount.fs_type == "tmpfs" || mount.fs_type.starts_with("cgroup") && mount.read_only()
+            let closed = mount.read_only() || remapped(case);
+            mount.fs_type == "tmpfs" || mount.fs_type.starts_with("cgroup") && closed
+        }
+        // There no device can be made either: the host's harmless ones are bound.
+        _ if mount.fs_type == "devtmpfs" && remapped(case) => {
+            let device = target.strip_prefix("/dev");
+            device.is_some_and(|name| {
+                name == mount.root && USUAL.iter().any(|usual| name.strip_prefix('/') == Some(usual))
+            })
         }
         // Hidden by the engine: an empty folder, or `/dev/null` over a file; or the same again, read-only.
         _ if below("/proc", target).is_some() => kernel,
@@ -187,6 +197,17 @@ fn engine_made(case: &Case<'_>, mount: &MountInfo) -> bool {
         _ => false,
     }
 }
+
+/// Whether nobody of the container is root outside.
+fn remapped(case: &Case<'_>) -> bool {
+    case.evidence
+        .uid_map
+        .as_ref()
+        .is_ok_and(|map| !map.is_empty() && map.iter().all(|[_, outside, _]| *outside != 0))
+}
+
+/// Devices that every container has.
+const USUAL: [&str; 8] = ["console", "full", "null", "ptmx", "random", "tty", "urandom", "zero"];
 
 /// What the engine hides in `/proc`, or makes read-only, is not writable in its own right.
 pub(super) fn system_paths(case: &Case<'_>) -> Vec<Check> {
@@ -209,7 +230,6 @@ pub(super) fn system_paths(case: &Case<'_>) -> Vec<Check> {
 
 /// No device but those that every container has.
 pub(super) fn devices(case: &Case<'_>) -> Vec<Check> {
-    const USUAL: [&str; 8] = ["console", "full", "null", "ptmx", "random", "tty", "urandom", "zero"];
     let seen = case.evidence.devices.as_ref().map_err(Clone::clone).map(|names| {
         let strange: Vec<String> =
             names.iter().filter(|name| !USUAL.contains(&name.as_str())).cloned().collect();

@@ -129,7 +129,30 @@ pub(super) fn apparmor(case: &Case<'_>) -> Vec<Check> {
             verdict: Verdict::Noted,
         },
     };
-    vec![check]
+    [check].into_iter().chain(policy(case)).collect()
+}
+
+/// The policy under that label is ours: a weaker one that somebody loaded under its name would allow more.
+fn policy(case: &Case<'_>) -> Option<Check> {
+    let AppArmor::Profile { .. } = case.spec.confinement.apparmor() else { return None };
+    let promised = "refuses what it is there against";
+    Some(match case.evidence.policy.as_ref() {
+        Ok(None) => Check {
+            item: "apparmor policy".to_owned(),
+            promised: promised.to_owned(),
+            seen: "this kernel cannot be asked".to_owned(),
+            verdict: Verdict::Noted,
+        },
+        Ok(Some(allowed)) if allowed.is_empty() => {
+            Check::compared("apparmor policy", promised, Ok((promised.to_owned(), true)))
+        }
+        Ok(Some(allowed)) => Check::compared(
+            "apparmor policy",
+            promised,
+            Ok((format!("allows: {}", allowed.join(", ")), false)),
+        ),
+        Err(why) => Check::compared("apparmor policy", promised, Err(why.clone())),
+    })
 }
 
 /// The engine's init reaps what the service leaves behind, where it was asked for.

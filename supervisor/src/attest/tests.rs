@@ -136,6 +136,28 @@ fn a_remapped_container_is_compared_in_its_own_ids() {
         );
     };
     check(remap, expect![[""]]);
+    let bound = [
+        "300 182 0:6 /null /dev/null rw,nosuid - devtmpfs devtmpfs rw",
+        "301 182 0:28 /system.slice/docker-bdf883306f04.scope /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
+        "302 182 0:6 /kvm /dev/kvm rw,nosuid - devtmpfs devtmpfs rw",
+        "303 182 0:6 /sda /dev/zero rw,nosuid - devtmpfs devtmpfs rw",
+    ];
+    let bind = |w: &mut World| bound.iter().for_each(|line| mount_also(w, line));
+    check(
+        |w| {
+            remap(w);
+            bind(w);
+        },
+        expect![[r#"
+            Broken other mounts: promised none, seen /dev/kvm from devtmpfs, writable; /dev/zero from devtmpfs, writable
+        "#]],
+    );
+    check(
+        bind,
+        expect![[r#"
+        Broken other mounts: promised none, seen /dev/null from devtmpfs, writable; /sys/fs/cgroup from cgroup2, writable; /dev/kvm from devtmpfs, writable; /dev/zero from devtmpfs, writable
+    "#]],
+    );
     check(
         |w| {
             remap(w);
@@ -210,7 +232,7 @@ fn a_profile_that_is_not_in_force_is_seen() {
         |w| w.spec = world(true).services["web"].containers[0].clone(),
         expect![[r#"
             Broken made from: promised this file, seen another state of the file; `supervisor up` recreates it
-            Broken apparmor: promised supervisor-shop-web-a26cfc5b7c19 (enforce), seen the kernel has no AppArmor
+            Broken apparmor: promised supervisor-shop.web-e7d1a35d69d4 (enforce), seen the kernel has no AppArmor
         "#]],
     );
     check(
@@ -220,7 +242,7 @@ fn a_profile_that_is_not_in_force_is_seen() {
             w.evidence.main.apparmor = Ok(Some("docker-default (enforce)".to_owned()));
         },
         expect![[r#"
-            Broken apparmor: promised supervisor-shop-web-a26cfc5b7c19 (enforce), seen docker-default (enforce)
+            Broken apparmor: promised supervisor-shop.web-e7d1a35d69d4 (enforce), seen docker-default (enforce)
             Broken other processes: promised no more rights than process 1, seen process 4712 has the AppArmor label none
         "#]],
     );

@@ -131,6 +131,10 @@ impl Machine for NoMachine {
         Ok(std::collections::BTreeMap::new())
     }
 
+    fn settle(&self, _: &Wanted) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn attest(
         &self,
         _: &crate::decide::spec::ContainerSpec,

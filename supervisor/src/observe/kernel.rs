@@ -53,6 +53,9 @@ pub enum EvidenceError {
 pub struct Evidence {
     /// Process 1.
     pub main: Process,
+    /// What the AppArmor policy in force under its promised name allows of what it has to refuse, in words; `None` where
+    /// nothing is promised, or the kernel cannot be asked.
+    pub policy: Read<Option<Vec<String>>>,
     /// Every other process of its cgroup.
     pub others: Read<Vec<Process>>,
     /// Namespaces that are the host's: kind to inode numbers.
@@ -142,6 +145,7 @@ pub fn evidence(
     let bounds = Bounds { cgroups: &cgroups, mounts: &host_mounts };
     let promised = spec.confinement.mounts();
     let evidence = Evidence {
+        policy: policy(&spec.confinement),
         others: bounds.members().map(|pids| processes::others(pid, &pids)),
         host_namespaces: processes::host_namespaces(),
         uid_map: file("uid_map").and_then(|text| id_map(&text)),
@@ -212,6 +216,16 @@ pub fn listening() -> Read<BTreeSet<sockets::Listening>> {
         }
     }
     Ok(all)
+}
+
+/// Asks the kernel about the policy that it enforces under the name of this promise.
+fn policy(confinement: &profiles::Confinement) -> Read<Option<Vec<String>>> {
+    let profiles::AppArmor::Profile { name, .. } = confinement.apparmor() else { return Ok(None) };
+    match crate::host::apparmor::allowed(name, &profiles::apparmor::refused(confinement)) {
+        Ok(allowed) => Ok(Some(allowed)),
+        Err(error) if crate::host::apparmor::cannot_be_asked(&error) => Ok(None),
+        Err(error) => Err(unread(&error)),
+    }
 }
 
 fn look_inside(root: &Read<Root>, target: &str) -> Read<FileId> {

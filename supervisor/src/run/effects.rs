@@ -143,9 +143,10 @@ async fn start_and_attest<E: Engine>(
     id: &str,
     spec: Option<&ContainerSpec>,
 ) -> Result<Up, Fault> {
+    // After a boot the kernel has no profile of ours, and the files that it was given are gone.
     if let Some(spec) = spec {
-        let staged = place.contents.stage(&place.folder, spec);
-        staged.map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
+        let prepared = place.machine().prepare(spec);
+        prepared.map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
     }
     engine.start(id).await.map_err(|error| fault(&error))?;
     let inspected = engine.inspect(id).await.map_err(|error| fault(&error))?;
@@ -293,6 +294,10 @@ struct Recorder<'a> {
 impl Machine for Recorder<'_> {
     fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
         self.machine.prepare(spec)
+    }
+
+    fn settle(&self, wanted: &Wanted) -> Vec<String> {
+        self.machine.settle(wanted)
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {

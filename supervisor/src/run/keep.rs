@@ -18,6 +18,10 @@ use crate::serve::snapshot::{Attestation, ProbeStatus};
 /// A container without an address is asked about again after this long.
 const NO_ADDRESS: Duration = Duration::from_secs(1);
 
+/// The kernel's word is asked for again at the first look after this long. Looks are half a minute apart at most, so
+/// that no word that counts is older than a minute.
+const ATTEST_AGAIN: Duration = Duration::from_secs(30);
+
 /// One container.
 #[derive(Debug)]
 pub(super) struct Keep {
@@ -25,6 +29,8 @@ pub(super) struct Keep {
     pub(super) policy: Policy,
     pub(super) heal: State,
     pub(super) attestation: Attestation,
+    /// When the kernel's last word came.
+    judged: Duration,
     pub(super) exit_code: Option<i64>,
     pub(super) restarts: u64,
     pub(super) probe: ProbeStatus,
@@ -73,6 +79,7 @@ impl Keep {
             policy: Policy::of(service),
             heal: remembered.unwrap_or_default(),
             attestation: Attestation::Unknown,
+            judged: Duration::ZERO,
             exit_code: None,
             restarts: 0,
             probe: ProbeStatus::default(),
@@ -179,7 +186,15 @@ impl Keep {
         }
         if word != Attestation::Unknown {
             self.attestation = word;
+            self.judged = now.boot;
         }
+    }
+
+    /// Whether it runs as promised by the kernel's last word, and that word is old.
+    pub(super) fn is_to_be_attested_again(&self, now: Now) -> bool {
+        let free = !self.acting && !self.attesting;
+        let passed = matches!(self.attestation, Attestation::Passed { .. });
+        free && passed && self.runs() && self.is_met() && now.boot >= self.judged + ATTEST_AGAIN
     }
 
     /// Whether it runs, and the kernel was not asked about it yet.

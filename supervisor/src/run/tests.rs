@@ -405,6 +405,34 @@ fn a_stack_that_runs_already_is_taken_up_and_attested() {
 }
 
 #[test]
+fn the_kernel_is_asked_again_though_nothing_happened() {
+    check_healthy(
+        "
+        20 look met
+        33 look met
+        34 attested
+        50 look met
+        64 look met
+    ",
+        expect![[r#"
+            5.0 tick
+              probe /healthz
+            20 look met
+            31.0 tick
+              look at 0 images, knowing 1
+            33 look met
+              attest shop-web-1
+            34 attested
+            50 look met
+            63.0 tick
+              look at 0 images, knowing 1
+            64 look met
+              attest shop-web-1
+        "#]],
+    );
+}
+
+#[test]
 fn a_crash_is_healed_at_once_and_the_next_one_after_a_wait() {
     check_healthy(
         "

@@ -465,6 +465,19 @@ impl Watch {
             return self.look_soon(now);
         }
         self.converge(&wanted, &look, now, out);
+        if !self.applying {
+            self.attest_again(now, out);
+        }
+    }
+
+    /// What is in force can be taken away behind our back: the kernel is asked again and again.
+    fn attest_again(&mut self, now: Now, out: &mut Vec<Effect>) {
+        for (name, keep) in &mut self.keeps {
+            if let (true, Some(id)) = (keep.is_to_be_attested_again(now), keep.id().map(str::to_owned)) {
+                keep.attesting = true;
+                out.push(Effect::Attest { name: name.clone(), id, spec: Rc::clone(&keep.spec) });
+            }
+        }
     }
 
     /// Every wanted container is kept, and no other.

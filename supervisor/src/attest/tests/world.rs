@@ -135,6 +135,7 @@ pub(super) fn as_promised() -> World {
     let host_namespaces =
         with_user(namespaces(10)).into_iter().map(|(kind, inode)| (kind, BTreeSet::from([inode]))).collect();
     let evidence = Evidence {
+        policy: Ok(None),
         others: Ok(vec![Process { pid: 4712, ..main.clone() }]),
         main,
         host_namespaces: Ok(host_namespaces),

@@ -312,7 +312,7 @@ x-supervisor: {edge: web}
                 "SecurityOpt": [
                   "no-new-privileges:true",
                   "seccomp=PROFILE",
-                  "apparmor=supervisor-shop-web-HASH"
+                  "apparmor=supervisor-shop.web-HASH"
                 ],
                 "ShmSize": 8388608,
                 "Sysctls": {
