@@ -27,6 +27,11 @@ impl Engine {
         Self { socket: PathBuf::from(socket) }
     }
 
+    /// The engine that listens here.
+    pub fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
     /// Its socket.
     pub fn socket(&self) -> &Path {
         &self.socket

@@ -80,6 +80,12 @@ pub fn openclaw() -> String {
     real("SUPERVISOR_IMAGE_OPENCLAW")
 }
 
+/// Node.js alone with one native module, as `SUPERVISOR_IMAGE_NODE` names it: inside the machine.
+#[track_caller]
+pub fn node() -> String {
+    real("SUPERVISOR_IMAGE_NODE")
+}
+
 #[track_caller]
 fn real(variable: &str) -> String {
     std::env::var(variable)

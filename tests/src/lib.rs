@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod hostile;
 pub mod http;
 pub mod image;
+pub mod machine;
 pub mod proxy;
 pub mod registry;
 pub mod stack;

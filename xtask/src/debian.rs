@@ -37,14 +37,25 @@ fn update() -> Result<()> {
     quiet(&mut command("apt-get", ["update", "-qq"]))
 }
 
-/// Downloads packages of [`SUITE`] into a folder, with package lists of its own: the machine's are left alone.
+/// Downloads packages of [`SUITE`] into a folder.
 pub(crate) fn download(folder: &Path, packages: &[&str]) -> Result<()> {
+    download_of(SUITE, folder, packages)
+}
+
+/// A suite as apt's one-line format names it.
+pub(crate) fn source(suite: &str) -> Result<String> {
     install(&[(KEYRING, "debian-archive-keyring")])?;
-    let state = crate::cache::root()?.join("apt").join(SUITE);
+    Ok(format!("deb [signed-by={KEYRING}] {} {suite} main", mirror()?))
+}
+
+/// Downloads packages of a suite into a folder, with package lists of its own: the machine's are left alone.
+pub(crate) fn download_of(suite: &str, folder: &Path, packages: &[&str]) -> Result<()> {
+    let source = source(suite)?;
+    let state = crate::cache::root()?.join("apt").join(suite);
     fs::create_dir_all(state.join("lists/partial"))?;
     fs::create_dir_all(state.join("cache/archives/partial"))?;
     let list = state.join("sources.list");
-    fs::write(&list, format!("deb [signed-by={KEYRING}] {} {SUITE} main\n", mirror()?))?;
+    fs::write(&list, format!("{source}\n"))?;
     let options = [
         format!("Dir::Etc::sourcelist={}", list.display()),
         "Dir::Etc::sourceparts=/dev/null".to_owned(),

@@ -4,7 +4,7 @@
 //! absent: any registry's name. Debian's mirror and the npm registry are those that the machine is configured with.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -13,6 +13,11 @@ use crate::cache;
 use crate::engine::{self, Place, Private};
 use crate::recipes;
 use crate::shell::say;
+
+/// Caddy's image on an engine, and its archive in the cache.
+const CADDY: &str = "supervisor-demo-caddy";
+/// OpenClaw's.
+const OPENCLAW: &str = "supervisor-demo-openclaw";
 
 /// Image ids on an engine, `sha256:…`.
 #[derive(Clone, Debug)]
@@ -35,22 +40,33 @@ pub(crate) fn run() -> Result<()> {
 
 /// Both images on this engine: as they are there, else imported, else built first.
 pub(crate) fn ensure(api: &Api) -> Result<Images> {
-    let openclaw = format!("{}-{}", recipes::OPENCLAW, recipe());
     Ok(Images {
         caddy: caddy(api)?,
-        openclaw: import(
-            api,
-            "supervisor-demo-openclaw",
-            &openclaw,
-            &recipes::OPENCLAW_LINES,
-            recipes::openclaw,
-        )?,
+        openclaw: import(api, OPENCLAW, &openclaw_tag(), &recipes::OPENCLAW_LINES, recipes::openclaw)?,
     })
 }
 
 /// Caddy's image alone.
 pub(crate) fn caddy(api: &Api) -> Result<String> {
-    import(api, "supervisor-demo-caddy", &recipe(), &recipes::CADDY_LINES, recipes::caddy)
+    import(api, CADDY, &recipe(), &recipes::CADDY_LINES, recipes::caddy)
+}
+
+/// The archive of Caddy's root file system, without any engine.
+pub(crate) fn caddy_root() -> Result<PathBuf> {
+    root(CADDY, &recipe(), recipes::caddy)
+}
+
+/// The archive of OpenClaw's root file system, without any engine.
+pub(crate) fn openclaw_root() -> Result<PathBuf> {
+    root(OPENCLAW, &openclaw_tag(), recipes::openclaw)
+}
+
+fn root(name: &str, tag: &str, build: fn(&Path) -> Result<()>) -> Result<PathBuf> {
+    Ok(cache::entry(&format!("images/{name}-{tag}"), build)?.join("root.tar"))
+}
+
+fn openclaw_tag() -> String {
+    format!("{}-{}", recipes::OPENCLAW, recipe())
 }
 
 fn recipe() -> String {
@@ -71,9 +87,9 @@ fn import(
     if let Some(id) = id() {
         return Ok(id);
     }
-    let folder = cache::entry(&format!("images/{name}-{tag}"), build)?;
+    let root = root(name, tag, build)?;
     say(format!("importing {name}"));
-    let mut tar = File::open(folder.join("root.tar"))?;
+    let mut tar = File::open(root)?;
     let length = tar.metadata()?.len();
     let changes: String = changes.iter().flat_map(|line| ["&changes=".to_owned(), escape(line)]).collect();
     api.send("POST", &format!("/images/create?fromSrc=-&repo={name}&tag={tag}{changes}"), &mut tar, length)?;

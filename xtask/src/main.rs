@@ -13,6 +13,7 @@ mod engine;
 mod fuzz;
 mod hook;
 mod images;
+mod machine;
 mod netfilter;
 mod product;
 mod recipes;
@@ -56,6 +57,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
+    /// Build and boot a machine with systemd and AppArmor, under User-Mode Linux
+    Machine(machine::Args),
     /// Build the real images of Caddy and OpenClaw into the engine in use
     Images,
 }
@@ -72,6 +75,7 @@ fn main() -> Result<()> {
         Task::Hook => hook::run(),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Engine(args) => engine::run(&args),
+        Task::Machine(args) => machine::run(&args),
         Task::Images => images::run(),
     }
 }

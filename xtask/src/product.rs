@@ -17,6 +17,18 @@ pub(crate) fn development() -> Result<PathBuf> {
     Ok(target()?.join("debug/supervisor"))
 }
 
+/// The program of the tests in `tests/tests/NAME`, which [`development`] has built.
+pub(crate) fn test_program(name: &str) -> Result<PathBuf> {
+    let mut build = command(cargo(), ["build", "--quiet", "--workspace", "--bins", "--tests"]);
+    let artifacts = output(build.arg("--message-format=json").current_dir(workspace()))?;
+    let program = artifacts.lines().find_map(|line| {
+        let artifact: serde_json::Value = serde_json::from_str(line).ok()?;
+        let ours = artifact.pointer("/target/name")? == name && artifact.pointer("/target/kind/0")? == "test";
+        artifact.get("executable").filter(|_| ours)?.as_str().map(PathBuf::from)
+    });
+    program.with_context(|| format!("cargo built no test program `{name}`"))
+}
+
 /// Builds the release binary: static, so that it runs on any Linux and in any image; its path.
 pub(crate) fn release() -> Result<PathBuf> {
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);

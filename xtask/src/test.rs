@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::debian;
 use crate::engine::unpack::docker_compose;
 use crate::engine::{self, Place, Private};
+use crate::machine::tests::Beside;
 use crate::product::{self, cargo, workspace};
 use crate::sarif;
 use crate::shell::{command, has, loud, require_root, say};
@@ -49,6 +50,8 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
     let engine = Private::start("test", Place::OwnNetwork)?;
     let images = images::ensure(&engine.api)?;
     let registry = registry::binary()?;
+    // Whoever runs some tests by name waits for the machine only if one of them wants it.
+    let machine = Beside::start(binary.clone(), arguments.is_empty())?;
 
     say("running the tests");
     let mut nextest = command("nsenter", [format!("--net={}", engine.network().display())]);
@@ -61,10 +64,12 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("SUPERVISOR_BIN", binary)
         .env("SUPERVISOR_REGISTRY_BIN", registry)
         .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
+        .env(machine.variable().0, machine.variable().1)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
         .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
     let status = nextest.status()?;
     drop(engine);
+    machine.end();
     // Nothing comes after the runner's summary.
     std::process::exit(status.code().unwrap_or(1))
 }

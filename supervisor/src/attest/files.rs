@@ -185,11 +185,9 @@ fn engine_made(case: &Case<'_>, mount: &MountInfo) -> bool {
             mount.fs_type == "tmpfs" || mount.fs_type.starts_with("cgroup") && closed
         }
         // There no device can be made either: the host's harmless ones are bound.
-        _ if mount.fs_type == "devtmpfs" && remapped(case) => {
-            let device = target.strip_prefix("/dev");
-            device.is_some_and(|name| {
-                name == mount.root && USUAL.iter().any(|usual| name.strip_prefix('/') == Some(usual))
-            })
+        _ if mount.fs_type == "devtmpfs" && below("/dev", target).is_some() => {
+            let usual = USUAL.iter().any(|name| mount.root.strip_prefix('/') == Some(name));
+            remapped(case) && usual && target.strip_prefix("/dev") == Some(&mount.root)
         }
         // Hidden by the engine: an empty folder, or `/dev/null` over a file; or the same again, read-only.
         _ if below("/proc", target).is_some() => kernel,

@@ -139,6 +139,7 @@ fn a_remapped_container_is_compared_in_its_own_ids() {
     let bound = [
         "300 182 0:6 /null /dev/null rw,nosuid - devtmpfs devtmpfs rw",
         "301 182 0:28 /system.slice/docker-bdf883306f04.scope /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
+        "304 182 0:6 /null /proc/kcore rw,nosuid - devtmpfs devtmpfs rw",
         "302 182 0:6 /kvm /dev/kvm rw,nosuid - devtmpfs devtmpfs rw",
         "303 182 0:6 /sda /dev/zero rw,nosuid - devtmpfs devtmpfs rw",
     ];

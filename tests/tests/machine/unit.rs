@@ -1,0 +1,110 @@
+//! The systemd unit, started by cloud-init as on a fresh server: it comes up, comes back, and is there after a boot.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tests::bed::{Ran, ran, signal};
+use tests::machine::inside;
+use tests::{Engine, http, wait};
+
+/// Where the unit listens.
+const SOCKET: &str = "/run/supervisor/endpoint.sock";
+/// The stack's one container.
+const CONTAINER: &str = "unit-web-1";
+/// Notes from before the machine was switched off.
+const BEFORE: &str = "/root/before.json";
+
+/// What systemd says of the unit.
+#[track_caller]
+fn property(name: &str) -> String {
+    let show = ["show", "--value", "--property", name, "supervisor.service"];
+    ran(Command::new("systemctl").args(show)).expect(0).out.trim().to_owned()
+}
+
+#[track_caller]
+fn systemctl(command: &str) -> Ran {
+    ran(Command::new("systemctl").args([command, "supervisor.service"]))
+}
+
+/// `/status`, once `/healthz` says 200.
+#[track_caller]
+fn healthy() -> Value {
+    let socket = Path::new(SOCKET);
+    wait::until("a healthy stack of the unit", || {
+        http::get_unix(socket, "/healthz").ok().filter(|answer| answer.status == 200)
+    });
+    serde_json::from_slice(&http::get_unix(socket, "/status").unwrap().body).unwrap()
+}
+
+/// Id and start of the container, if it is there.
+fn seen() -> Option<(String, String)> {
+    let answer = Engine::from_env().request("GET", &format!("/containers/{CONTAINER}/json"), "", b"");
+    let inspected: Value = serde_json::from_slice(&answer.body).ok()?;
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Some((text(&inspected["Id"])?, text(&inspected["State"]["StartedAt"])?))
+}
+
+#[track_caller]
+fn identity() -> (String, String) {
+    seen().expect("the container of the unit")
+}
+
+#[track_caller]
+fn is_confined() {
+    let engine = Engine::from_env();
+    let label = std::fs::read_to_string(format!("/proc/{}/attr/current", engine.pid(CONTAINER))).unwrap();
+    assert!(label.starts_with("supervisor-unit.web-") && label.trim().ends_with(" (enforce)"), "{label}");
+}
+
+/// One test, since each step begins where the one before has left the unit.
+#[test]
+fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
+    inside(|| {
+        let status = healthy();
+        assert_eq!(status["services"]["web"]["containers"][0]["attestation"]["result"], "passed", "{status}");
+        assert_eq!([property("ActiveState"), property("SubState")], ["active", "running"]);
+        is_confined();
+
+        let (before, pid) = (identity(), property("MainPID"));
+        signal(pid.parse().unwrap(), "KILL");
+        wait::until("another process", || Some(property("MainPID")).filter(|new| *new != pid && new != "0"));
+        healthy();
+        assert_eq!(property("NRestarts"), "1");
+        assert_eq!(identity(), before, "the container was touched");
+
+        let file = "/etc/supervisor/compose.yaml";
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, text.replace("128m", "128m\n    privileged: true")).unwrap();
+        systemctl("reload").expect(0);
+        let refused = |status: &Value| {
+            status["stack"]["refused"]["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+        };
+        wait::until("a refusal", || {
+            let status = http::get_unix(Path::new(SOCKET), "/status").ok()?;
+            serde_json::from_slice(&status.body).ok().filter(refused)
+        });
+        assert_eq!(identity(), before, "a file that is refused changed something");
+        std::fs::write(file, text.replace("128m", "129m")).unwrap();
+        systemctl("reload").expect(0);
+        wait::until("a container of the new file", || seen().filter(|now| now.0 != before.0));
+        healthy();
+        is_confined();
+        assert_eq!(property("NRestarts"), "1");
+        let (id, started) = identity();
+        std::fs::write(BEFORE, serde_json::json!({"id": id, "started": started}).to_string()).unwrap();
+    });
+}
+
+#[test]
+fn after_a_reboot_all_is_healthy_without_a_hand() {
+    inside(|| {
+        let before: Value = serde_json::from_str(&std::fs::read_to_string(BEFORE).unwrap()).unwrap();
+        let status = healthy();
+        assert_eq!(status["services"]["web"]["containers"][0]["attestation"]["result"], "passed", "{status}");
+        is_confined();
+        let (id, started) = identity();
+        assert_eq!(before["id"], id.as_str(), "the container was made anew");
+        assert_ne!(before["started"], started.as_str());
+    });
+}

@@ -1,0 +1,223 @@
+//! The tests of the machine: what they need is put into a payload, and one boot runs them all.
+//!
+//! Each leaves what came of it in the results, where the test of the same name outside, one of the runner's, waits for
+//! it. Deliberately absent: the tests (`tests/tests/machine`), and judging.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::cache;
+use crate::images;
+use crate::product;
+use crate::shell::{command, quiet, say};
+
+use super::{Boot, Console, Kernel, Machine};
+
+/// The longest boot. It ends by itself after about two minutes on two busy cores.
+const LIMIT: Duration = Duration::from_mins(12);
+
+/// What Node's image says of how it is run.
+const NODE_LINES: [&str; 3] = ["ENV PATH=/usr/local/bin", "USER 1000:1000", r#"CMD ["node"]"#];
+
+/// Options of `machine tests`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Parts of names of tests; without one, all
+    names: Vec<String>,
+}
+
+/// Boots, and shows what came of each.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let supervisor = product::development()?;
+    let _turn = cache::lock("machine-desk")?;
+    let results = cache::root()?.join("machine-results/desk");
+    empty(&results)?;
+    let bed = Bed::prepare(&results, &supervisor, &args.names)?;
+    let ended = bed.boot(None);
+    let mut rows: Vec<PathBuf> =
+        fs::read_dir(&results)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    rows.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
+    rows.sort();
+    for path in rows {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        println!("{name}: {}", fs::read_to_string(&path)?);
+    }
+    say(format!("the logs are in `{}`", results.display()));
+    ended.map(drop)
+}
+
+/// A machine that is booted beside the other tests.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    results: PathBuf,
+    enough: Arc<AtomicBool>,
+    boot: JoinHandle<()>,
+    /// Held for as long as the results are in use.
+    _turn: fs::File,
+}
+
+impl Beside {
+    /// Boots at once, or as soon as a test of the machine asks for it.
+    pub(crate) fn start(supervisor: PathBuf, at_once: bool) -> Result<Self> {
+        let turn = cache::lock("machine-test")?;
+        let results = cache::root()?.join("machine-results/test");
+        empty(&results)?;
+        let enough = Arc::new(AtomicBool::new(false));
+        let (folder, stop) = (results.clone(), Arc::clone(&enough));
+        let boot = spawn(move || {
+            while !at_once && !folder.join("wanted").exists() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                sleep(Duration::from_millis(100));
+            }
+            let ended = Bed::prepare(&folder, &supervisor, &[]).and_then(|bed| bed.boot(Some(&stop)));
+            let how = ended
+                .map_or_else(|error| format!("{error:#}"), |code| format!("its tests ended with {code}"));
+            // A test that cannot read this fails by its own limit.
+            let _ = fs::write(folder.join("over"), how);
+        });
+        Ok(Self { results, enough, boot, _turn: turn })
+    }
+
+    /// Where the tests outside look, as a variable of their environment.
+    pub(crate) fn variable(&self) -> (&'static str, &Path) {
+        ("SUPERVISOR_MACHINE", &self.results)
+    }
+
+    /// Ends it: nobody waits for it any more.
+    pub(crate) fn end(self) {
+        self.enough.store(true, Ordering::Relaxed);
+        let _ = self.boot.join();
+    }
+}
+
+/// A machine and what is run in it.
+#[derive(Debug)]
+struct Bed {
+    machine: Machine,
+    payload: PathBuf,
+    results: PathBuf,
+    disk: PathBuf,
+}
+
+impl Bed {
+    fn prepare(results: &Path, supervisor: &Path, names: &[String]) -> Result<Self> {
+        let machine = Machine::ensure()?;
+        let (payload, disk) = (results.with_extension("payload"), results.with_extension("disk"));
+        for folder in [&payload, &disk] {
+            empty(folder)?;
+        }
+        copy(supervisor, &payload.join("supervisor"))?;
+        copy(&product::test_program("machine")?, &payload.join("tests"))?;
+        attack(&payload.join("attack"))?;
+        put(&payload.join("run"), include_str!("guest/tests"))?;
+        put(&payload.join("import"), include_str!("guest/import"))?;
+        copy(
+            &product::workspace().join("packaging/supervisor.service"),
+            &payload.join("supervisor.service"),
+        )?;
+        fs::write(payload.join("user-data.yaml"), include_str!("guest/user-data.yaml"))?;
+        fs::write(payload.join("filter"), names.join(" "))?;
+        image(&payload, "caddy", &images::caddy_root()?, &crate::recipes::CADDY_LINES)?;
+        image(&payload, "node", &node()?, &NODE_LINES)?;
+        Ok(Self { machine, payload, results: results.to_owned(), disk })
+    }
+
+    /// Boots, and boots the same disk again; the worse of the two codes.
+    fn boot(&self, given_up: Option<&AtomicBool>) -> Result<i32> {
+        say("booting the machine");
+        let boot = Boot {
+            user_data: Some(&self.payload.join("user-data.yaml")),
+            payload: Some(&self.payload),
+            results: Some(&self.results),
+            kernel: Kernel::Newest,
+            limit: Some(LIMIT),
+            given_up,
+            console: Console::Log,
+        };
+        let first = self.machine.boot(&self.disk, &boot)?;
+        for log in ["console.log", "journal.txt"] {
+            fs::rename(self.results.join(log), self.results.join(format!("first-{log}")))?;
+        }
+        let second = self.machine.boot(&self.disk, &boot)?;
+        for folder in [&self.payload, &self.disk] {
+            fs::remove_dir_all(folder)?;
+        }
+        Ok(first.max(second))
+    }
+}
+
+/// A folder with nothing in it.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("could not make `{}`", folder.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).map(drop).with_context(|| format!("could not copy `{}`", from.display()))
+}
+
+/// Writes a program.
+fn put(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, text)?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}
+
+/// An image as the machine imports it.
+fn image(payload: &Path, name: &str, root: &Path, lines: &[&str]) -> Result<()> {
+    let folder = payload.join("images").join(name);
+    fs::create_dir_all(&folder)?;
+    copy(root, &folder.join("root.tar"))?;
+    Ok(fs::write(folder.join("changes"), lines.join("\n") + "\n")?)
+}
+
+/// The attack program, linked statically: it runs in any image.
+fn attack(to: &Path) -> Result<()> {
+    let source = product::workspace().join("tests/src/bin/attack/main.rs");
+    let options =
+        ["--edition", "2024", "-C", "opt-level=1", "-C", "panic=abort", "-C", "target-feature=+crt-static"];
+    let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    quiet(command(compiler, options).arg("-o").arg(to).arg(source))
+}
+
+/// Node.js with one native module, and nothing but what they are linked with: from OpenClaw's image.
+fn node() -> Result<PathBuf> {
+    let whole = images::openclaw_root()?;
+    let key = cache::key(&[include_str!("tests.rs"), &whole.to_string_lossy()]);
+    let entry = cache::entry(&format!("images/machine-node-{key}"), |folder| {
+        say("building the image of Node.js alone");
+        let root = folder.join("root");
+        fs::create_dir_all(&root)?;
+        let library = |name: &str| format!("./usr/lib/*-linux-gnu/{name}");
+        let wanted = [
+            "ld-linux-*",
+            "libc.so.6",
+            "libm.so.6",
+            "libdl.so.2",
+            "libpthread.so.0",
+            "libgcc_s.so.1",
+            "libstdc++.so.6*",
+        ];
+        let mut unpack = command("tar", ["--extract", "--wildcards", "--file"]);
+        unpack.arg(&whole).arg("--directory").arg(&root).args(wanted.map(library));
+        unpack.args(["./lib", "./lib64", "./usr/lib64", "./usr/local/bin/node"]);
+        quiet(unpack.arg("./app/node_modules/@openclaw/fs-safe-linux-*/fs-safe-native.node"))?;
+        for made in ["data", "tmp", "etc"] {
+            fs::create_dir_all(root.join(made))?;
+        }
+        let pack = ["--create", "--owner=0", "--group=0", "--numeric-owner", "--file"];
+        quiet(command("tar", pack).arg(folder.join("root.tar")).arg("--directory").arg(&root).arg("."))?;
+        Ok(fs::remove_dir_all(&root)?)
+    })?;
+    Ok(entry.join("root.tar"))
+}
