@@ -18,6 +18,22 @@ pub fn confine(stack: &compose::Admitted, service: &str, kernel: &Kernel) -> Opt
     project.services.get(service).map(|service| promise(project, service, *kernel, &mut Texts::new()))
 }
 
+/// The same promise, for the time of a recording: every call that the base grants and that is not among `known` is told
+/// to whoever listens at a path on the host.
+pub fn confine_heard(
+    stack: &compose::Admitted,
+    service: &str,
+    kernel: &Kernel,
+    known: &BTreeSet<&str>,
+    listener: &str,
+) -> Option<Confinement> {
+    let confinement = confine(stack, service, kernel)?;
+    let service = stack.project().services.get(service)?;
+    let base = Base::of(service.supervisor.runtime.as_ref().map(|runtime| runtime.value));
+    let profile = seccomp::heard(base, known, &confinement.capabilities, kernel, listener);
+    Some(Confinement { seccomp: seccomp::Text::of(&profile), ..confinement })
+}
+
 /// Makes the promises for every service. Those that are granted the same share one text: a large stack has few kinds.
 pub fn confine_all(stack: &compose::Admitted, kernel: &Kernel) -> BTreeMap<String, Confinement> {
     let (project, mut texts) = (stack.project(), Texts::new());

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::seccomp::{Flag, Profile};
+
 /// What the host's kernel offers, as read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernel {
@@ -194,6 +196,19 @@ impl Confinement {
     /// The seccomp profile as the engine's JSON.
     pub fn seccomp(&self) -> &str {
         self.seccomp.as_str()
+    }
+    /// The same filter as an OCI runtime takes it that knows no filter flags (runc before 1.2): what it denies is not
+    /// written down.
+    pub fn seccomp_without_flags(&self) -> String {
+        match serde_json::from_str::<Profile>(self.seccomp()) {
+            Ok(profile) => profile.without_flags().to_json(),
+            Err(_) => self.seccomp().to_owned(),
+        }
+    }
+    /// The kernel writes down what the filter denies: so it does for a recorded profile.
+    pub fn logs_denials(&self) -> bool {
+        serde_json::from_str::<Profile>(self.seccomp())
+            .is_ok_and(|profile| profile.flags.contains(&Flag::Log))
     }
     /// The AppArmor profile.
     pub fn apparmor(&self) -> &AppArmor {

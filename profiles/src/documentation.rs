@@ -65,8 +65,30 @@ syscalls:
 - What every container needs between the filter and its own program is kept whatever the file says; see below.
 - It is part of what a container is: `plan` shows a changed file as a changed service, `up` and `run` recreate it, and
   `attest` compares what the engine was given.
+- What it denies, the kernel writes down: `attest` names the call, the program, and the line to add. It reads the kernel's
+  log, or the audit daemon's file where one runs. The log takes ten records at once and is overwritten in time: a call that
+  is denied again and again is told, one that was denied once may not be. runc before 1.2 refuses the flag for it, and is
+  given the same filter without.
 - On an architecture on which nothing was recorded, every spelling of a recorded call is granted: where `mkdir` was seen on
   x86_64, aarch64 has `mkdirat` alone.
+
+`supervisor profile record SERVICE` writes the file. The service is recreated by a plan, under a filter of the same base in
+which each call that is not known yet is held until the recorder on the host lets it go on; it is used, restarted, executed
+in; an interrupt ends the recording, and a plan puts the service back. Its stop is recorded, too. Recordings are merged;
+`--fresh` begins anew. `supervisor profile diff SERVICE` says what is used and what falls away.
+
+- What is recorded is within the base: what the base denies or tests, the recording's filter denies and tests.
+- Nothing is in the container, and nothing is installed: the OCI runtime hands the filter's own descriptor to a socket of
+  the recorder (`listenerPath`, runc 1.1, Linux 5.5).
+- While a call is held, nobody decides on it: it goes on in any case. It costs some microseconds; what every container keeps
+  is not held, and with it the calls that programs make most.
+- If the recorder dies, held calls answer `ENOSYS`. A guard, a second process, sees that and puts the service back at once. If
+  both die, with the machine perhaps, the next `up` or `run` does, for the container is not as the file says.
+- While `supervisor run` keeps the project, it is not recorded: end it first; its containers stay.
+
+Other ways were tried and left. `SCMP_ACT_LOG` has the kernel write each call to its log: ten lines at once, the rest are
+suppressed, and a start has thousands. Tracing of `sys_enter` (tracefs) sees a service that runs, and its children, without
+recreating it, but not its start: who is to be traced is not known before; it overruns under load, and hosts lock it down.
 
 ";
 

@@ -15,10 +15,11 @@ mod documentation;
 pub mod floor;
 pub mod groups;
 pub mod landlock;
+pub mod numbers;
 pub mod recorded;
 pub mod seccomp;
 pub mod syscalls;
 
 pub use bases::Base;
-pub use confine::{confine, confine_all};
+pub use confine::{confine, confine_all, confine_heard};
 pub use confinement::{AppArmor, Arch, Confinement, Kernel, Landlock};

@@ -2,15 +2,17 @@
 //!
 //! A recorded profile only ever narrows. Deliberately absent: reading its file (`compose`) and recording (the shell).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use compose::Service;
-use compose::model::{Recorded, Runtime};
+use compose::model::{Recorded, Recording, Runtime};
 use compose::policy::Call;
 
 use crate::bases::Base;
 use crate::capability::{CAPABILITIES, capability};
-use crate::confinement::Arch;
+use crate::confinement::{Arch, Kernel};
+use crate::floor;
 use crate::groups::GROUPS;
 use crate::syscalls::{SYSCALLS, Syscall, syscall};
 
@@ -52,7 +54,7 @@ pub(crate) fn opened(capabilities: &BTreeSet<String>) -> BTreeSet<&'static str> 
 ///
 /// Where it was recorded on another one alone, every spelling of a recorded call is granted: a C library that calls
 /// `mkdir` on `x86_64` calls `mkdirat` where there is no other.
-pub(crate) fn granted(recorded: &Recorded, arch: Arch) -> BTreeSet<&'static str> {
+pub fn granted(recorded: &Recorded, arch: Arch) -> BTreeSet<&'static str> {
     let rows = recorded.calls.iter().filter_map(|call| syscall(&call.value));
     let mut names: BTreeSet<&'static str> = rows.map(|row| row.name).collect();
     let here = recorded.recordings.iter().any(|recording| recording.arch.as_deref() == Some(arch.name()));
@@ -70,6 +72,65 @@ pub(crate) fn granted(recorded: &Recorded, arch: Arch) -> BTreeSet<&'static str>
         }
     }
     names
+}
+
+/// The file of a profile, as people review it: each call with what it is for.
+///
+/// What every container keeps is not listed.
+pub fn text(service: &str, base: Base, recordings: &[Recording], calls: &BTreeSet<&str>) -> String {
+    let mut text = format!(
+        "# The system calls that service `{service}` was seen to use, besides those that every container keeps. Each line is\n\
+         # granted; what is not here is not, though the base grants it. `supervisor profile diff {service}` compares.\n\
+         base: {}\nrecordings:\n",
+        base.name()
+    );
+    for recording in recordings {
+        let fields = [
+            ("when", &recording.when),
+            ("arch", &recording.arch),
+            ("kernel", &recording.kernel),
+            ("engine", &recording.engine),
+            ("runc", &recording.runc),
+            ("seconds", &recording.seconds),
+        ];
+        let fields = fields.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        // A JSON string is a YAML string, whatever is in it.
+        let fields: Vec<_> =
+            fields.map(|(key, value)| format!("{key}: {}", serde_json::json!(value))).collect();
+        let _ = writeln!(text, "  - {{{}}}", fields.join(", "));
+    }
+    text.push_str(if calls.is_empty() { "syscalls: []\n" } else { "syscalls:\n" });
+    for row in SYSCALLS.iter().filter(|row| calls.contains(row.name) && !floor::keeps(row.name)) {
+        let _ = writeln!(text, "  - {} # {}", row.name, row.why);
+    }
+    text
+}
+
+/// What a recorded profile makes of its base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Granted because every container needs it.
+    pub kept: BTreeSet<&'static str>,
+    /// Granted because it was recorded.
+    pub used: BTreeSet<&'static str>,
+    /// Granted by the base, and not any more: by the group's name.
+    pub gone: BTreeMap<&'static str, Vec<&'static str>>,
+}
+
+/// Compares the calls of a recorded profile with the base that it narrows.
+pub fn difference(base: Base, calls: &BTreeSet<&str>, kernel: &Kernel) -> Difference {
+    let mut difference = Difference { kept: BTreeSet::new(), used: BTreeSet::new(), gone: BTreeMap::new() };
+    for row in SYSCALLS.iter().filter(|row| row.exists(kernel) && base.grants(row)) {
+        if floor::keeps(row.name) {
+            difference.kept.insert(row.name);
+        } else if calls.contains(row.name) {
+            difference.used.insert(row.name);
+        } else {
+            let group = GROUPS.iter().find(|group| group.group == row.group).map_or("", |group| group.name);
+            difference.gone.entry(group).or_default().push(row.name);
+        }
+    }
+    difference
 }
 
 /// The base of a name in a file.

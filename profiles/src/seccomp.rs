@@ -35,8 +35,22 @@ pub struct Profile {
     pub default_errno_ret: u32,
     /// The only entry into the kernel that is open.
     pub architectures: Vec<String>,
+    /// What the kernel does besides, of `seccomp(2)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
+    /// The socket on the host that the filter's own descriptor is handed to, for [`Action::Notify`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener_path: Option<String>,
     /// Alternatives: rules of one call never overlap.
     pub syscalls: Vec<Rule>,
+}
+
+/// What the kernel does besides answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flag {
+    /// It writes down every answer that is not "go on". Since Linux 4.14; the OCI runtime has to know it (runc 1.2).
+    #[serde(rename = "SECCOMP_FILTER_FLAG_LOG")]
+    Log,
 }
 
 /// What is done with some calls.
@@ -67,6 +81,9 @@ pub enum Action {
     /// The process ends with SIGSYS.
     #[serde(rename = "SCMP_ACT_KILL_PROCESS")]
     KillProcess,
+    /// It waits until whoever holds the filter's descriptor lets it go on; once nobody does, it answers ENOSYS.
+    #[serde(rename = "SCMP_ACT_NOTIFY")]
+    Notify,
 }
 
 /// A test of one argument.
@@ -98,10 +115,12 @@ pub enum Op {
 /// The profile of a base with these capabilities (names without `CAP_`) on this kernel.
 pub fn profile(base: Base, capabilities: &BTreeSet<String>, kernel: &Kernel) -> Profile {
     let opened = recorded::opened(capabilities);
-    of(&|row| base.grants(row) || opened.contains(row.name), capabilities, *kernel)
+    let granted = |row: &Syscall| (base.grants(row) || opened.contains(row.name)).then_some(Granted::Always);
+    of(&granted, capabilities, *kernel)
 }
 
-/// The same, granting of it no more than these calls, and what every container needs to start.
+/// The same, granting of it no more than these calls, and what every container needs to start. What is denied is
+/// written down by the kernel, so that a call that was missed can be told.
 pub fn narrowed(
     base: Base,
     calls: &BTreeSet<&str>,
@@ -110,21 +129,43 @@ pub fn narrowed(
 ) -> Profile {
     let opened = recorded::opened(capabilities);
     let granted = |row: &Syscall| {
-        (base.grants(row) || opened.contains(row.name))
-            && (calls.contains(row.name) || floor::keeps(row.name))
+        let base = base.grants(row) || opened.contains(row.name);
+        (base && (calls.contains(row.name) || floor::keeps(row.name))).then_some(Granted::Always)
     };
-    of(&granted, capabilities, *kernel)
+    Profile { flags: vec![Flag::Log], ..of(&granted, capabilities, *kernel) }
+}
+
+/// The same as [`profile`], with every grant told to whoever listens at a path on the host, but for what is known of the
+/// service already and for what every container needs. It grants nothing more and nothing less.
+pub fn heard(
+    base: Base,
+    known: &BTreeSet<&str>,
+    capabilities: &BTreeSet<String>,
+    kernel: &Kernel,
+    listener: &str,
+) -> Profile {
+    let opened = recorded::opened(capabilities);
+    let granted = |row: &Syscall| {
+        let silent = known.contains(row.name) || floor::keeps(row.name);
+        let how = if silent { Granted::Always } else { Granted::Heard };
+        (base.grants(row) || opened.contains(row.name)).then_some(how)
+    };
+    Profile { listener_path: Some(listener.to_owned()), ..of(&granted, capabilities, *kernel) }
 }
 
 /// The profile that grants these rows.
-fn of(granted: &dyn Fn(&Syscall) -> bool, capabilities: &BTreeSet<String>, kernel: Kernel) -> Profile {
+fn of(
+    granted: &dyn Fn(&Syscall) -> Option<Granted>,
+    capabilities: &BTreeSet<String>,
+    kernel: Kernel,
+) -> Profile {
     let mut whole: BTreeMap<Outcome, Vec<String>> = BTreeMap::new();
     let mut filtered = Vec::new();
     for row in SYSCALLS.iter().filter(|row| row.exists(&kernel)) {
-        let outcome = if granted(row) { Outcome::Allow } else { Outcome::Deny(row.group.denied()) };
-        match arguments::filter(row.name, capabilities) {
-            Some(filter) if outcome == Outcome::Allow => {
-                filtered.extend(filter.allow.iter().map(|args| rule(row.name, Outcome::Allow, args)));
+        let outcome = granted(row).map_or(Outcome::Deny(row.group.denied()), Outcome::Grant);
+        match (outcome, arguments::filter(row.name, capabilities)) {
+            (Outcome::Grant(_), Some(filter)) => {
+                filtered.extend(filter.allow.iter().map(|args| rule(row.name, outcome, args)));
                 let refused = Outcome::Deny(Denied::Refused);
                 filtered.extend(filter.refuse.iter().map(|args| rule(row.name, refused, args)));
             }
@@ -141,6 +182,8 @@ fn of(granted: &dyn Fn(&Syscall) -> bool, capabilities: &BTreeSet<String>, kerne
         default_action: Action::Errno,
         default_errno_ret: ENOSYS,
         architectures: vec![architecture(kernel.arch).to_owned()],
+        flags: Vec::new(),
+        listener_path: None,
         syscalls: whole.chain(filtered).collect(),
     }
 }
@@ -188,24 +231,41 @@ impl Profile {
         format!("{:#}\n", serde_json::json!(self))
     }
 
+    /// The same filter for an OCI runtime that knows no flags: what is denied is not written down.
+    #[must_use]
+    pub fn without_flags(self) -> Self {
+        Self { flags: Vec::new(), ..self }
+    }
+
     /// Names that are allowed, for some arguments at least.
     pub fn allowed(&self) -> BTreeSet<&str> {
-        let allow = self.syscalls.iter().filter(|rule| rule.action == Action::Allow);
+        let granted = |rule: &&Rule| matches!(rule.action, Action::Allow | Action::Notify);
+        let allow = self.syscalls.iter().filter(granted);
         allow.flat_map(|rule| rule.names.iter().map(String::as_str)).collect()
     }
+}
+
+/// How a call is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Granted {
+    /// It goes on.
+    Always,
+    /// It goes on once it has been heard of.
+    Heard,
 }
 
 /// What a call meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    Allow,
+    Grant(Granted),
     Deny(Denied),
 }
 
 impl Outcome {
     const fn action(self) -> Action {
         match self {
-            Self::Allow => Action::Allow,
+            Self::Grant(Granted::Always) => Action::Allow,
+            Self::Grant(Granted::Heard) => Action::Notify,
             Self::Deny(Denied::Killed) => Action::KillProcess,
             Self::Deny(Denied::Absent | Denied::Refused) => Action::Errno,
         }
@@ -215,7 +275,7 @@ impl Outcome {
         match self {
             Self::Deny(Denied::Absent) => Some(ENOSYS),
             Self::Deny(Denied::Refused) => Some(EPERM),
-            Self::Allow | Self::Deny(Denied::Killed) => None,
+            Self::Grant(_) | Self::Deny(Denied::Killed) => None,
         }
     }
 }

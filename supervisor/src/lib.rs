@@ -17,6 +17,7 @@ pub mod manual;
 pub mod observe;
 pub mod pipeline;
 pub mod progress;
+pub mod record;
 pub mod render;
 pub mod run;
 pub mod serve;

@@ -162,6 +162,25 @@ pub async fn prepare<E: Engine>(
     wish: &Wish,
 ) -> Result<Prepared, PrepareError> {
     let stack = Stack::read(admitted, &wish.kernel, wish.profiles.clone())?;
+    look(engine, stack, wish).await
+}
+
+/// The same with one service under another promise, for the time of a recording.
+///
+/// # Errors
+/// As of [`prepare`].
+pub async fn prepare_under<E: Engine>(
+    engine: &E,
+    admitted: Admitted,
+    wish: &Wish,
+    promise: Confinement,
+) -> Result<Prepared, PrepareError> {
+    let mut stack = Stack::read(admitted, &wish.kernel, wish.profiles.clone())?;
+    stack.confinements.insert(promise.service().to_owned(), promise);
+    look(engine, stack, wish).await
+}
+
+async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepared, PrepareError> {
     let images = engine.images(&stack.images()).await?;
     let wanted = stack.wanted(&images, wish.restarts)?;
     let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;

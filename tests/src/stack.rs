@@ -55,6 +55,30 @@ impl Stack {
         self.https("/healthz", &[]).out.contains(r#""ok":true"#)
     }
 
+    /// A WebSocket to OpenClaw through Caddy, held open for three seconds.
+    #[track_caller]
+    pub fn websocket(&self) -> Ran {
+        let origin = format!("Origin: https://{SITE}:{HTTPS}");
+        self.https(
+            "/",
+            &[
+                "--http1.1",
+                "--max-time",
+                "3",
+                "--header",
+                "Connection: Upgrade",
+                "--header",
+                "Upgrade: websocket",
+                "--header",
+                "Sec-WebSocket-Version: 13",
+                "--header",
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                "--header",
+                &origin,
+            ],
+        )
+    }
+
     /// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.
     #[track_caller]
     pub fn https(&self, path: &str, arguments: &[&str]) -> Ran {

@@ -74,25 +74,7 @@ fn answers(stack: &Stack) {
 }
 
 fn upgrades(stack: &Stack) {
-    let origin = format!("Origin: https://{SITE}:{HTTPS}");
-    let answer = stack.https(
-        "/",
-        &[
-            "--http1.1",
-            "--max-time",
-            "3",
-            "--header",
-            "Connection: Upgrade",
-            "--header",
-            "Upgrade: websocket",
-            "--header",
-            "Sec-WebSocket-Version: 13",
-            "--header",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            "--header",
-            &origin,
-        ],
-    );
+    let answer = stack.websocket();
     assert!(answer.out.starts_with("HTTP/1.1 101"), "{answer:?}");
 }
 

@@ -10,6 +10,7 @@ mod debian;
 mod demo;
 mod docs;
 mod engine;
+mod figures;
 mod fuzz;
 mod hook;
 mod images;
@@ -18,6 +19,7 @@ mod netfilter;
 mod product;
 mod recipes;
 mod registry;
+mod runc;
 mod sarif;
 mod shell;
 mod survey;
@@ -59,6 +61,10 @@ enum Task {
     Engine(engine::Args),
     /// Build and boot a machine with systemd and AppArmor, under User-Mode Linux
     Machine(machine::Args),
+    /// Start containers with every runc of Debian's suites under every seccomp profile
+    Runc(runc::Args),
+    /// Print how many calls each profile allows, and how long making them takes
+    Figures,
     /// Build the real images of Caddy and OpenClaw into the engine in use
     Images,
 }
@@ -76,6 +82,8 @@ fn main() -> Result<()> {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Machine(args) => machine::run(&args),
+        Task::Runc(args) => runc::run(&args),
+        Task::Figures => figures::run(),
         Task::Images => images::run(),
     }
 }

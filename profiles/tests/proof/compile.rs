@@ -140,3 +140,14 @@ fn the_table_has_every_call_that_the_compiler_knows() {
         assert_eq!(known.len(), distinct.len(), "two names with one number on {arch:?}");
     }
 }
+
+#[test]
+fn the_numbers_are_those_of_another_table() {
+    for arch in ARCHES {
+        for (name, number) in numbers(arch) {
+            assert_eq!(profiles::numbers::number(arch, name), Some(number), "{name} on {arch:?}");
+            assert_eq!(profiles::numbers::name(arch, number), Some(name), "{number} on {arch:?}");
+        }
+        assert_eq!(profiles::numbers::name(arch, NUMBERS), None);
+    }
+}

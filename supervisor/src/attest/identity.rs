@@ -99,6 +99,10 @@ pub(super) fn seccomp(case: &Case<'_>) -> Vec<Check> {
         .find_map(|option| option.strip_prefix("seccomp").and_then(|o| o.strip_prefix(['=', ':'])));
     let (word, kept) = match given {
         Some(profile) if profile == wanted => ("its own".to_owned(), true),
+        // What an old runtime is given: the same filter, which writes nothing down.
+        Some(profile) if profile == case.spec.confinement.seccomp_without_flags() => {
+            ("its own, denials not logged by this runtime".to_owned(), true)
+        }
         Some("unconfined") => ("unconfined".to_owned(), false),
         Some(_) => ("another one".to_owned(), false),
         None => ("the engine's default".to_owned(), false),
@@ -107,6 +111,30 @@ pub(super) fn seccomp(case: &Case<'_>) -> Vec<Check> {
         Check::compared("seccomp", "filtering", seen),
         Check::compared("seccomp profile", "its own", Ok((word, kept))),
     ]
+}
+
+/// Under a recorded profile: what was denied, and how it is granted if it belongs to the service. No promise is broken by
+/// it, but perhaps the service is.
+pub(super) fn denied_calls(case: &Case<'_>) -> Option<Check> {
+    if !case.spec.confinement.logs_denials() {
+        return None;
+    }
+    let seen = match &case.evidence.denied {
+        Err(why) => format!("could not be read: {why}"),
+        Ok(denied) if denied.is_empty() => "none was seen".to_owned(),
+        Ok(denied) => {
+            let calls = denied
+                .iter()
+                .map(|(name, call)| format!("`{name}` {} times, last by {}", call.times, call.program));
+            let lines = denied.keys().map(|name| format!("`- {name}`")).collect::<Vec<_>>().join(", ");
+            let calls = calls.collect::<Vec<_>>().join("; ");
+            format!(
+                "{calls}: if it belongs to the service, add {lines} to its recorded profile, or record again"
+            )
+        }
+    };
+    let promised = "recorded calls alone".to_owned();
+    Some(Check { item: super::DENIED_CALLS.to_owned(), promised, seen, verdict: Verdict::Noted })
 }
 
 /// The label that the kernel enforces. A kernel without AppArmor promises nothing, and that is said.

@@ -67,6 +67,9 @@ impl Check {
     }
 }
 
+/// The item about calls that a recorded profile denied.
+pub const DENIED_CALLS: &str = "denied calls";
+
 /// Where engines put their init: `/sbin` may be a link in the image, to `/usr/sbin` (Debian) or `/usr/bin` (Arch).
 const INITS: [&str; 5] =
     ["/sbin/docker-init", "/usr/sbin/docker-init", "/usr/bin/docker-init", "/dev/init", "/run/podman-init"];
@@ -110,7 +113,7 @@ const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 25] = [
 /// Compares everything. The rows come in one order, whatever was seen.
 pub fn attest(spec: &ContainerSpec, evidence: &Evidence, engine: &Inspected) -> Vec<Check> {
     let case = Case { spec, evidence, engine };
-    ITEMS.iter().flat_map(|item| item(&case)).collect()
+    ITEMS.iter().flat_map(|item| item(&case)).chain(identity::denied_calls(&case)).collect()
 }
 
 /// Every promise is kept. Without any row there is no proof.

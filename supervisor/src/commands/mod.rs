@@ -145,9 +145,9 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => check::run(global, &args),
         Command::Config(args) => config::run(global, &args),
-        Command::Profile(args) => profile::run(global, &args),
         Command::Rules(args) => rules::run(global, &args),
         Command::Init(args) => init::run(global, &args),
+        Command::Profile(args) => block_on(profile::run(global, &args)),
         Command::Plan(args) => block_on(plan::run(global, &args)),
         Command::Up(args) => block_on(up::run(global, &args)),
         Command::Down(args) => block_on(down::run(global, &args)),

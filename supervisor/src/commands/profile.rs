@@ -1,18 +1,20 @@
-//! `profile`: how the kernel confines a service.
+//! `profile`: how the kernel confines a service, and how that is narrowed to what the service uses.
 //!
-//! Deliberately absent: loading anything; `show` needs no engine and no root.
+//! Deliberately absent: what each of them does, in files of their own.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+mod diff;
+mod record;
+mod show;
 
-use clap::{Subcommand, ValueEnum};
-use compose::model::ServiceOptions;
-use profiles::{AppArmor, Base, Confinement, Kernel, Landlock, seccomp};
+use clap::Subcommand;
+use compose::Admitted;
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
 use crate::render::plain;
-use crate::{host, input};
+
+pub use record::Args as RecordArgs;
+pub use show::Format;
 
 /// Options of `profile`.
 #[derive(Debug, clap::Args)]
@@ -37,97 +39,35 @@ pub enum Action {
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: Format,
     },
+    /// Write down the system calls that a running service uses
+    ///
+    /// The service is recreated under a filter that tells each of its calls to this program, and put back afterwards; for
+    /// that time it is slower. What is recorded is within its base.
+    #[command(after_help = "Examples:
+  supervisor profile record web                     until an interrupt (^C): use the service meanwhile
+  supervisor profile record web --seconds 300       for five minutes, from when it is healthy
+  supervisor profile diff web                       what the recorded profile makes of the base")]
+    Record(RecordArgs),
+    /// Compare a service's recorded profile with its base
+    Diff {
+        /// The service
+        service: String,
+    },
 }
 
-/// What `profile show` prints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// In short, for people
-    #[default]
-    Human,
-    /// Seccomp as the engine is given it, inline
-    Engine,
-    /// The same over several lines, as a file for Kubernetes or containerd
-    Flat,
-    /// The AppArmor profile
-    Apparmor,
-}
-
-pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    let Action::Show { service, format } = &args.action;
-    let stack = input::admitted(global)?;
-    let kernel = host::kernel::read();
-    // Shown on a kernel without AppArmor too; what is true of this one, the short form says.
-    let shown = Kernel { apparmor: true, ..kernel };
-    let confinement = profiles::confine(&stack, service, &shown).ok_or_else(|| {
-        let services = stack.project().services.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-        Failure::new(Exit::Unreadable, format!("there is no service `{service}`"))
-            .help(format!("the file has {}", services.join(", ")))
-    })?;
-    let options = stack.project().services.get(service).map(|service| &service.supervisor);
-    let text = match format {
-        Format::Human => human(options, &confinement, kernel),
-        Format::Engine => format!("{}\n", confinement.seccomp()),
-        Format::Flat => profile(&confinement).map_or_else(String::new, |profile| profile.to_pretty_json()),
-        Format::Apparmor => apparmor(&confinement).1.to_owned(),
-    };
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(Exit::Done)
-}
-
-/// The profile, read back from what the engine is given.
-fn profile(confinement: &Confinement) -> Option<seccomp::Profile> {
-    serde_json::from_str(confinement.seccomp()).ok()
-}
-
-/// Name and text.
-fn apparmor(confinement: &Confinement) -> (&str, &str) {
-    match confinement.apparmor() {
-        AppArmor::Profile { name, text } => (name, text),
-        AppArmor::Absent => ("", ""),
+pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    match &args.action {
+        Action::Show { service, format } => show::run(global, service, *format),
+        Action::Record(args) => record::run(global, args).await,
+        Action::Diff { service } => diff::run(global, service),
     }
 }
 
-/// The rules, or why there are none.
-fn landlock(confinement: &Confinement) -> String {
-    match confinement.landlock() {
-        Landlock::Rules { arguments, .. } => arguments.join(" "),
-        Landlock::Absent { why, .. } => format!("none: {why}"),
-        Landlock::Off => "none: the file switches it off".to_owned(),
-    }
-}
-
-/// A few lines for people.
-fn human(options: Option<&ServiceOptions>, confinement: &Confinement, kernel: Kernel) -> String {
-    let mut text = String::new();
-    let allowed = profile(confinement).map_or(0, |profile| profile.allowed().len());
-    let base = Base::of(options.and_then(|options| options.runtime.as_ref()).map(|runtime| runtime.value));
-    let whole = seccomp::profile(base, confinement.capabilities(), &kernel).allowed().len();
-    let recorded = options.and_then(|options| options.seccomp.as_ref());
-    let recorded = recorded
-        .map(|at| format!(", recorded in {}, of {whole}", plain(&at.value.path.display().to_string())));
-    let recorded = recorded.unwrap_or_default();
-    let capabilities = confinement.capabilities().iter().map(String::as_str).collect::<Vec<_>>();
-    let capabilities = if capabilities.is_empty() { "none".to_owned() } else { capabilities.join(", ") };
-    let (major, minor) = kernel.version;
-    let rows = [
-        (
-            "seccomp",
-            format!("base `{}`, {allowed} calls allowed{recorded}, of Linux {major}.{minor}", base.name()),
-        ),
-        ("capabilities", capabilities),
-        ("AppArmor", apparmor(confinement).0.to_owned()),
-        ("Landlock", landlock(confinement)),
-    ];
-    for (what, value) in rows {
-        let _ = writeln!(text, "{what:<13} {value}");
-    }
-    if !kernel.apparmor {
-        let _ = writeln!(text, "{:<13} this kernel has no AppArmor: here, the profile is not in force", "");
-    }
-    text
+/// A service that the file does not have.
+fn unknown(stack: &Admitted, service: &str) -> Failure {
+    let services = stack.project().services.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    Failure::new(Exit::Unreadable, format!("there is no service `{}`", plain(service)))
+        .help(format!("the file has {}", services.join(", ")))
 }
 
 #[cfg(test)]

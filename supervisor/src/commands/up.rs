@@ -262,7 +262,8 @@ async fn wait_for_health(
     }
 }
 
-fn starts_of(plan: &Plan, service: &str) -> Vec<usize> {
+/// The steps that start a service.
+pub(crate) fn starts_of(plan: &Plan, service: &str) -> Vec<usize> {
     let starts = plan.steps.iter().enumerate().filter(|(_, planned)| match &planned.step {
         Step::Start { service: started, .. } => started == service,
         _ => false,

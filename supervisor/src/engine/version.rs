@@ -31,6 +31,12 @@ pub fn advice(version: &EngineVersion) -> Vec<String> {
     advice
 }
 
+/// Whether the engine's runc takes a seccomp profile with filter flags: 1.2 does, 1.1 refuses it. Of another runtime or
+/// an unknown version nothing is known against it.
+pub fn takes_filter_flags(version: &EngineVersion) -> bool {
+    version.runc.as_deref().and_then(numbers).is_none_or(|runc| runc >= (1, 2, 0))
+}
+
 /// Three numbers of `28.5.2`, `1.3.3+ds1`, `25.0.0-rc.1`.
 fn numbers(text: &str) -> Option<(u64, u64, u64)> {
     let text = text.trim_start_matches('v');

@@ -9,17 +9,23 @@ use profiles::{Arch, Kernel};
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("profiles are made for x86_64 and aarch64 alone");
 
+/// The architecture that this program is built for, and so the machine's.
+pub const ARCH: Arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
+
 /// Reads it from `/proc` and `/sys`. A version that cannot be read is the oldest that an engine runs on, so that no
 /// profile counts on a newer kernel's calls.
 pub fn read() -> Kernel {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
     Kernel {
-        arch,
-        version: version(&release),
+        arch: ARCH,
+        version: version(&release()),
         apparmor: super::apparmor::enabled(),
         landlock: confine::offered(),
     }
+}
+
+/// Its release, such as `6.8.0-40-generic`.
+pub fn release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
 /// What the operator should know of it before anything runs under it; one sentence each.

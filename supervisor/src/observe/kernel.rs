@@ -5,6 +5,7 @@
 
 pub mod capability;
 pub mod cgroup;
+pub mod denied;
 pub mod inside;
 pub mod limits;
 pub mod mountinfo;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cgroup::{Bound, Version};
+use denied::Denied;
 use inside::{FileId, Root};
 use mountinfo::MountInfo;
 use status::Status;
@@ -96,6 +98,8 @@ pub struct Evidence {
     pub system_paths: BTreeSet<String>,
     /// Host paths of the sockets by which an engine is commanded.
     pub engine_sockets: BTreeSet<String>,
+    /// Calls that its filter denied since it started, where the filter has them written down.
+    pub denied: Read<BTreeMap<&'static str, Denied>>,
 }
 
 /// Paths under which engines and runtimes listen, besides the one that is in use.
@@ -182,12 +186,27 @@ pub fn evidence(
             .map(|p| (*p).to_owned())
             .collect(),
         engine_sockets: engine_sockets(socket),
+        denied: denied_calls(spec, inspected, &main),
         host_mounts,
         main,
     };
     // Another process may have its number by now: then what was read is about two of them.
     let still = processes::started(pid).is_some_and(|started| started == evidence.main.started);
     if still { Ok(evidence) } else { Err(gone()) }
+}
+
+/// What its filter denied since its start, if it has that written down.
+fn denied_calls(
+    spec: &ContainerSpec,
+    inspected: &Inspected,
+    main: &Process,
+) -> Read<BTreeMap<&'static str, Denied>> {
+    if !spec.confinement.logs_denials() {
+        return Ok(BTreeMap::new());
+    }
+    let [uid, ..] = main.status.as_ref().map_err(Clone::clone)?.uids;
+    let since = inspected.started_at.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
+    denied::denied(&inspected.id, uid, since, crate::host::kernel::ARCH)
 }
 
 /// Whether any process of the container with this process 1 is stopped by a signal (state `T`). `false` where that

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
 use crate::apply::{self, Machine, PrepareError, ThisMachine};
-use crate::attest::Check;
+use crate::attest::{Check, DENIED_CALLS};
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, State};
@@ -173,7 +173,10 @@ pub(super) async fn attest<E: Engine>(
 ) -> Event {
     let attestation = match engine.inspect(&id).await {
         Ok(inspected) => match attest_running(spec, &inspected, Some(&place.socket)).await {
-            Attested::Running(checks) => word(&checks),
+            Attested::Running(checks) => {
+                warn_of_denials(spec, &checks);
+                word(&checks)
+            }
             Attested::Gone => Attestation::Unknown,
         },
         Err(_) => Attestation::Unknown,
@@ -270,6 +273,13 @@ fn word(checks: &[Check]) -> Attestation {
         Attestation::Passed { at, checks: checks.len() }
     } else {
         Attestation::Failed { at, differences }
+    }
+}
+
+/// A recorded profile that denies what the service does is news for whoever recorded it.
+fn warn_of_denials(spec: &ContainerSpec, checks: &[Check]) {
+    for check in checks.iter().filter(|check| check.item == DENIED_CALLS && check.seen.starts_with('`')) {
+        tracing::warn!(service = spec.service, "denied by its recorded profile: {}", check.seen);
     }
 }
 

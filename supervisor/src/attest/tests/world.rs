@@ -161,6 +161,7 @@ pub(super) fn as_promised() -> World {
         devices: Ok(["null", "zero", "tty"].map(str::to_owned).into()),
         system_paths: ["/proc/sys", "/proc/keys"].map(str::to_owned).into(),
         engine_sockets: ["/run/docker.sock".to_owned()].into(),
+        denied: Ok(BTreeMap::new()),
     };
     let engine = inspected(&spec);
     World { spec, evidence, engine }

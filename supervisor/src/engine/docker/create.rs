@@ -112,6 +112,15 @@ fn security_options(confinement: &Confinement) -> Vec<String> {
     options
 }
 
+/// For an OCI runtime that refuses filter flags: the same filter without them.
+pub(super) fn drop_filter_flags(body: &mut ContainerCreateBody, confinement: &Confinement) {
+    let options = body.host_config.as_mut().and_then(|host| host.security_opt.as_mut());
+    let whole = format!("seccomp={}", confinement.seccomp());
+    for option in options.into_iter().flatten().filter(|option| **option == whole) {
+        *option = format!("seccomp={}", confinement.seccomp_without_flags());
+    }
+}
+
 /// Tmpfs go by their own field: only there can owner and mode be said.
 fn mounts(
     promises: &[MountPromise],

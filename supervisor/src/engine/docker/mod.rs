@@ -12,7 +12,7 @@ mod stream;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use super::port::{
     Engine, EngineEvent, EngineStream, EngineVersion, ExecIo, ExecSpec, Inspected, LogChunk, LogQuery,
     ProcessTable, PullProgress, Scope, Usage,
 };
+use super::version::takes_filter_flags;
 use crate::decide::labels;
 use crate::decide::seen::{ImageStart, Seen, SeenImage};
 use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
@@ -71,6 +72,8 @@ pub struct Traffic {
 struct Wire {
     /// Minor version to prefix requests with; 0 while none is agreed on.
     minor: AtomicU64,
+    /// The runtime refuses filter flags.
+    no_filter_flags: AtomicBool,
     requests: AtomicU64,
     mutations: AtomicU64,
     sent: AtomicU64,
@@ -155,6 +158,7 @@ impl Engine for Docker {
         }
         let agreed = version.api.min(NEWEST_API);
         self.wire.minor.store(u64::from(agreed.1), Ordering::Relaxed);
+        self.wire.no_filter_flags.store(!takes_filter_flags(&version), Ordering::Relaxed);
         Ok(version)
     }
 
@@ -213,8 +217,11 @@ impl Engine for Docker {
         start: &Start,
     ) -> Result<String, EngineError> {
         let action = || format!("create container `{name}`");
-        let body = create::container(spec, contents, start)
+        let mut body = create::container(spec, contents, start)
             .map_err(|message| EngineError::Broken { action: action(), message })?;
+        if self.wire.no_filter_flags.load(Ordering::Relaxed) {
+            create::drop_filter_flags(&mut body, &spec.confinement);
+        }
         let options = query::CreateContainerOptionsBuilder::new().name(name).build();
         let made = self.ask(WORK, action, self.client.create_container(Some(options), body)).await;
         let made = made.map_err(|error| failure::about_container(spec, error))?;
