@@ -34,6 +34,8 @@ pub struct Finding {
     pub help: String,
     /// The text to write instead, where there is one.
     pub fix: Option<String>,
+    /// Why `check --fix` considered an edit and left it out.
+    pub unfixed: Option<String>,
 }
 
 /// Everything found in one load, in file order.

@@ -10,6 +10,7 @@ mod canonical;
 mod dotenv;
 pub mod emit;
 pub mod finding;
+pub mod fix;
 mod harden;
 pub mod host;
 mod interpolate;

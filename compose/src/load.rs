@@ -153,7 +153,7 @@ impl Loader<'_> {
         self.included.push(At::file(path.to_path_buf(), from));
         let bytes = self.bytes(path, from)?;
         let shown = path.strip_prefix(self.directory).unwrap_or(path);
-        let id = self.sources.add(Source::from_bytes(shown.display().to_string(), bytes));
+        let id = self.sources.add(Source::from_bytes(shown.display().to_string(), bytes).at(path));
         let mut tree = self.parse(id)?;
         self.prepare(&mut tree, environment);
         Some(tree)

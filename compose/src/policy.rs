@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: any rule (see `rules`) and any filling in (see `harden`).
 
+pub(crate) mod repair;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,8 @@ use crate::host::{Host, Look};
 use crate::model::{Date, Exemption, MountSource, Project, Service};
 use crate::rules;
 use crate::source::{At, Span};
+
+pub(crate) use repair::{Change, Repair, Site};
 
 /// One rule: what it forbids, why, and what to write instead. Its examples are its test.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +38,15 @@ pub struct Rule {
     pub exempt: Exempt,
     /// How it is checked.
     pub(crate) check: Check,
+    /// What `check --fix` writes instead.
+    pub(crate) repair: Repair,
+}
+
+impl Rule {
+    /// Whether `check --fix` ever writes something for it.
+    pub const fn is_repaired(&self) -> bool {
+        !matches!(self.repair, Repair::Author)
+    }
 }
 
 /// Where else a rule is written down; empty where it is not.
@@ -243,6 +256,7 @@ pub(crate) fn finding(rule: &Rule, hit: Hit, service: Option<&Service>) -> Findi
         service: service.map(|s| s.name.clone()),
         help: format!("{}; {}", rule.reason, rule.fix),
         fix: hit.fix,
+        unfixed: None,
     }
 }
 

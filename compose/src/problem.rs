@@ -146,6 +146,7 @@ fn finding(row: &Problem, span: Option<Span>, message: String, next: &str) -> Fi
         service: None,
         help,
         fix: None,
+        unfixed: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Deliberately absent: rendering of a finding under its line; that is the command line's.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Longest text that is read, in bytes. A Compose file of 1,000 services has about half of it.
 pub const MOST_BYTES: u64 = 1024 * 1024;
@@ -35,6 +36,7 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub struct Source {
     name: String,
+    path: Option<PathBuf>,
     text: String,
     line_starts: Vec<u32>,
     invalid_at: Option<u32>,
@@ -106,6 +108,11 @@ impl Span {
         Self { source, start, end }
     }
 
+    /// A place in no text.
+    pub(crate) const fn nowhere() -> Self {
+        Self { source: SourceId(u32::MAX), start: 0, end: 0 }
+    }
+
     /// From the first byte of `self` to the last of `other`, both in the same source.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
@@ -124,7 +131,7 @@ impl Source {
                 .filter(|(_, b)| *b == b'\n')
                 .filter_map(|(i, _)| u32::try_from(i + 1).ok()),
         );
-        Self { name: name.into(), text, line_starts, invalid_at: None }
+        Self { name: name.into(), path: None, text, line_starts, invalid_at: None }
     }
 
     /// Takes bytes under their name. Where they are not UTF-8, the place is kept and a load says so.
@@ -137,6 +144,23 @@ impl Source {
                 Self { invalid_at: Some(at), ..Self::new(name, text) }
             }
         }
+    }
+
+    /// Says where it was read from, as an absolute path: a Compose file that can be edited there.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Where it was read from, if it is a Compose file.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Another text under the same name and path.
+    pub(crate) fn with_text(&self, text: String) -> Self {
+        Self { path: self.path.clone(), ..Self::new(self.name.clone(), text) }
     }
 
     /// The first byte that is not UTF-8, if there is one.

@@ -13,6 +13,11 @@ use crate::problem::{self, Problems};
 use crate::scalar::Kind;
 use crate::source::{MOST_BYTES, Source, SourceId, Span};
 
+pub(crate) mod outline;
+mod places;
+
+use places::Places;
+
 /// Deepest nesting.
 const DEEPEST: usize = 100;
 
@@ -51,7 +56,7 @@ pub(crate) fn parse(
                 return None;
             }
         };
-        let span = places.span(mark.start.index(), mark.end.index());
+        let span = places.of(&event, mark);
         match event {
             Event::DocumentStart(_) => {
                 documents += 1;
@@ -111,52 +116,6 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         return false;
     }
     true
-}
-
-/// Turns the parser's places, in characters, into bytes: every 64th character's offset is kept.
-struct Places<'a> {
-    text: &'a str,
-    id: SourceId,
-    ascii: bool,
-    steps: Vec<u32>,
-}
-
-const STEP: usize = 64;
-
-impl<'a> Places<'a> {
-    fn new(text: &'a str, id: SourceId) -> Self {
-        let ascii = text.is_ascii();
-        let steps = if ascii {
-            Vec::new()
-        } else {
-            text.char_indices().step_by(STEP).filter_map(|(at, _)| u32::try_from(at).ok()).collect()
-        };
-        Self { text, id, ascii, steps }
-    }
-
-    fn byte(&self, index: usize) -> usize {
-        if self.ascii {
-            return index.min(self.text.len());
-        }
-        let Some(step) = self.steps.get(index / STEP).map(|at| *at as usize) else {
-            return self.text.len();
-        };
-        let rest = self.text.get(step..).unwrap_or_default();
-        rest.char_indices().nth(index % STEP).map_or(self.text.len(), |(at, _)| step + at)
-    }
-
-    fn span(&self, start: usize, end: usize) -> Span {
-        let start = self.byte(start);
-        let end = self.byte(end).max(start);
-        // The parser counts the line break after a block scalar to it; an editor would underline the next line.
-        let trimmed = self.text.get(start..end).map_or(0, |s| s.trim_end().len());
-        let offset = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Span::new(self.id, offset(start), offset(start + trimmed))
-    }
-
-    fn at(&self, index: usize) -> Span {
-        self.span(index, index)
-    }
 }
 
 /// A collection that is open.

@@ -2,12 +2,15 @@
 //!
 //! The cases are grown from two tables: what is refused, and how it is hidden.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail like tests")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use compose::fix::Fixed;
 use compose::host::{Kind, Look, MemoryHost};
 use compose::model::Date;
-use compose::{Policy, Report, Request, Source};
+use compose::{Policy, Report, Request, Severity, Source};
 
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -382,22 +385,28 @@ fn host() -> MemoryHost {
     }
 }
 
-fn judge(row: &Row, files: &[String]) -> Report {
+/// The request that a user would make, and the machine.
+fn request(row: &Row, files: &[String]) -> (Request, MemoryHost) {
     let given = files.iter().zip(NAMES).take(2).filter(|(text, _)| !text.is_empty());
     let request = Request {
-        files: given.map(|(text, name)| Source::new(name, text.clone())).collect(),
+        files: given
+            .map(|(text, name)| Source::new(name, text.clone()).at(format!("/srv/stack/{name}")))
+            .collect(),
         directory: "/srv/stack".into(),
         project_name: Some("stack".into()),
         environment: BTreeMap::from([("EVIL".into(), row.4.into()), ("SET".into(), "1".into())]),
     };
     let mut host = host();
     host.files.extend(files.get(2).map(|base| ("/srv/stack/base.yaml".into(), base.clone().into_bytes())));
-    let today = Date { year: 2026, month: 11, day: 22 };
-    let (admitted, report) = compose::admit(
-        compose::load(request, &host),
-        &Policy { today, strict: true, calls: compose::policy::no_calls },
-        &host,
-    );
+    (request, host)
+}
+
+const POLICY: Policy =
+    Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: true, calls: compose::policy::no_calls };
+
+fn judge(row: &Row, files: &[String]) -> Report {
+    let (request, host) = request(row, files);
+    let (admitted, report) = compose::admit(compose::load(request, &host), &POLICY, &host);
     assert!(admitted.is_none(), "{row:?} is admitted");
     report
 }
@@ -454,4 +463,90 @@ fn every_disguise_of_everything_that_is_refused_is_seen_through() {
     }
     assert!(failures.is_empty(), "{} of {cases}:\n{}", failures.len(), failures.join("\n"));
     assert!(cases >= 400, "{cases}");
+}
+
+/// The texts after a repair, in the order of the given ones.
+fn repaired(files: &[String], fixed: &Fixed) -> Files {
+    let mut texts = files.to_vec();
+    for changed in &fixed.files {
+        let place = NAMES.iter().position(|name| changed.name.ends_with(name)).unwrap();
+        assert_eq!(texts[place], changed.before);
+        texts[place].clone_from(&changed.after);
+    }
+    texts
+}
+
+/// Every comment, without the blanks around it. The texts have no `#` elsewhere.
+fn comments(files: &[String]) -> Vec<String> {
+    let lines = files.iter().flat_map(|text| text.lines());
+    lines.filter_map(|line| Some(line.split_once('#')?.1.trim().to_owned())).collect()
+}
+
+/// The bytes that both texts have in front and at the end cover all but what a repair may touch.
+fn touched(before: &str, after: &str) -> usize {
+    let front = before.bytes().zip(after.bytes()).take_while(|(a, b)| a == b).count();
+    let (before, after) = (&before.as_bytes()[front..], &after.as_bytes()[front..]);
+    let back = before.iter().rev().zip(after.iter().rev()).take_while(|(a, b)| a == b).count();
+    before.len().max(after.len()) - back
+}
+
+/// Errors and warnings by rule and service.
+fn loud(report: &Report) -> BTreeMap<(&str, Option<&str>), usize> {
+    let mut counts = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Note) {
+        *counts.entry((finding.rule, finding.service.as_deref())).or_default() += 1;
+    }
+    counts
+}
+
+/// The model without hardening.
+fn as_written(row: &Row, files: &[String]) -> Option<String> {
+    let (request, host) = request(row, files);
+    compose::as_written(&compose::load(request, &host), &["*".to_owned()].into())
+}
+
+#[test]
+fn a_repair_converges_keeps_comments_and_bytes_and_brings_nothing_new() {
+    let (mut repaired_cases, mut left_cases) = (0, 0);
+    for row in REFUSED {
+        for (how, disguise) in DISGUISES {
+            let Some(files) = disguise(row) else { continue };
+            let case =
+                || format!("{} `{}: {}` {how}\n{}", row.0, row.2, value(row, row.4), files.join("---\n"));
+            let before = judge(row, &files);
+            let (first, host) = request(row, &files);
+            let fixed = compose::fix::fix(first, &POLICY, &host);
+            let texts = repaired(&files, &fixed);
+            // Nothing new is found, and what is reported is what the new texts say.
+            let (again, host) = request(row, &texts);
+            let (_, after) = compose::admit(compose::load(again.clone(), &host), &POLICY, &host);
+            let counts = loud(&before);
+            for (what, count) in loud(&after) {
+                assert!(
+                    count <= counts.get(&what).copied().unwrap_or_default(),
+                    "{what:?} is new: {}",
+                    case()
+                );
+            }
+            assert_eq!(loud(&after), loud(&fixed.report), "{}", case());
+            assert_eq!(after.unreadable, before.unreadable, "{}", case());
+            // Twice is once.
+            assert_eq!(compose::fix::fix(again, &POLICY, &host).files, [], "{}", case());
+            assert_eq!(comments(&files), comments(&texts), "{}", case());
+            for changed in &fixed.files {
+                // A repair touches one place: the key, its value, and what goes with the last of a list.
+                assert!(touched(&changed.before, &changed.after) <= 120, "{}\n{}", case(), changed.after);
+                assert_eq!(changed.before.starts_with('\u{feff}'), changed.after.starts_with('\u{feff}'));
+                let bare = changed.after.replace("\r\n", "");
+                assert!(!changed.before.contains("\r\n") || !bare.contains('\n'), "{}", case());
+            }
+            let gone = !fixed.done.is_empty();
+            let reason = fixed.report.findings.iter().any(|finding| finding.unfixed.is_some());
+            repaired_cases += usize::from(gone);
+            left_cases += usize::from(!gone && reason);
+            let same = as_written(row, &files) == as_written(row, &texts);
+            assert!(gone != same, "{}", case());
+        }
+    }
+    assert!(repaired_cases >= 800, "{repaired_cases} repaired, {left_cases} left with a reason");
 }

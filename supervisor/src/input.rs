@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
+use compose::fix::Fixed;
 use compose::host::ReadError;
 use compose::model::Date;
 use compose::source::MOST_BYTES;
@@ -39,10 +40,20 @@ impl Judged {
     /// How a command ends that only judges.
     pub fn exit(&self) -> Exit {
         match &self.admitted {
-            _ if self.report.unreadable => Exit::Unreadable,
-            None => Exit::Refused,
-            Some(_) => Exit::Done,
+            None if !self.report.unreadable => Exit::Refused,
+            _ => verdict(&self.report),
         }
+    }
+}
+
+/// What a report says of the files that it is about.
+pub fn verdict(report: &Report) -> Exit {
+    if report.unreadable {
+        Exit::Unreadable
+    } else if report.refuses() {
+        Exit::Refused
+    } else {
+        Exit::Done
     }
 }
 
@@ -60,6 +71,14 @@ pub fn load_and_admit(global: &GlobalArgs, strict: bool) -> Judged {
 /// What the policy is told on this machine, today.
 fn policy(strict: bool) -> Policy {
     Policy { today: today(), strict, calls: profiles::recorded::call }
+}
+
+/// Finds and reads the stack, and puts right what can be without asking. Writes nothing.
+///
+/// # Errors
+/// What cannot be found or read, as findings.
+pub fn fix(global: &GlobalArgs, strict: bool) -> Result<Fixed, Report> {
+    Ok(compose::fix::fix(gather(global)?, &policy(strict), &Files))
 }
 
 /// Finds, reads and loads the stack, unjudged.
@@ -138,7 +157,7 @@ fn gather(global: &GlobalArgs) -> Result<Request, Report> {
         .clone()
         .or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
     let directory = std::path::absolute(&beside).unwrap_or(beside);
-    let files = files.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
+    let files = files.iter().map(|path| read_compose(path, &here)).collect::<Result<_, _>>()?;
     Ok(Request { files, directory, project_name, environment: variables })
 }
 
@@ -195,6 +214,12 @@ fn find_files(
 /// As a user of this folder would type it.
 fn relative(here: &Path, file: PathBuf) -> PathBuf {
     file.strip_prefix(here).map(Path::to_path_buf).unwrap_or(file)
+}
+
+/// A Compose file, with the place where an edit of it would be written.
+fn read_compose(path: &Path, here: &Path) -> Result<Source, Report> {
+    let source = read(path)?;
+    Ok(if path == Path::new("-") { source } else { source.at(here.join(path)) })
 }
 
 fn read(path: &Path) -> Result<Source, Report> {

@@ -209,3 +209,130 @@ fn colour_is_for_terminals_and_for_those_who_ask() {
     let coloured = run(folder.path(), &["check", "--ansi", "always"]);
     assert!(text(&coloured.stdout).contains('\u{1b}'));
 }
+
+/// A stack of two files with comments, anchors and the line ends of Windows; what can be put right, and what cannot.
+const FIXABLE: &str = "x-base: &base # shared\r\n  privileged: true # why\r\nservices:\r\n  web:\r\n    <<: *base\r\n    \
+                       image: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\n    user: \"1000\"\r\n    \
+                       mem_limit: 64m\r\n    healthcheck: {test: [CMD, id]}\r\n";
+
+#[test]
+fn fix_writes_what_can_be_put_right_and_judges_what_is_then_in_the_files() {
+    let folder =
+        folder(&[("compose.yaml", FIXABLE), ("over.yaml", "services:\n  web: {pid: host, ipc: \"host\"}\n")]);
+    let before = fs::metadata(folder.path().join("compose.yaml")).unwrap().permissions();
+    let arguments = ["check", "-f", "compose.yaml", "-f", "over.yaml"];
+    let output = run(folder.path(), &[&arguments[..], &["--fix"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        text(&output.stdout),
+        "fixed[SV105]: `web` is privileged (compose.yaml)\n\
+         fixed[SV125]: the process namespace is shared: `host` (over.yaml)\n\
+         fixed[SV126]: the IPC namespace is shared: `host` (over.yaml)\n\
+         admitted: 0 errors, 0 warnings, 15 notes\n"
+    );
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(read("compose.yaml"), FIXABLE.replace("privileged: true", "privileged: false"));
+    assert_eq!(read("over.yaml"), "services:\n  web: {ipc: \"private\"}\n");
+    assert_eq!(fs::metadata(folder.path().join("compose.yaml")).unwrap().permissions(), before);
+    // Twice is once, and the second time nothing is written at all.
+    let inode =
+        |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder.path().join(name)).unwrap());
+    let seen = inode("compose.yaml");
+    assert_eq!(run(folder.path(), &[&arguments[..], &["--fix"]].concat()).status.code(), Some(0));
+    assert_eq!(inode("compose.yaml"), seen);
+}
+
+#[test]
+fn diff_writes_nothing_and_its_exit_code_is_about_the_files_as_they_are() {
+    let folder = folder(&[("compose.yaml", FIXABLE)]);
+    let output = run(folder.path(), &["check", "--diff"]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<&str> = text(&output.stdout).lines().filter(|l| l.starts_with(['-', '+', '@'])).collect();
+    assert_eq!(
+        lines,
+        [
+            "--- compose.yaml",
+            "+++ compose.yaml",
+            "@@ -1,5 +1,5 @@",
+            "-  privileged: true # why",
+            "+  privileged: false # why"
+        ]
+    );
+    assert_eq!(text(&output.stderr), "1 finding would be put right in 1 file\n");
+    assert_eq!(fs::read_to_string(folder.path().join("compose.yaml")).unwrap(), FIXABLE);
+    // What is printed is what `patch` takes.
+    let mut patch = Command::new("patch")
+        .args(["-p0", "--binary", "-s"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    patch.stdin.take().unwrap().write_all(&output.stdout).unwrap();
+    assert!(patch.wait().unwrap().success());
+    assert_eq!(run(folder.path(), &["check", "--diff"]).status.code(), Some(0));
+    assert_eq!(text(&run(folder.path(), &["check", "--diff"]).stderr), "nothing would be written\n");
+}
+
+#[test]
+fn json_of_fix_and_diff_stays_one_object_whatever_happens() {
+    let folder = folder(&[("compose.yaml", FIXABLE), ("bad.yaml", "services: [")]);
+    let output = run(folder.path(), &["check", "--diff", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(json(&output)["diff"].as_str().unwrap().contains("+  privileged: false"));
+    assert_eq!(json(&output)["summary"]["errors"], 1);
+    let output = run(folder.path(), &["check", "--fix", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0));
+    let row = serde_json::json!(
+        [{"rule": "SV105", "message": "`web` is privileged", "file": "compose.yaml", "service": "web"}]
+    );
+    assert_eq!(json(&output)["fixed"], row);
+    for option in ["--fix", "--diff"] {
+        let output = run(folder.path(), &["check", option, "--format", "json", "-f", "bad.yaml"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(json(&output)["findings"][0]["rule"], "SV003");
+        let output = run(folder.path(), &["check", option, "--format", "json", "-f", "missing.yaml"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(json(&output)["findings"][0]["rule"], "SV001");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("bad.yaml")).unwrap(), "services: [");
+    assert_eq!(run(folder.path(), &["check", "--fix", "--diff"]).status.code(), Some(2));
+    assert_eq!(run(folder.path(), &["check", "--diff", "--format", "sarif"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_the_json_is_about_the_file_as_it_is() {
+    let folder = folder(&[("compose.yaml", FIXABLE)]);
+    fs::hard_link(folder.path().join("compose.yaml"), folder.path().join("other")).unwrap();
+    let output = run(folder.path(), &["check", "--fix", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert_eq!(
+        (&json(&output)["summary"]["errors"], &json(&output)["fixed"]),
+        (&1.into(), &serde_json::json!([]))
+    );
+    assert!(text(&output.stderr).contains("hard links"), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(folder.path().join("compose.yaml")).unwrap(), FIXABLE);
+    let mut child = supervisor(folder.path(), &["check", "--fix", "-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(BAD.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("standard input cannot be written"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_fix_leaves_is_said_with_the_reason() {
+    let file = GOOD.replace("    user", "    privileged: ${FLAG:-true}\n    user");
+    let folder = folder(&[("compose.yaml", &file)]);
+    let output = run(folder.path(), &["check", "--fix"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("not written by `--fix`: its value comes from a variable"));
+    let output = run(folder.path(), &["check", "--fix", "--format", "json"]);
+    let findings = json(&output)["findings"].as_array().unwrap().clone();
+    let why = findings.iter().find(|finding| finding["rule"] == "SV105").unwrap()["unfixed"].clone();
+    assert!(why.as_str().unwrap().contains("variable"));
+    assert_eq!(fs::read_to_string(folder.path().join("compose.yaml")).unwrap(), file);
+}

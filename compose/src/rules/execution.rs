@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::finding::Severity;
 use crate::model::{Mount, MountSource, Service};
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Check, Exempt, Hit, Repair, Rule, Stack};
 
 use super::place;
 
@@ -20,6 +20,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("2.3", "5.2", "8"),
         exempt: Exempt::Possible,
         check: Check::Service(opened),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV170",
@@ -32,6 +33,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("2.3", "", "8"),
         exempt: Exempt::Never,
         check: Check::Service(cannot_open),
+        repair: Repair::Author,
     },
 ];
 

@@ -1,7 +1,7 @@
 //! What can be wrong with an exemption. They are checked where they are applied, in `policy`.
 
 use crate::finding::Severity;
-use crate::policy::{Check, Exempt, Rule};
+use crate::policy::{Check, Exempt, Repair, Rule};
 
 use super::place;
 
@@ -28,6 +28,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Exemption,
+        repair: Repair::Author,
     },
     Rule {
         id: IMPOSSIBLE,
@@ -40,6 +41,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Exemption,
+        repair: Repair::Author,
     },
     Rule {
         id: NO_REASON,
@@ -52,6 +54,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Exemption,
+        repair: Repair::Author,
     },
     Rule {
         id: ENDED,
@@ -64,6 +67,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Exemption,
+        repair: Repair::Author,
     },
     Rule {
         id: UNUSED,
@@ -76,5 +80,6 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Exemption,
+        repair: Repair::Author,
     },
 ];

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::finding::Severity;
 use crate::host::Kind;
 use crate::model::{Bind, ContentSource, MountSource, Service, Tmpfs};
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 use crate::source::{At, Span};
+use crate::spell;
 
 use super::{is_any, place};
 
@@ -32,6 +33,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.3", "5.13", "8"),
         exempt: Exempt::Possible,
         check: Check::Service(read_only),
+        repair: Repair::Value("true"),
     },
     Rule {
         id: "SV151",
@@ -44,6 +46,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.32", "1"),
         exempt: Exempt::Never,
         check: Check::Service(sockets_mounted),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV152",
@@ -56,6 +59,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.32", "1"),
         exempt: Exempt::Never,
         check: Check::Stack(sockets_declared),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV153",
@@ -68,6 +72,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.32", "1"),
         exempt: Exempt::Never,
         check: Check::Keys(&["use_api_socket"]),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV154",
@@ -80,6 +85,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "8"),
         exempt: Exempt::Possible,
         check: Check::Service(sensitive_paths),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV155",
@@ -92,6 +98,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "8"),
         exempt: Exempt::Never,
         check: Check::Service(links),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV156",
@@ -104,6 +111,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.20", "8"),
         exempt: Exempt::Never,
         check: Check::Service(propagation),
+        repair: Repair::By(private_mount),
     },
     Rule {
         id: BIND_OPTIONS,
@@ -116,6 +124,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "8"),
         exempt: Exempt::Never,
         check: Check::Service(bind_options),
+        repair: Repair::By(nothing_created),
     },
     Rule {
         id: "SV158",
@@ -128,6 +137,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.6", "8"),
         exempt: Exempt::Never,
         check: Check::Service(targets),
+        repair: Repair::Author,
     },
     Rule {
         id: TMPFS,
@@ -140,6 +150,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.3", "", "8"),
         exempt: Exempt::Never,
         check: Check::Service(tmpfs),
+        repair: Repair::By(bounded_tmpfs),
     },
     Rule {
         id: TMP,
@@ -152,6 +163,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.3", "5.13", "8"),
         exempt: Exempt::Never,
         check: Check::Fill,
+        repair: Repair::Author,
     },
     Rule {
         id: "SV161",
@@ -164,6 +176,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.11", "7"),
         exempt: Exempt::Possible,
         check: Check::Service(tmpfs_sum),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV162",
@@ -176,6 +189,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", "8"),
         exempt: Exempt::Never,
         check: Check::Service(kinds),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV163",
@@ -188,6 +202,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "8"),
         exempt: Exempt::Never,
         check: Check::Keys(&["volumes_from"]),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV164",
@@ -200,6 +215,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "8"),
         exempt: Exempt::Never,
         check: Check::Stack(volume_options),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV165",
@@ -212,6 +228,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(missing),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV166",
@@ -224,6 +241,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(working_dir),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV167",
@@ -236,6 +254,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.18", ""),
         exempt: Exempt::Never,
         check: Check::Service(device_mounts),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV168",
@@ -248,6 +267,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "8"),
         exempt: Exempt::Possible,
         check: Check::Stack(external_volumes),
+        repair: Repair::Author,
     },
 ];
 
@@ -479,6 +499,22 @@ fn propagation(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     hits.collect()
 }
 
+fn private_mount(site: &Site<'_>) -> Vec<Change> {
+    const PROPAGATIONS: &[&str] = &["shared", "rshared", "slave", "rslave"];
+    if site.get(&["bind", "propagation"]).is_some() {
+        return vec![Change::Set(&["bind", "propagation"], "rprivate".into())];
+    }
+    site.text(|mount| {
+        let (front, options) = mount.rsplit_once(':')?;
+        let kept: Vec<&str> = options.split(',').filter(|option| !PROPAGATIONS.contains(option)).collect();
+        Some(Change::Text(if kept.is_empty() {
+            front.to_owned()
+        } else {
+            format!("{front}:{}", kept.join(","))
+        }))
+    })
+}
+
 fn bind_options(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (bind, span) in binds(service) {
@@ -499,6 +535,14 @@ fn bind_options(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
         }
     }
     hits
+}
+
+/// What creates nothing and keeps what is below read-only. A label may be meant: the author has to say.
+fn nothing_created(site: &Site<'_>) -> Vec<Change> {
+    let created = site.get(&["bind", "create_host_path"]).is_some_and(|flag| is_any(&flag, &["true"]));
+    let writable = site.get(&["bind", "recursive"]).is_some_and(|mode| is_any(&mode, &["writable"]));
+    let created = created.then(|| Change::Set(&["bind", "create_host_path"], "false".into()));
+    created.into_iter().chain(writable.then_some(Change::Drop(&["bind", "recursive"]))).collect()
 }
 
 fn targets(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
@@ -581,6 +625,24 @@ fn tmpfs(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         }
     }
     hits
+}
+
+fn bounded_tmpfs(site: &Site<'_>) -> Vec<Change> {
+    let is_zero = |size: &str| spell::bytes(size) == Some(0);
+    if site.get(&["tmpfs", "size"]).is_some_and(|size| is_zero(&size)) {
+        return vec![Change::Set(&["tmpfs", "size"], "64m".into())];
+    }
+    site.text(|mount| {
+        let (target, options) = mount.split_once(':')?;
+        let strict = options.split(',').map(|option| match option.split_once('=') {
+            _ if is_any(option, &["exec", "suid", "dev"]) => {
+                format!("no{}", option.trim().to_ascii_lowercase())
+            }
+            Some(("size", size)) if is_zero(size) => "size=64m".to_owned(),
+            _ => option.to_owned(),
+        });
+        Some(Change::Text(format!("{target}:{}", strict.collect::<Vec<_>>().join(","))))
+    })
 }
 
 fn tmpfs_sum(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

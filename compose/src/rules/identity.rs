@@ -2,7 +2,7 @@
 
 use crate::finding::Severity;
 use crate::model::Service;
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 
 use super::{is_any, place};
 
@@ -23,6 +23,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", "2"),
         exempt: Exempt::Possible,
         check: Check::Service(user),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV101",
@@ -35,6 +36,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", "2"),
         exempt: Exempt::Never,
         check: Check::Service(groups),
+        repair: Repair::By(without_host_group),
     },
     Rule {
         id: "SV102",
@@ -47,6 +49,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.4", "3"),
         exempt: Exempt::Never,
         check: Check::Service(capabilities),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV103",
@@ -59,6 +62,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.4", "3"),
         exempt: Exempt::Possible,
         check: Check::Service(capabilities_with_reason),
+        repair: Repair::Author,
     },
     Rule {
         id: DROP_ALL,
@@ -71,6 +75,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.4", "3"),
         exempt: Exempt::Never,
         check: Check::Fill,
+        repair: Repair::Author,
     },
     Rule {
         id: "SV105",
@@ -83,6 +88,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.5", "3"),
         exempt: Exempt::Never,
         check: Check::Service(privileged),
+        repair: Repair::Value("false"),
     },
     Rule {
         id: NO_NEW_PRIVILEGES,
@@ -95,6 +101,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.1", "5.26", "4"),
         exempt: Exempt::Never,
         check: Check::Service(no_new_privileges),
+        repair: Repair::By(no_new),
     },
 ];
 
@@ -171,6 +178,11 @@ fn groups(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     hits.collect()
 }
 
+/// A group by its name or number alone is as good as root on every host; one that owns a socket is that on this host.
+fn without_host_group(site: &Site<'_>) -> Vec<Change> {
+    site.text(|name| (is_any(name, GROUPS) || name.trim().parse() == Ok(0)).then_some(Change::Remove))
+}
+
 fn capabilities(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let refused = service.cap_add.iter().filter(|cap| {
         let name = capability(&cap.value);
@@ -201,4 +213,11 @@ fn no_new_privileges(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         })
     });
     hits.map(|option| Hit::at(option, "new privileges are allowed").fix("no-new-privileges:true")).collect()
+}
+
+fn no_new(site: &Site<'_>) -> Vec<Change> {
+    site.text(|option| {
+        let (key, _) = option.split_at_checked(option.find([':', '='])? + 1)?;
+        Some(Change::Text(format!("{key}true")))
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::finding::Severity;
 use crate::model::Service;
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Check, Exempt, Hit, Repair, Rule, Stack};
 
 use super::{is_any, place};
 
@@ -18,6 +18,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.5", "5.28", "13"),
         exempt: Exempt::Possible,
         check: Check::Service(pinned),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV241",
@@ -30,6 +31,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.5", "", "13"),
         exempt: Exempt::Never,
         check: Check::Keys(&["build", "develop"]),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV242",
@@ -42,6 +44,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.5", "5.28", "13"),
         exempt: Exempt::Never,
         check: Check::Service(pull_policy),
+        repair: Repair::Value("missing"),
     },
     Rule {
         id: "SV243",
@@ -54,6 +57,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.5", "5.28", "13"),
         exempt: Exempt::Never,
         check: Check::Keys(&["pull_refresh_after"]),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV244",
@@ -66,6 +70,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Stack(reserved_labels),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV245",
@@ -78,6 +83,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Possible,
         check: Check::Service(steering_labels),
+        repair: Repair::Author,
     },
 ];
 

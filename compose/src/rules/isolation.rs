@@ -2,7 +2,7 @@
 
 use crate::finding::Severity;
 use crate::model::Service;
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 use crate::source::At;
 
 use super::{is_any, place};
@@ -24,6 +24,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "5.22", "6"),
         exempt: Exempt::Never,
         check: Check::Service(seccomp_unconfined),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV121",
@@ -36,6 +37,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "5.22", "6"),
         exempt: Exempt::Never,
         check: Check::Service(seccomp_file),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV122",
@@ -48,6 +50,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "5.2", "6"),
         exempt: Exempt::Never,
         check: Check::Service(apparmor),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV123",
@@ -60,6 +63,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "5.3", "6"),
         exempt: Exempt::Never,
         check: Check::Service(labels_and_paths),
+        repair: Repair::By(labels_and_paths_kept),
     },
     Rule {
         id: "SV124",
@@ -72,6 +76,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "", "6"),
         exempt: Exempt::Never,
         check: Check::Service(unknown_option),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV125",
@@ -84,6 +89,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.16", ""),
         exempt: Exempt::Never,
         check: Check::Service(pid),
+        repair: Repair::Remove,
     },
     Rule {
         id: IPC,
@@ -96,6 +102,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.17", ""),
         exempt: Exempt::Never,
         check: Check::Service(ipc),
+        repair: Repair::Value("private"),
     },
     Rule {
         id: "SV127",
@@ -108,6 +115,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.21", ""),
         exempt: Exempt::Never,
         check: Check::Service(uts),
+        repair: Repair::Remove,
     },
     Rule {
         id: CGROUP,
@@ -120,6 +128,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.25", ""),
         exempt: Exempt::Never,
         check: Check::Service(cgroup),
+        repair: Repair::Value("private"),
     },
     Rule {
         id: "SV129",
@@ -132,6 +141,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.1", "5.31", "11"),
         exempt: Exempt::Never,
         check: Check::Service(userns),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV130",
@@ -144,6 +154,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "5.10", "5"),
         exempt: Exempt::Never,
         check: Check::Service(network_namespace),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV131",
@@ -161,6 +172,7 @@ pub(crate) const RULES: &[Rule] = &[
             "gpus",
             "deploy.resources.reservations.devices",
         ]),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV132",
@@ -173,6 +185,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Keys(&["provider", "models", "credential_spec"]),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV133",
@@ -185,6 +198,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(runtime),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV134",
@@ -197,6 +211,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("2.2", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(sysctls),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV135",
@@ -209,6 +224,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.25", "7"),
         exempt: Exempt::Never,
         check: Check::Keys(&["cgroup_parent"]),
+        repair: Repair::Remove,
     },
 ];
 
@@ -272,6 +288,15 @@ fn labels_and_paths(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         .filter(|(_, value)| !value.is_empty())
         .map(|(at, _)| Hit::at(at, "masked and read-only paths of `/proc` and `/sys` are opened"));
     labels.chain(paths).collect()
+}
+
+/// Other labels may be stricter than the default.
+fn labels_and_paths_kept(site: &Site<'_>) -> Vec<Change> {
+    site.text(|written| {
+        let (key, value) = option(written)?;
+        let off = key.eq_ignore_ascii_case("label") && is_any(value, &["disable"]);
+        (off || key.eq_ignore_ascii_case("systempaths")).then_some(Change::Remove)
+    })
 }
 
 fn unknown_option(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::finding::Severity;
 use crate::model::{HealthTest, Service};
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 
 use super::place;
 
@@ -25,6 +25,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.27", ""),
         exempt: Exempt::Possible,
         check: Check::Service(health),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV261",
@@ -37,6 +38,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.27", ""),
         exempt: Exempt::Possible,
         check: Check::Service(health_disabled),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV262",
@@ -49,6 +51,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.27", ""),
         exempt: Exempt::Possible,
         check: Check::Service(health_times),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV263",
@@ -61,6 +64,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(stop_signal),
+        repair: Repair::By(default_signal),
     },
     Rule {
         id: "SV264",
@@ -73,6 +77,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Possible,
         check: Check::Service(stop_grace_period),
+        repair: Repair::Author,
     },
     Rule {
         id: HOSTNAME,
@@ -85,6 +90,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(names),
+        repair: Repair::Author,
     },
     Rule {
         id: INIT,
@@ -97,6 +103,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Fill,
+        repair: Repair::Author,
     },
     Rule {
         id: "SV267",
@@ -109,6 +116,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Possible,
         check: Check::Service(terminal),
+        repair: Repair::Value("false"),
     },
     Rule {
         id: "SV268",
@@ -121,6 +129,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(container_name),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV279",
@@ -133,6 +142,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(unsupported),
+        repair: Repair::Author,
     },
 ];
 
@@ -199,6 +209,11 @@ fn number(signal: &str) -> Option<u8> {
     }
     let at = NAMES.iter().position(|known| *known == name)?;
     u8::try_from(at + 1).ok()
+}
+
+/// The default, `SIGTERM`, can be answered. A name that is no signal may be mistyped: the author has to say.
+fn default_signal(site: &Site<'_>) -> Vec<Change> {
+    site.text(|signal| matches!(number(signal), Some(9 | 19)).then(|| Change::Text("SIGTERM".into())))
 }
 
 fn stop_grace_period(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::finding::Severity;
 use crate::model::{Network, PublishedPort, Service};
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 use crate::source::At;
 
 use super::{is_any, place};
@@ -26,6 +26,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("4.3", "5.14", ""),
         exempt: Exempt::Possible,
         check: Check::Service(ports_beyond_loopback),
+        repair: Repair::By(on_loopback),
     },
     Rule {
         id: "SV181",
@@ -38,6 +39,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("4.3", "5.9", ""),
         exempt: Exempt::Never,
         check: Check::Service(ports_unclear),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV182",
@@ -50,6 +52,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.9", ""),
         exempt: Exempt::Never,
         check: Check::Service(ports_odd),
+        repair: Repair::By(host_mode),
     },
     Rule {
         id: "SV183",
@@ -62,6 +65,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "5.30", "5"),
         exempt: Exempt::Never,
         check: Check::Service(network_mode),
+        repair: Repair::Author,
     },
     Rule {
         id: INTERNAL,
@@ -74,6 +78,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Possible,
         check: Check::Stack(way_out),
+        repair: Repair::Value("true"),
     },
     Rule {
         id: EDGE_NETWORK,
@@ -86,6 +91,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Never,
         check: Check::Fill,
+        repair: Repair::Author,
     },
     Rule {
         id: "SV186",
@@ -98,6 +104,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "5.10", "5"),
         exempt: Exempt::Never,
         check: Check::Stack(drivers),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV187",
@@ -110,6 +117,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Never,
         check: Check::Stack(network_options),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV188",
@@ -122,6 +130,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Never,
         check: Check::Stack(subnets),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV189",
@@ -134,6 +143,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", ""),
         exempt: Exempt::Never,
         check: Check::Service(addresses),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV190",
@@ -146,6 +156,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("4.4", "5.10", "5"),
         exempt: Exempt::Never,
         check: Check::Service(extra_hosts),
+        repair: Repair::By(without_host_gateway),
     },
     Rule {
         id: "SV191",
@@ -158,6 +169,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("4.4", "", "5"),
         exempt: Exempt::Never,
         check: Check::Service(dns),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV192",
@@ -170,6 +182,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Possible,
         check: Check::Stack(external),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV193",
@@ -182,6 +195,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Never,
         check: Check::Keys(&["external_links", "links"]),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV194",
@@ -194,6 +208,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "5.9", ""),
         exempt: Exempt::Possible,
         check: Check::Service(dropped_ports),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV195",
@@ -206,6 +221,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", ""),
         exempt: Exempt::Never,
         check: Check::Stack(unsupported),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV196",
@@ -218,6 +234,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("4.4", "", "5"),
         exempt: Exempt::Never,
         check: Check::Stack(egress),
+        repair: Repair::Author,
     },
 ];
 
@@ -236,12 +253,31 @@ fn ports_beyond_loopback(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
         let whole = host_ip.as_deref().unwrap_or("every address");
         let number = published.map_or_else(|| "a random port".to_owned(), |number| format!("port {number}"));
         let published = published.unwrap_or(*target);
+        let own = if address.is_some_and(|address| address.is_ipv6()) { "[::1]" } else { "127.0.0.1" };
         Some(
             Hit::at(port, format!("{number}/{protocol} is published on {whole}"))
-                .fix(format!("127.0.0.1:{published}:{target}{}", suffix(protocol))),
+                .fix(format!("{own}:{published}:{target}{}", suffix(protocol))),
         )
     });
     hits.collect()
+}
+
+/// The same port on loopback. A port on the host that is left to chance is for the author to choose.
+fn on_loopback(site: &Site<'_>) -> Vec<Change> {
+    let own = |address: &str| if address.contains(':') { "::1" } else { "127.0.0.1" };
+    if site.get(&["published"]).is_some() {
+        let address = site.get(&["host_ip"]).unwrap_or_default();
+        return vec![Change::Set(&["host_ip"], format!("\"{}\"", own(&address)))];
+    }
+    site.text(|port| {
+        let (front, target) = port.rsplit_once(':')?;
+        let (address, published) = match front.rsplit_once(':') {
+            None => ("127.0.0.1", front),
+            Some((address, published)) if address.contains(':') => ("[::1]", published),
+            Some((_, published)) => ("127.0.0.1", published),
+        };
+        (!published.is_empty()).then(|| Change::Text(format!("{address}:{published}:{target}")))
+    })
 }
 
 fn suffix(protocol: &str) -> String {
@@ -286,6 +322,11 @@ fn ports_odd(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         Some(Hit::at(port, format!("port mode `{mode}`")).fix("mode: host"))
     });
     hits.collect()
+}
+
+fn host_mode(site: &Site<'_>) -> Vec<Change> {
+    let odd = site.get(&["mode"]).is_some_and(|mode| !is_any(&mode, &["", "host"]));
+    odd.then(|| Change::Set(&["mode"], "host".into())).into_iter().collect()
 }
 
 fn network_mode(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
@@ -536,6 +577,14 @@ fn first_address(prefix: Prefix) -> Option<IpAddr> {
     }
 }
 
+/// A name for the host has one repair. An address may be mistyped: the author has to say.
+fn without_host_gateway(site: &Site<'_>) -> Vec<Change> {
+    site.text(|row| {
+        let address = row.rsplit(['=', ':']).next()?;
+        is_any(address, &["host-gateway"]).then_some(Change::Remove)
+    })
+}
+
 fn dns(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let odd = service.dns.iter().filter(|resolver| resolver.value.trim().parse::<IpAddr>().is_err());
     odd.map(|resolver| Hit::at(resolver, format!("resolver `{}` is not an address", resolver.value)))
@@ -573,10 +622,7 @@ fn dropped_ports(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
             network.external.is_none() && network.internal.as_ref().is_none_or(|i| i.value)
         })
     });
-    // What is published beyond loopback is refused for that already.
-    let own =
-        service.ports.iter().filter(|port| port.value.address.is_some_and(|address| loopback(&address)));
-    let hits = own.filter(|_| inside).map(|port| {
+    let hits = service.ports.iter().filter(|_| inside).map(|port| {
         let number = port.value.published.unwrap_or(port.value.target);
         Hit::at(port, format!("port {number} of `{}`, which has internal networks alone", service.name))
     });

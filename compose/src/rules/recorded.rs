@@ -4,7 +4,7 @@
 
 use crate::finding::Severity;
 use crate::model::{Runtime, Service};
-use crate::policy::{Call, Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Call, Check, Exempt, Hit, Repair, Rule, Stack};
 
 use super::place;
 
@@ -20,6 +20,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "5.22", "6"),
         exempt: Exempt::Never,
         check: Check::Service(unknown),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV137",
@@ -32,6 +33,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.8", "5.22", "6"),
         exempt: Exempt::Never,
         check: Check::Service(beyond),
+        repair: Repair::Author,
     },
 ];
 

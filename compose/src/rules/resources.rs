@@ -2,7 +2,7 @@
 
 use crate::finding::Severity;
 use crate::model::{Logging, Runtime, Service};
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 use crate::units::Bytes;
 
 use super::{is_any, place};
@@ -34,6 +34,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.11", "7"),
         exempt: Exempt::Never,
         check: Check::Service(memory),
+        repair: Repair::Author,
     },
     Rule {
         id: SWAP,
@@ -46,6 +47,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.11", "7"),
         exempt: Exempt::Never,
         check: Check::Service(swap),
+        repair: Repair::Remove,
     },
     Rule {
         id: PIDS,
@@ -58,6 +60,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.29", "7"),
         exempt: Exempt::Never,
         check: Check::Service(pids),
+        repair: Repair::By(bounded_processes),
     },
     Rule {
         id: CPUS,
@@ -70,6 +73,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.12", "7"),
         exempt: Exempt::Never,
         check: Check::Service(cpus),
+        repair: Repair::Value("1"),
     },
     Rule {
         id: ULIMITS,
@@ -82,6 +86,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.19", "7"),
         exempt: Exempt::Never,
         check: Check::Service(ulimits),
+        repair: Repair::Author,
     },
     Rule {
         id: SHM,
@@ -94,6 +99,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.11", "7"),
         exempt: Exempt::Never,
         check: Check::Service(shm),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV216",
@@ -106,6 +112,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "5.11", "7"),
         exempt: Exempt::Never,
         check: Check::Service(oom_score),
+        repair: Repair::Value("0"),
     },
     Rule {
         id: "SV217",
@@ -118,6 +125,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.11", ""),
         exempt: Exempt::Never,
         check: Check::Service(reservation),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV218",
@@ -130,6 +138,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.2", "5.11", ""),
         exempt: Exempt::Possible,
         check: Check::Service(node_heap),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV219",
@@ -148,6 +157,7 @@ pub(crate) const RULES: &[Rule] = &[
             "cpu_count",
             "cpu_percent",
         ]),
+        repair: Repair::Remove,
     },
     Rule {
         id: "SV220",
@@ -160,6 +170,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.7", "", "10"),
         exempt: Exempt::Never,
         check: Check::Service(log_driver),
+        repair: Repair::Author,
     },
     Rule {
         id: LOGS,
@@ -172,6 +183,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.7", "", "7"),
         exempt: Exempt::Never,
         check: Check::Service(log_bounds),
+        repair: Repair::By(bounded_log),
     },
     Rule {
         id: "SV222",
@@ -184,6 +196,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", "7"),
         exempt: Exempt::Never,
         check: Check::Service(scale),
+        repair: Repair::Author,
     },
 ];
 
@@ -239,7 +252,17 @@ fn pids(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         1..=MOST_PIDS => return Vec::new(),
         many => format!("{many} processes are more than 4096"),
     };
-    vec![Hit::at(pids, message).fix("pids_limit: 512")]
+    let nearest = if pids.value > MOST_PIDS { MOST_PIDS } else { 512 };
+    vec![Hit::at(pids, message).fix(format!("pids_limit: {nearest}"))]
+}
+
+/// The nearest number that is allowed; for no limit at all, the one that the finding names.
+fn bounded_processes(site: &Site<'_>) -> Vec<Change> {
+    site.text(|number| {
+        let number: i64 = number.trim().parse().ok()?;
+        let nearest = if number > MOST_PIDS { MOST_PIDS.to_string() } else { "512".to_owned() };
+        Some(Change::Text(nearest))
+    })
 }
 
 fn cpus(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
@@ -340,10 +363,13 @@ fn log_driver(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     unknown.map(|name| Hit::at(logging, format!("log option `{name}`"))).collect()
 }
 
+/// What the engine keeps of a log where nothing else is said.
+const BOUNDS: &str = "{max-size: 10m, max-file: \"3\"}";
+
 fn log_bounds(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let Some(logging) = &service.logging else { return Vec::new() };
     let Logging { driver, options } = &logging.value;
-    let fix = "options: {max-size: 10m, max-file: \"3\"}";
+    let fix = format!("options: {BOUNDS}");
     if driver.as_deref() == Some("json-file") && !options.contains_key("max-size") {
         return vec![Hit::at(logging, "the log has no `max-size`").fix(fix)];
     }
@@ -353,6 +379,18 @@ fn log_bounds(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let many =
         options.get("max-file").filter(|n| !n.trim().parse::<u32>().is_ok_and(|n| (1..=100).contains(&n)));
     Hit::if_some(many.map(|n| Hit::at(logging, format!("`max-file` of `{n}` is not from 1 to 100")).fix(fix)))
+}
+
+fn bounded_log(site: &Site<'_>) -> Vec<Change> {
+    if site.get(&["driver"]).is_some_and(|driver| driver == "json-file") && !(site.has)(&["options"]) {
+        return vec![Change::Set(&["options"], BOUNDS.into())];
+    }
+    let kept = |path: &[&str], good: fn(&str) -> bool| site.get(path).is_some_and(|value| good(value.trim()));
+    let size = kept(&["options", "max-size"], |size| !size.starts_with('-') && size != "0");
+    let files = kept(&["options", "max-file"], |n| n.parse::<u32>().is_ok_and(|n| (1..=100).contains(&n)));
+    let size = (!size).then(|| Change::Set(&["options", "max-size"], "10m".into()));
+    let files = (!files).then(|| Change::Set(&["options", "max-file"], "\"3\"".into()));
+    size.into_iter().chain(files).collect()
 }
 
 fn scale(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::finding::Severity;
 use crate::host::Kind;
 use crate::model::{ContentSource, FileObject, HealthTest, Service};
-use crate::policy::{Check, Exempt, Hit, Rule, Stack};
+use crate::policy::{Check, Exempt, Hit, Repair, Rule, Stack};
 
 use super::filesystem::{in_stack_folder, link_on_the_way, socket_by_name};
 use super::place;
@@ -22,6 +22,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("1.1", "", "12"),
         exempt: Exempt::Possible,
         check: Check::Service(environment),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV281",
@@ -34,6 +35,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("1.1", "", "12"),
         exempt: Exempt::Possible,
         check: Check::Service(arguments),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV282",
@@ -46,6 +48,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.32", "1"),
         exempt: Exempt::Never,
         check: Check::Service(engine_variables),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV283",
@@ -58,6 +61,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("1.1", "", "12"),
         exempt: Exempt::Possible,
         check: Check::Stack(secret_from_environment),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV284",
@@ -70,6 +74,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "12"),
         exempt: Exempt::Possible,
         check: Check::Stack(objects_elsewhere),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV285",
@@ -82,6 +87,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("2.4", "", "12"),
         exempt: Exempt::Possible,
         check: Check::Stack(open_secrets),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV286",
@@ -94,6 +100,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("", "", "12"),
         exempt: Exempt::Never,
         check: Check::Stack(objects_outside),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV287",
@@ -106,6 +113,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.4", "5.6", "12"),
         exempt: Exempt::Possible,
         check: Check::Service(env_files_elsewhere),
+        repair: Repair::Author,
     },
     Rule {
         id: "SV288",
@@ -118,6 +126,7 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("2.4", "", "12"),
         exempt: Exempt::Possible,
         check: Check::Service(open_env_files),
+        repair: Repair::Author,
     },
 ];
 

@@ -7,5 +7,6 @@ pub mod ground;
 pub mod kernel;
 pub mod lock;
 pub mod pack;
+pub mod rewrite;
 pub mod state;
 pub mod unpack;

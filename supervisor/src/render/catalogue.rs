@@ -76,6 +76,9 @@ pub fn explain(id: &str) -> Option<String> {
     let rule = rules::find(&id)?;
     let mut out = format!("{} ({}): {}\n\n", rule.id, name(rule.severity), rule.title);
     let _ = writeln!(out, "Why: {}.\nWhat to do: {}.\n{}.", rule.reason, rule.fix, exempt(rule));
+    if rule.is_repaired() {
+        out.push_str("`supervisor check --fix` writes it where that is safe.\n");
+    }
     let place = places(&rule.place);
     if !place.is_empty() {
         let _ = writeln!(out, "See: {place}.");
@@ -118,6 +121,9 @@ pub fn markdown() -> String {
             capital(rule.reason)
         );
         let _ = write!(out, "{}. {}.", capital(rule.fix), exempt(rule));
+        if rule.is_repaired() {
+            out.push_str(" `supervisor check --fix` writes it where that is safe.");
+        }
         let place = places(&rule.place);
         if !place.is_empty() {
             let _ = write!(out, " See {place}.");
@@ -144,6 +150,7 @@ pub fn to_json() -> String {
             "fix": rule.fix,
             "bad": rule.bad,
             "good": rule.good,
+            "fixable": rule.is_repaired(),
             "exemptable": rule.exempt == Exempt::Possible,
             "guide": rule.place.guide,
             "cis": rule.place.cis,

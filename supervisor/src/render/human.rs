@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use compose::fix::{Done, Fixed};
 use compose::{Finding, Report, Severity, Span, rules};
 
 use super::{location, plain};
@@ -35,11 +36,29 @@ pub fn summary(report: &Report) -> String {
     } else {
         "admitted"
     };
-    let count = |n: usize, what: &str| match n {
-        1 => format!("1 {what}"),
-        _ => format!("{n} {what}s"),
-    };
     format!("{word}: {}, {}, {}\n", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
+}
+
+/// What `--fix` wrote: one line a finding that is no more.
+pub fn fixed(fixed: &Fixed) -> String {
+    let line = |done: &Done| format!("fixed[{}]: {} ({})\n", done.rule, done.message, done.file);
+    plain(&fixed.done.iter().map(line).collect::<Vec<_>>().concat())
+}
+
+/// What it would write, in one sentence.
+pub fn would_fix(fixed: &Fixed) -> String {
+    let (findings, files) = (fixed.done.len(), fixed.files.len());
+    let left = fixed.report.findings.iter().filter(|finding| finding.unfixed.is_some()).count();
+    let left =
+        if left == 0 { String::new() } else { format!("; {} left as they are", count(left, "finding")) };
+    if findings == 0 {
+        return format!("nothing would be written{left}\n");
+    }
+    format!("{} would be put right in {}{left}\n", count(findings, "finding"), count(files, "file"))
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn render(report: &Report, colour: bool, wanted: impl Fn(&Finding) -> bool) -> String {
@@ -73,6 +92,9 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
     }
     if let Some(fix) = &finding.fix {
         group = group.element(Level::HELP.with_name(Some("write")).message(plain(fix)));
+    }
+    if let Some(why) = &finding.unfixed {
+        group = group.element(Level::NOTE.message(format!("not written by `--fix`: {}", plain(why))));
     }
     group
 }

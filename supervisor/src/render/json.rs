@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: anything that may change; a key is added, never renamed or removed.
 
+use compose::fix::Done;
 use compose::{Report, Severity};
 use serde::Serialize;
 
@@ -11,6 +12,35 @@ use super::{location, plain_json, severity};
 struct Output<'a> {
     findings: Vec<Row<'a>>,
     summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fixed: Option<Vec<Mended<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<&'a str>,
+}
+
+/// What `--fix` or `--diff` adds.
+#[derive(Clone, Copy, Debug)]
+pub enum Repairs<'a> {
+    /// Neither was asked for.
+    None,
+    /// This was written: `fixed` is a list of findings that are no more.
+    Done {
+        /// What was put right.
+        done: &'a [Done],
+    },
+    /// This would be written: `diff` is a unified diff.
+    Shown {
+        /// The diff.
+        diff: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+struct Mended<'a> {
+    rule: &'a str,
+    message: &'a str,
+    file: &'a str,
+    service: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -24,6 +54,9 @@ struct Row<'a> {
     service: Option<&'a str>,
     help: &'a str,
     fix: Option<&'a str>,
+    /// Why `--fix` left it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfixed: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +68,11 @@ struct Summary {
 
 /// One JSON object on one line.
 pub fn report(report: &Report) -> String {
+    with_repairs(report, &Repairs::None)
+}
+
+/// The same with what `--fix` did or `--diff` shows.
+pub fn with_repairs(report: &Report, repairs: &Repairs<'_>) -> String {
     let findings = report.findings.iter().map(|finding| {
         let place = location(report, finding.span);
         Row {
@@ -47,6 +85,7 @@ pub fn report(report: &Report) -> String {
             service: finding.service.as_deref(),
             help: &finding.help,
             fix: finding.fix.as_deref(),
+            unfixed: finding.unfixed.as_deref(),
         }
     });
     let output = Output {
@@ -56,10 +95,19 @@ pub fn report(report: &Report) -> String {
             warnings: report.count(Severity::Warning),
             notes: report.count(Severity::Note),
         },
+        fixed: match repairs {
+            Repairs::Done { done } => Some(done.iter().map(mended).collect()),
+            _ => None,
+        },
+        diff: if let Repairs::Shown { diff } = repairs { Some(diff) } else { None },
     };
     // Serializing text and numbers into memory cannot fail.
     let json = serde_json::to_string(&output).unwrap_or_default();
     format!("{}\n", plain_json(&json))
+}
+
+fn mended(done: &Done) -> Mended<'_> {
+    Mended { rule: done.rule, message: &done.message, file: &done.file, service: done.service.as_deref() }
 }
 
 #[cfg(test)]

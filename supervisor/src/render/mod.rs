@@ -4,6 +4,7 @@
 
 pub mod attestation;
 pub mod catalogue;
+pub mod diff;
 pub mod github;
 pub mod human;
 pub mod json;
