@@ -19,8 +19,8 @@ const HEAD: &str = "# Profiles
 
 Generated from the tables in `profiles/src`; `cargo xtask docs` writes it anew.
 
-Each service gets a seccomp profile and, where the kernel has AppArmor, an AppArmor profile. Both are made from the Compose
-file; `supervisor profile show SERVICE` prints them. Neither can be switched off or widened by the file.
+Each service gets a seccomp profile, and an AppArmor profile and Landlock rules where the kernel has them. They are made from
+the Compose file; `supervisor profile show SERVICE` prints them. The first two cannot be switched off or widened by the file.
 
 ## Seccomp
 
@@ -244,6 +244,28 @@ not wanted any more is taken out of the kernel once no process runs under it. Wh
 
 `attest` compares the label and its mode, and asks the kernel what the policy under that name would refuse: a profile that
 was removed, set to complain, or replaced by a weaker one of the same name is found, by `run` within a minute.
+
+## Landlock
+
+Where the kernel has it (Linux 5.19 and newer), with AppArmor or without: a small program of ours is mounted read-only at
+`/.supervisor-confine` and executed first, as the service's own user. It gives rights up, and then is the service: the same
+process, with the image's or the file's entry point and command, environment and working folder. If the rules cannot be
+kept, it ends with code 125 and the service is not started.
+
+- Everything may be read. Files are made, changed, moved and removed in the writable mounts alone, and in `/dev/shm`,
+  `/dev/mqueue` and what a process may write about itself in `/proc`.
+- Nothing is executed from a writable mount, `/dev`, `/proc` or `/sys`.
+- TCP (Linux 6.7): `x-supervisor.tcp.bind` and `tcp.connect` list the ports that a service may listen on and connect to,
+  at any address. Without a list, that direction stays open. Port 53 stays open for names.
+- No signals to and no abstract sockets of processes outside (Linux 6.12): the engine's init and commands run by `exec`.
+- No mounts, and no taking over of processes outside.
+
+`x-supervisor.landlock: required` refuses to start the service where the kernel, or the runtime of the service, cannot keep
+all of this; `off` goes without. What it does not do: a command that `exec` or the engine's own health check runs in a
+container is under every other layer, but not under Landlock; code that a program maps by itself instead of executing a
+file, and memory files (`memfd`), are not restricted; sockets with a path can be connected to. The kernel shows nobody
+which rules a process is under: `attest` proves that the container was started through the program with the promised rules
+and that the program's file is ours, and concludes the rest.
 ";
 
 #[test]

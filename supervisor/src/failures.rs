@@ -30,7 +30,7 @@ pub const fn engine_exit(error: &EngineError) -> Exit {
 /// The exit code of a failed step.
 pub const fn step_exit(error: &StepError) -> Exit {
     match error {
-        StepError::Engine(error) => engine_exit(error),
+        StepError::Engine(error) | StepError::NotStarted { error, .. } => engine_exit(error),
         StepError::NotHealthy { .. } | StepError::NotStayed { .. } => Exit::NotHealthy,
         StepError::NotAsPromised { .. } => Exit::NotAsPromised,
         StepError::Prepare { .. }

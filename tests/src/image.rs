@@ -53,7 +53,8 @@ pub fn attack(engine: &Engine, program: &[u8]) -> String {
     })
 }
 
-/// Its number (`linux/capability.h`).
+/// Their numbers (`linux/capability.h`).
+const CAP_NET_BIND_SERVICE: u32 = 10;
 const CAP_NET_RAW: u32 = 13;
 
 #[track_caller]
@@ -92,6 +93,14 @@ fn real(variable: &str) -> String {
         .unwrap_or_else(|_| panic!("{variable} names no image; `cargo xtask test` sets it"))
 }
 
+/// A busybox image in which `/bin/capable` is busybox with the file capability `NET_BIND_SERVICE`, as the official Caddy
+/// image has it on its program.
+#[track_caller]
+pub fn capable(engine: &Engine) -> String {
+    let content = || root().capable("bin/capable", 0o755, CAP_NET_BIND_SERVICE, &static_busybox());
+    imported(engine, "supervisor-test-capable", &[], content)
+}
+
 fn find(engine: &Engine, name: &str) -> Option<String> {
     let answer = engine.request("GET", &format!("/images/{name}:1/json"), "", b"");
     if answer.status != 200 {
@@ -101,6 +110,11 @@ fn find(engine: &Engine, name: &str) -> Option<String> {
     image["Id"].as_str().map(str::to_owned)
 }
 
+fn static_busybox() -> Vec<u8> {
+    let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
+    busybox.expect("no static busybox on this machine: install the package `busybox-static`")
+}
+
 /// The root file system of these images, with one more file: an archive for an import.
 #[track_caller]
 pub fn root_with(name: &str, content: &[u8]) -> Vec<u8> {
@@ -108,8 +122,6 @@ pub fn root_with(name: &str, content: &[u8]) -> Vec<u8> {
 }
 
 fn root() -> Tar {
-    let busybox = BUSYBOX.iter().find_map(|path| std::fs::read(path).ok());
-    let busybox = busybox.expect("no static busybox on this machine: install the package `busybox-static`");
     let mut tar = Tar::default()
         .folder("bin/", 0o755, 0)
         .folder("etc/", 0o755, 0)
@@ -117,7 +129,7 @@ fn root() -> Tar {
         .folder("data/", 0o755, 1000)
         .file("etc/passwd", 0o644, b"root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n")
         .file("etc/group", 0o644, b"root:x:0:\nuser:x:1000:\n")
-        .file("bin/busybox", 0o755, &busybox);
+        .file("bin/busybox", 0o755, &static_busybox());
     for applet in APPLETS {
         tar = tar.link(&format!("bin/{applet}"), "busybox");
     }

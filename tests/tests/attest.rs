@@ -1,7 +1,9 @@
 //! Attestation on a real engine: what is as promised passes, what somebody changed or started by hand does not.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
-use tests::{Bed, Ran, image};
+use tests::{Bed, Daemon, Ran, image};
 
 /// A small stack of one service that has a bit of everything, running.
 #[track_caller]
@@ -190,6 +192,44 @@ fn up_with_a_lie(bed: &Bed, asked: &str, done: &str) -> Ran {
 fn is_stopped_and_kept(bed: &Bed) {
     let state = bed.engine.inspect(&bed.container("web"))["State"].clone();
     assert_eq!((&state["Running"], &state["Status"]), (&json!(false), &json!("exited")), "{state}");
+    let evidence = evidence(bed);
+    assert_eq!(evidence["id"], bed.engine.inspect(&bed.container("web"))["Id"]);
+    let checks = evidence["checks"].as_array().unwrap();
+    assert!(checks.len() >= 25 && checks.iter().any(|check| check["verdict"] == "broken"), "{evidence}");
+}
+
+/// What was written down of the first container that was not as promised.
+#[track_caller]
+fn evidence(bed: &Bed) -> Value {
+    let folder = bed.folder().join("state").join(&bed.project).join("evidence");
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+/// The host's folder is exchanged for another one under a container that runs: found within the minute.
+#[test]
+fn what_is_exchanged_while_it_runs_is_stopped_and_kept_as_evidence() {
+    let bed = written("attest");
+    let daemon = Daemon::start(&bed, &[]);
+    let container = |status: &Value| status["services"]["web"]["containers"][0].clone();
+    daemon.until("an attested container", |status| container(status)["attestation"]["result"] == "passed");
+    let before = bed.engine.inspect(&bed.container("web"))["Id"].clone();
+    std::fs::rename(bed.folder().join("conf"), bed.folder().join("other")).unwrap();
+    bed.write("conf/file", "y");
+    daemon.until("the difference", |status| container(status)["attestation"]["result"] == "failed");
+    tests::wait::until("the container to be stopped", || {
+        let state = bed.engine.inspect(&bed.container("web"))["State"].clone();
+        (state["Running"] == json!(false)).then_some(())
+    });
+    // Another look and another plan leave it as it is.
+    daemon.signal("HUP");
+    daemon.until("another look", |status| container(status)["state"] == "failed");
+    let log = daemon.log();
+    assert!(log.contains("mount /conf: promised") && log.contains("the evidence is kept in"), "{log}");
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(bed.engine.inspect(&bed.container("web"))["Id"], before);
+    is_stopped_and_kept(&bed);
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     judging::run(args.runs)?;
     bench.check(args.runs)?;
     bench.start_from_nothing(args.starts)?;
+    bench.confined_start(args.runs)?;
     bench.nothing_to_do(args.runs)?;
     if args.many > 0 {
         bench.many(args.many, args.runs)?;
@@ -142,6 +143,41 @@ impl Bench {
             "1.15 of the floor at most",
         );
         compare("up --wait from nothing, CPU ms", ms(ours.cpu), ms(theirs.cpu), "", "");
+        Ok(())
+    }
+
+    /// What the program costs that keeps a service's Landlock rules: a start through it, beside one without it. The rules are
+    /// a container's; the file system is this machine's, which is larger.
+    fn confined_start(&self, runs: usize) -> Result<()> {
+        let small = self.folder.join("small");
+        let state = self.folder.join("state");
+        let at_small = |word: &str| {
+            let mut command = self.at(&self.supervisor, &small);
+            command.arg(word).arg("--state-dir").arg(&state);
+            command
+        };
+        quiet(&mut at_small("up"))?;
+        let staged = fs::read_dir(state.join("small/contents"))?.flatten().map(|entry| entry.path());
+        let is_program = |path: &PathBuf| path.to_string_lossy().contains("program-confine");
+        let program = staged.into_iter().find(is_program).context("no program is staged")?;
+        let rules =
+            ["--abi=6", "--write=/tmp", "--write=/home", "--bind=443", "--connect=443", "--", "/bin/true"];
+        let (mut through, mut plain) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            through.push(measure(command(&program, rules).current_dir("/"))?);
+            plain.push(measure(command("/bin/true", [""; 0]).current_dir("/"))?);
+        }
+        quiet(&mut at_small("down"))?;
+        let (through, plain) = (ms(median(&through).cpu), ms(median(&plain).cpu));
+        let floor = format!("{plain:.1}");
+        row(
+            "a start through Landlock rules, CPU ms",
+            &format!("{through:.1}"),
+            "",
+            &floor,
+            None,
+            "10 ms at most",
+        );
         Ok(())
     }
 

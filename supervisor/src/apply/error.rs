@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::decide::diagnose::Diagnosis;
 use crate::engine::EngineError;
 use crate::host::contents::ContentsError;
 use crate::progress::Subject;
@@ -81,6 +82,8 @@ pub enum StepError {
         last: Option<String>,
         /// The last lines of its output, neutralised.
         output: Vec<String>,
+        /// Why, if that is understood.
+        diagnosis: Option<Box<Diagnosis>>,
     },
     /// It was as it should be, and did not stay so.
     #[error("service `{service}` did not stay well for {} s{}", .after.as_secs_f64(), because(.last.as_deref()))]
@@ -109,6 +112,16 @@ pub enum StepError {
         oom_killed: bool,
         /// The last lines of its output, neutralised.
         output: Vec<String>,
+        /// Why, if that is understood.
+        diagnosis: Option<Box<Diagnosis>>,
+    },
+    /// The engine could not start it, and it is understood why.
+    #[error("{error}")]
+    NotStarted {
+        /// The engine's word.
+        error: EngineError,
+        /// Why.
+        diagnosis: Box<Diagnosis>,
     },
     /// Nothing says whether it is healthy.
     #[error("service `{service}` is to be waited for until it is healthy, and has no check that says so")]
@@ -165,6 +178,9 @@ impl StepError {
                 "the engine or its runtime did not do what it was told, or somebody changed it: see `docker inspect {container}` and \
                  `supervisor attest`; do not run it before the difference is understood"
             ),
+            Self::NotHealthy { diagnosis: Some(diagnosis), .. }
+            | Self::Died { diagnosis: Some(diagnosis), .. }
+            | Self::NotStarted { diagnosis, .. } => diagnosis.to_string(),
             Self::NotStayed { service, .. } => format!(
                 "see `supervisor logs {service}`; `deploy.update_config.monitor` says how long a new container is watched"
             ),

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use compose::model::Probe;
+use jiff::Timestamp;
 use profiles::confinement::AppArmor;
 
 use super::{Machine, PrepareError};
@@ -14,7 +15,9 @@ use crate::attest::Check;
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::Inspected;
 use crate::host::contents::Contents;
+use crate::host::evidence;
 use crate::observe::attested::{Attested, attest_running};
+use crate::observe::kernel::pids_refused;
 use crate::observe::probe::{Ask, probe};
 
 /// This machine, for one project.
@@ -26,6 +29,16 @@ pub struct ThisMachine<'a> {
     pub folder: &'a Path,
     /// The engine's socket, which no container may see.
     pub socket: &'a Path,
+}
+
+impl ThisMachine<'_> {
+    /// Keeps what was seen of a container that is not as promised, and says where.
+    pub fn keep_evidence(&self, container: &Inspected, checks: &[Check]) -> String {
+        match evidence::keep(self.folder, container, checks, Timestamp::now()) {
+            Ok(path) => format!("the evidence is kept in `{}`", path.display()),
+            Err(error) => format!("the evidence could not be kept: {error}"),
+        }
+    }
 }
 
 impl Machine for ThisMachine<'_> {
@@ -64,8 +77,16 @@ impl Machine for ThisMachine<'_> {
             return Ok(());
         };
         let broken = checks.iter().filter(|check| !check.holds());
-        let differences: Vec<_> = broken.map(Check::sentence).collect();
-        if differences.is_empty() { Ok(()) } else { Err(differences) }
+        let mut differences: Vec<_> = broken.map(Check::sentence).collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        differences.push(self.keep_evidence(inspected, &checks));
+        Err(differences)
+    }
+
+    fn pids_refused(&self, pid: u32) -> u64 {
+        pids_refused(pid)
     }
 
     async fn probe(&self, asked: &Probe, path: &str, address: IpAddr) -> Result<(), String> {

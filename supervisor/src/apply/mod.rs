@@ -50,6 +50,9 @@ pub trait Machine {
     /// What differs, one sentence each.
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>>;
 
+    /// How often the kernel refused a process or thread to the container with this process 1 for its limit.
+    fn pids_refused(&self, pid: u32) -> u64;
+
     /// Asks a service once, under this path of its probe.
     ///
     /// # Errors

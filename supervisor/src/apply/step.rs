@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::{Context, Ended, Machine, PrepareError, StepError, progress_of, wait};
+use crate::decide::diagnose::{Symptoms, diagnose};
 use crate::decide::plan::Step;
 use crate::decide::seen::ImageStart;
 use crate::decide::spec::ContainerSpec;
@@ -116,6 +117,16 @@ fn prepare<E, M: Machine>(
     Ok(contents)
 }
 
+/// The engine's refusal to start a container, with the reason where it is understood.
+fn not_started(spec: Option<&ContainerSpec>, error: EngineError) -> StepError {
+    let text = error.to_string();
+    let symptoms = Symptoms { error: &text, ..Symptoms::default() };
+    match spec.and_then(|spec| diagnose(spec, &symptoms)) {
+        Some(diagnosis) => StepError::NotStarted { error, diagnosis: Box::new(diagnosis) },
+        None => error.into(),
+    }
+}
+
 /// Starts a container and compares the kernel's word with its promise before anything else goes on. One that was
 /// created by an earlier plan is prepared anew: after a boot the kernel has no profile of ours.
 async fn start<E: Engine, M: Machine>(
@@ -128,7 +139,7 @@ async fn start<E: Engine, M: Machine>(
     if let Some(spec) = spec.filter(|spec| !context.prepared.borrow().contains(&spec.name)) {
         prepare(context, spec)?;
     }
-    context.engine.start(name).await?;
+    context.engine.start(name).await.map_err(|error| not_started(spec, error))?;
     tracing::info!(container = name, "started");
     let Some(spec) = spec else {
         return Ok(Ended::Well);

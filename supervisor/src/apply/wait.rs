@@ -14,10 +14,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{Context, Ended, Machine, StepError, progress_of};
+use crate::decide::diagnose::{Symptoms, diagnose};
 use crate::decide::plan::Step;
 use crate::decide::seen::{Health, State};
 use crate::decide::spec::{Await, Restart, ServiceSpec};
 use crate::engine::{Engine, EngineError, EngineEvent, EventKind, Inspected, LogQuery};
+use crate::observe::ending::understand;
 use crate::progress::Phase;
 
 /// Between a failed probe and the next one: short at first, since most services start fast.
@@ -240,12 +242,15 @@ async fn died<E: Engine, M: Machine>(
     seen: &Inspected,
 ) -> StepError {
     let output = last_lines(context, &seen.id).await;
+    let spec = service.containers.iter().find(|spec| spec.name == seen.name);
+    let diagnosis = spec.and_then(|spec| understand(spec, seen, &output)).map(Box::new);
     StepError::Died {
         service: service.service.clone(),
         container: seen.name.clone(),
         code: seen.exit_code,
         oom_killed: seen.oom_killed,
         output,
+        diagnosis,
     }
 }
 
@@ -256,7 +261,13 @@ async fn not_healthy<E: Engine, M: Machine>(
     wait: &Await,
     last: Option<String>,
 ) -> StepError {
+    // What it printed may be of every day while it runs; what the kernel counted is not.
+    let pid = context.engine.inspect(name).await.ok().and_then(|seen| seen.pid);
+    let pids_refused = pid.map_or(0, |pid| context.machine.pids_refused(pid));
+    let symptoms = Symptoms { pids_refused, ..Symptoms::default() };
+    let spec = service.containers.iter().find(|spec| spec.name == name);
     StepError::NotHealthy {
+        diagnosis: spec.and_then(|spec| diagnose(spec, &symptoms)).map(Box::new),
         service: service.service.clone(),
         container: name.to_owned(),
         after: wait.timeout,

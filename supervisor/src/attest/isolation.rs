@@ -1,6 +1,8 @@
 //! What separates it from the host: namespaces, user map, the engine's modes, its place among the cgroups.
 
-use super::{Case, Check};
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::{Case, Check, Verdict};
 use crate::observe::kernel::{Read, Unread};
 
 /// Kinds of namespace that it must have to itself. The user namespace is the engine's to choose.
@@ -71,6 +73,24 @@ pub(super) fn host_modes(case: &Case<'_>) -> Vec<Check> {
     let seen =
         if strange.is_empty() { ("all private".to_owned(), true) } else { (strange.join(", "), false) };
     vec![Check::compared("engine's modes", "all private, no device", Ok(seen))]
+}
+
+/// Where the engine's own resolver listens in a container's network namespace.
+const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+
+/// What listens in its network namespace. The file promises nothing of it but what it publishes.
+pub(super) fn listening(case: &Case<'_>) -> Vec<Check> {
+    let seen = case.evidence.listening.as_ref().map(|sockets| {
+        let own = sockets.iter().filter(|socket| socket.address.ip() != RESOLVER);
+        let names: Vec<String> = own.map(ToString::to_string).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+    });
+    vec![Check {
+        item: "listening".to_owned(),
+        promised: "nothing: the service's own affair, on networks of its own".to_owned(),
+        seen: seen.unwrap_or_else(|why| format!("could not be read: {why}")),
+        verdict: Verdict::Noted,
+    }]
 }
 
 /// Its cgroup bears its id: the bounds that are read are those of this container.

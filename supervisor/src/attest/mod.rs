@@ -82,7 +82,7 @@ struct Case<'a> {
 }
 
 /// What is compared, in the order in which it is shown. Each gives at least one row.
-const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 25] = [
+const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 26] = [
     engine_word::ours,
     engine_word::image,
     identity::user,
@@ -108,6 +108,7 @@ const ITEMS: [fn(&Case<'_>) -> Vec<Check>; 25] = [
     resources::ulimits,
     engine_word::networks,
     engine_word::ports,
+    isolation::listening,
 ];
 
 /// Compares everything. The rows come in one order, whatever was seen.

@@ -87,6 +87,7 @@ fn what_is_as_promised_holds_in_every_row() {
         Kept | ulimit nproc | 2048:4096 | 2048:4096
         Kept | networks | shop_back at 10.9.9.2, shop_edge | shop_back at 10.9.9.2, shop_edge
         Kept | ports | 127.0.0.1:8443/tcp | 127.0.0.1:8443/tcp
+        Noted | listening | nothing: the service's own affair, on networks of its own | 0.0.0.0:443/tcp
     "#]]
     .assert_eq(&rows.concat());
     assert!(holds(&checks));

@@ -3,7 +3,7 @@
 //! Shows what runs under the project's label, whatever the file says now. Deliberately absent: the kernel's word on
 //! them (`attest`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use futures_util::future::try_join_all;
@@ -13,11 +13,14 @@ use crate::args::GlobalArgs;
 use crate::decide::labels;
 use crate::decide::seen::{Health, State};
 use crate::decide::spec::PortSpec;
+use crate::decide::wanted::Restarts;
 use crate::engine::by_hand::Listed;
-use crate::engine::{Engine as _, Inspected};
+use crate::engine::{Docker, Engine as _, Inspected};
 use crate::exit::{Exit, Failure};
+use crate::observe::ending::{last_lines, understand};
+use crate::render::plain;
 use crate::render::table::table;
-use crate::{input, session};
+use crate::{input, pipeline, session};
 
 /// Options of `ps`.
 #[derive(Debug, clap::Args)]
@@ -84,20 +87,26 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         }
         return Ok(Exit::Done);
     }
+    // The list does not say who was killed for its memory, nor why anybody ended.
+    let ended =
+        containers.iter().filter(|container| matches!(container.state, State::Exited(code) if code != 0));
+    let ended = try_join_all(ended.map(|container| session.engine.inspect(&container.id))).await?;
+    let reasons = reasons(global, &session.engine, &ended).await;
     match args.format {
         Format::Table => {
-            // The list does not say who was killed for its memory.
-            let killed = containers.iter().filter(|container| container.state == State::Exited(137));
-            let killed = try_join_all(killed.map(|container| session.engine.inspect(&container.id))).await?;
             let of_memory: BTreeSet<String> =
-                killed.into_iter().filter(|seen| seen.oom_killed).map(|seen| seen.id).collect();
+                ended.iter().filter(|seen| seen.oom_killed).map(|seen| seen.id.clone()).collect();
             let rows: Vec<Vec<String>> =
                 containers.iter().map(|container| row(container, &of_memory)).collect();
             print!("{}", table(&["NAME", "IMAGE", "SERVICE", "STATUS", "PORTS"], &rows));
+            for (name, reason) in &reasons {
+                println!("{name}: {}", plain(reason));
+            }
         }
         Format::Json => {
             let inspected = try_join_all(containers.iter().map(|c| session.engine.inspect(&c.id))).await?;
-            let rows: Vec<serde_json::Value> = inspected.iter().map(json).collect();
+            let rows: Vec<serde_json::Value> =
+                inspected.iter().map(|container| json(container, &reasons)).collect();
             println!("{}", serde_json::Value::Array(rows));
         }
     }
@@ -139,6 +148,26 @@ impl Filter {
         };
         state && self.health.as_deref().is_none_or(|wanted| container.health.map(health_name) == Some(wanted))
     }
+}
+
+/// Why these ended, by container. The file says what they were promised: without one, nothing is said.
+async fn reasons(global: &GlobalArgs, engine: &Docker, ended: &[Inspected]) -> BTreeMap<String, String> {
+    let mut reasons = BTreeMap::new();
+    if ended.is_empty() {
+        return reasons;
+    }
+    let wish = session::wish(global, Restarts::Engine);
+    let admitted = input::load_and_admit(global, false).admitted;
+    let Some(wanted) = admitted.and_then(|admitted| pipeline::order_only(admitted, &wish)) else {
+        return reasons;
+    };
+    for seen in ended {
+        let mut specs = wanted.services.values().flat_map(|service| &service.containers);
+        let Some(spec) = specs.find(|spec| spec.name == seen.name) else { continue };
+        let output = last_lines(engine, &seen.id).await;
+        reasons.extend(understand(spec, seen, &output).map(|found| (seen.name.clone(), found.to_string())));
+    }
+    reasons
 }
 
 fn row(container: &Listed, out_of_memory: &BTreeSet<String>) -> Vec<String> {
@@ -195,7 +224,7 @@ fn ports(ports: &BTreeSet<PortSpec>) -> String {
     ports.collect::<Vec<_>>().join(", ")
 }
 
-fn json(container: &Inspected) -> serde_json::Value {
+fn json(container: &Inspected, reasons: &BTreeMap<String, String>) -> serde_json::Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     serde_json::json!({
         "id": container.id,
@@ -208,6 +237,7 @@ fn json(container: &Inspected) -> serde_json::Value {
         "health": container.health.map(health_name),
         "exit_code": container.exit_code,
         "oom_killed": container.oom_killed,
+        "diagnosis": reasons.get(&container.name),
         "started_at": time(container.started_at),
         "finished_at": time(container.finished_at),
         "ports": container.ports,

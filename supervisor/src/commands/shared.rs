@@ -143,6 +143,10 @@ impl Machine for NoMachine {
         Err(vec!["nothing is to be started here".to_owned()])
     }
 
+    fn pids_refused(&self, _: u32) -> u64 {
+        0
+    }
+
     async fn probe(&self, _: &compose::model::Probe, _: &str, _: std::net::IpAddr) -> Result<(), String> {
         Err("nothing is to be waited for here".to_owned())
     }

@@ -2,6 +2,7 @@
 
 pub mod apparmor;
 pub mod contents;
+pub mod evidence;
 pub mod files;
 pub mod ground;
 pub mod kernel;

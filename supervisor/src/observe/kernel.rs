@@ -92,6 +92,8 @@ pub struct Evidence {
     pub inside: BTreeMap<String, Read<FileId>>,
     /// What is at each promised host path, no symbolic link followed; by target.
     pub outside: BTreeMap<String, Read<FileId>>,
+    /// What listens in its network namespace.
+    pub listening: Read<BTreeSet<sockets::Listening>>,
     /// Devices in its `/dev`.
     pub devices: Read<BTreeSet<String>>,
     /// Those of the paths that an engine hides in `/proc` and `/sys` that this kernel has.
@@ -179,6 +181,7 @@ pub fn evidence(
                 _ => None,
             })
             .collect(),
+        listening: listening_of(pid),
         devices: root.as_ref().map_err(Clone::clone).and_then(Root::devices),
         system_paths: SYSTEM_PATHS
             .iter()
@@ -218,8 +221,23 @@ pub fn is_frozen(pid: u32) -> bool {
     bounds.members().is_ok_and(|pids| pids.into_iter().any(processes::is_stopped))
 }
 
+/// How often the kernel refused a process or thread to the container with this process 1 for its limit. 0 where that
+/// cannot be read.
+pub fn pids_refused(pid: u32) -> u64 {
+    let cgroups = read(&format!("/proc/{pid}/cgroup"));
+    let mounts = mounts("/proc/self/mountinfo");
+    let place = Bounds { cgroups: &cgroups, mounts: &mounts }.place("pids");
+    let events = place.and_then(|place| read(&format!("{}/pids.events", place.folder)));
+    events.ok().and_then(|text| cgroup::event(&text, "max")).unwrap_or(0)
+}
+
 /// What listens in the network namespace of the reader, beyond loopback and on it.
 pub fn listening() -> Read<BTreeSet<sockets::Listening>> {
+    listening_of("self")
+}
+
+/// What listens in a process's network namespace.
+fn listening_of(pid: impl std::fmt::Display) -> Read<BTreeSet<sockets::Listening>> {
     let mut all = BTreeSet::new();
     for (file, protocol) in [
         ("tcp", sockets::Protocol::Tcp),
@@ -227,7 +245,7 @@ pub fn listening() -> Read<BTreeSet<sockets::Listening>> {
         ("udp", sockets::Protocol::Udp),
         ("udp6", sockets::Protocol::Udp),
     ] {
-        match std::fs::read_to_string(format!("/proc/self/net/{file}")) {
+        match std::fs::read_to_string(format!("/proc/{pid}/net/{file}")) {
             Ok(text) => all.extend(sockets::parse(&text, protocol)),
             // A kernel without IPv6 has no such file.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.ends_with('6') => {}

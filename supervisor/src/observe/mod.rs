@@ -3,5 +3,6 @@
 //! Deliberately absent: decisions; what is seen goes into `decide` and `attest` as values.
 
 pub mod attested;
+pub mod ending;
 pub mod kernel;
 pub mod probe;

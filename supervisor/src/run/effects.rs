@@ -18,6 +18,8 @@ use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
 use crate::apply::{self, Machine, PrepareError, ThisMachine};
 use crate::attest::{Check, DENIED_CALLS};
+use crate::decide;
+use crate::decide::diagnose::Symptoms;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, State};
@@ -25,6 +27,7 @@ use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
 use crate::host::contents::Contents;
 use crate::observe::attested::{Attested, attest_running};
+use crate::observe::ending::last_lines;
 use crate::observe::kernel::is_frozen;
 use crate::observe::probe::{Ask, Failure, probe};
 use crate::progress::{Phase, Progress};
@@ -99,7 +102,7 @@ pub(super) async fn apply<E: Engine>(
     wanted: &Wanted,
     before: &Seen,
 ) -> Event {
-    let machine = Recorder { machine: place.machine(), attested: RefCell::default() };
+    let machine = Recorder { place, attested: RefCell::default() };
     let outcome = apply::update(engine, &machine, wanted, before, plan, &mut tell).await;
     let rejected = outcome.as_ref().is_err_and(rejects);
     let outcome = match outcome {
@@ -152,7 +155,7 @@ async fn start_and_attest<E: Engine>(
     let inspected = engine.inspect(id).await.map_err(|error| fault(&error))?;
     let Some(spec) = spec else { return Ok(up(&inspected, Attestation::Unknown)) };
     match attest_running(spec, &inspected, Some(&place.socket)).await {
-        Attested::Running(checks) => Ok(up(&inspected, word(&checks))),
+        Attested::Running(checks) => Ok(up(&inspected, word(place, &inspected, &checks))),
         Attested::Gone => Err(Fault { message: "it ended at once".to_owned(), kind: FaultKind::Ended }),
     }
 }
@@ -175,7 +178,7 @@ pub(super) async fn attest<E: Engine>(
         Ok(inspected) => match attest_running(spec, &inspected, Some(&place.socket)).await {
             Attested::Running(checks) => {
                 warn_of_denials(spec, &checks);
-                word(&checks)
+                word(&place, &inspected, &checks)
             }
             Attested::Gone => Attestation::Unknown,
         },
@@ -265,15 +268,29 @@ fn up(inspected: &Inspected, attestation: Attestation) -> Up {
     }
 }
 
-fn word(checks: &[Check]) -> Attestation {
+/// The kernel's word in short; a broken promise is kept in full.
+fn word(place: &Place, container: &Inspected, checks: &[Check]) -> Attestation {
     let at = Timestamp::now();
     let broken = checks.iter().filter(|check| !check.holds());
-    let differences: Vec<String> = broken.map(Check::sentence).collect();
+    let mut differences: Vec<String> = broken.map(Check::sentence).collect();
     if differences.is_empty() {
-        Attestation::Passed { at, checks: checks.len() }
-    } else {
-        Attestation::Failed { at, differences }
+        return Attestation::Passed { at, checks: checks.len() };
     }
+    differences.push(place.machine().keep_evidence(container, checks));
+    Attestation::Failed { at, differences }
+}
+
+/// Says why a container ended, as far as its end tells. It may run again already: its last lines are still there.
+pub(super) async fn diagnose<E: Engine>(
+    engine: &E,
+    name: String,
+    id: String,
+    spec: &ContainerSpec,
+    (code, out_of_memory): (i64, bool),
+) -> Event {
+    let output = last_lines(engine, &id).await;
+    let symptoms = Symptoms { code: Some(code), out_of_memory, output: &output, ..Symptoms::default() };
+    Event::Diagnosed { name, id, diagnosis: decide::diagnose::diagnose(spec, &symptoms) }
 }
 
 /// A recorded profile that denies what the service does is news for whoever recorded it.
@@ -296,26 +313,26 @@ fn tell(progress: Progress) {
 }
 
 /// This machine, and a record of the kernel's word.
-struct Recorder<'a> {
-    machine: ThisMachine<'a>,
+struct Recorder {
+    place: Place,
     attested: RefCell<BTreeMap<String, (String, Attestation)>>,
 }
 
-impl Machine for Recorder<'_> {
+impl Machine for Recorder {
     fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
-        self.machine.prepare(spec)
+        self.place.machine().prepare(spec)
     }
 
     fn settle(&self, wanted: &Wanted) -> Vec<String> {
-        self.machine.settle(wanted)
+        self.place.machine().settle(wanted)
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
-        let Attested::Running(checks) = attest_running(spec, inspected, Some(self.machine.socket)).await
+        let Attested::Running(checks) = attest_running(spec, inspected, Some(&self.place.socket)).await
         else {
             return Ok(());
         };
-        let word = word(&checks);
+        let word = word(&self.place, inspected, &checks);
         self.attested.borrow_mut().insert(spec.name.clone(), (inspected.id.clone(), word.clone()));
         match word {
             Attestation::Failed { differences, .. } => Err(differences),
@@ -323,7 +340,11 @@ impl Machine for Recorder<'_> {
         }
     }
 
+    fn pids_refused(&self, pid: u32) -> u64 {
+        self.place.machine().pids_refused(pid)
+    }
+
     async fn probe(&self, asked: &Probe, path: &str, address: IpAddr) -> Result<(), String> {
-        self.machine.probe(asked, path, address).await
+        self.place.machine().probe(asked, path, address).await
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::decide::diagnose::Diagnosis;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, SeenImage};
@@ -77,6 +78,15 @@ pub enum Event {
         id: String,
         /// The kernel's word.
         attestation: Attestation,
+    },
+    /// A container that ended was looked at by [`Effect::Diagnose`].
+    Diagnosed {
+        /// Engine name.
+        name: String,
+        /// Engine id.
+        id: String,
+        /// Why it ended, if that is understood.
+        diagnosis: Option<Diagnosis>,
     },
     /// A probe was answered, or not.
     Probed {
@@ -216,6 +226,19 @@ pub enum Effect {
         id: String,
         /// Its promise.
         spec: Rc<ContainerSpec>,
+    },
+    /// Find out why a container ended: [`Event::Diagnosed`].
+    Diagnose {
+        /// Engine name.
+        name: String,
+        /// Engine id.
+        id: String,
+        /// Its promise.
+        spec: Rc<ContainerSpec>,
+        /// The code that it ended with.
+        code: i64,
+        /// The kernel killed it for its memory.
+        out_of_memory: bool,
     },
     /// Ask a container how it is: [`Event::Probed`].
     Probe(Box<ProbeEffect>),

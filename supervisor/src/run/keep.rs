@@ -11,6 +11,7 @@ use compose::model::Probe;
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Effect, Level, Now, ProbeEffect, Say, Up};
+use crate::decide::diagnose::Diagnosis;
 use crate::decide::heal::{self, Action, Alert, Phase, Policy, State, Why};
 use crate::decide::spec::{Bounds, ContainerSpec, Restart, ServiceSpec};
 use crate::serve::snapshot::{Attestation, ProbeStatus};
@@ -32,6 +33,8 @@ pub(super) struct Keep {
     /// When the kernel's last word came.
     judged: Duration,
     pub(super) exit_code: Option<i64>,
+    /// Why it ended last, and what mends it, if that is understood.
+    pub(super) diagnosis: Option<String>,
     pub(super) restarts: u64,
     pub(super) probe: ProbeStatus,
     /// When an event or an action last said something newer than any look that began before.
@@ -81,6 +84,7 @@ impl Keep {
             attestation: Attestation::Unknown,
             judged: Duration::ZERO,
             exit_code: None,
+            diagnosis: None,
             restarts: 0,
             probe: ProbeStatus::default(),
             touched: Duration::ZERO,
@@ -192,15 +196,25 @@ impl Keep {
 
     /// Whether it runs as promised by the kernel's last word, and that word is old.
     pub(super) fn is_to_be_attested_again(&self, now: Now) -> bool {
-        let free = !self.acting && !self.attesting;
         let passed = matches!(self.attestation, Attestation::Passed { .. });
-        free && passed && self.runs() && self.is_met() && now.boot >= self.judged + ATTEST_AGAIN
+        self.is_attestable() && passed && now.boot >= self.judged + ATTEST_AGAIN
     }
 
     /// Whether it runs, and the kernel was not asked about it yet.
     pub(super) fn is_to_be_attested(&self) -> bool {
+        self.is_attestable() && self.attestation == Attestation::Unknown
+    }
+
+    fn is_attestable(&self) -> bool {
         let free = !self.acting && !self.attesting && !self.is_of_another_file;
-        free && self.runs() && self.is_met() && self.attestation == Attestation::Unknown
+        free && self.runs() && self.is_met()
+    }
+
+    /// Compares it with its promise.
+    pub(super) fn attest(&mut self, name: &str, out: &mut Vec<Effect>) {
+        let Some(id) = self.id().map(str::to_owned) else { return };
+        self.attesting = true;
+        out.push(Effect::Attest { name: name.to_owned(), id, spec: Rc::clone(&self.spec) });
     }
 
     /// The engine changed something about it: it is met anew.
@@ -250,9 +264,31 @@ impl Keep {
     }
 
     /// It ended, by the engine's events.
-    pub(super) fn end(&mut self, code: i64) {
+    pub(super) fn end(
+        &mut self,
+        name: &str,
+        id: &str,
+        (code, out_of_memory): (i64, bool),
+        out: &mut Vec<Effect>,
+    ) {
         self.exit_code = Some(code);
         self.ended = true;
+        if code != 0 && self.id() == Some(id) {
+            let (name, id) = (name.to_owned(), id.to_owned());
+            out.push(Effect::Diagnose { name, id, spec: Rc::clone(&self.spec), code, out_of_memory });
+        }
+    }
+
+    /// Why it ended, if that is understood. One that ends in the same way again and again is explained once.
+    pub(super) fn explain(&mut self, id: &str, diagnosis: Option<Diagnosis>, out: &mut Vec<Effect>) {
+        if self.id() != Some(id) {
+            return;
+        }
+        let diagnosis = diagnosis.map(|diagnosis| diagnosis.to_string());
+        if let Some(message) = diagnosis.clone().filter(|_| diagnosis != self.diagnosis) {
+            out.push(Effect::Say(Say { level: Level::Error, service: self.spec.service.clone(), message }));
+        }
+        self.diagnosis = diagnosis;
     }
 
     /// Whether it ended since the last action of ours began.

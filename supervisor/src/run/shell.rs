@@ -285,6 +285,10 @@ impl Shell<'_> {
             Effect::Attest { name, id, spec } => {
                 self.start(async move { effects::attest(&*engine, place, name, id, &spec).await });
             }
+            Effect::Diagnose { name, id, spec, code, out_of_memory } => {
+                let end = (code, out_of_memory);
+                self.start(async move { effects::diagnose(&*engine, name, id, &spec, end).await });
+            }
             Effect::Say(_)
             | Effect::Ready
             | Effect::End

@@ -130,6 +130,7 @@ fn container(name: &str, keep: &Keep, now: Now) -> ContainerStatus {
         restarts: keep.restarts,
         exit_code: keep.exit_code,
         last_lines: Vec::new(),
+        diagnosis: keep.diagnosis.clone().filter(|_| !matches!(keep.heal.phase, HealPhase::Up { .. })),
         next_start: keep.next_start().map(|at| on_the_wall(at, now)),
         probe: keep.is_probed().then(|| keep.probe.clone()),
         attestation: keep.attestation.clone(),

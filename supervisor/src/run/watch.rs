@@ -166,6 +166,11 @@ impl Watch {
             }
             Event::Started { name, outcome } => self.started(&name, outcome, now, &mut out),
             Event::Stopped { name, outcome } => self.stopped(&name, outcome, now, &mut out),
+            Event::Diagnosed { name, id, diagnosis } => {
+                if let Some(keep) = self.keeps.get_mut(&name) {
+                    keep.explain(&id, diagnosis, &mut out);
+                }
+            }
             Event::Attested { name, id, attestation } => {
                 self.attested(&name, &id, attestation, now, &mut out);
             }
@@ -407,8 +412,8 @@ impl Watch {
             }
             EventKind::Kill(signal) => heal::Event::Signalled { id, signal },
             EventKind::Die(code) => {
-                keep.end(code);
                 let out_of_memory = keep.take_out_of_memory();
+                keep.end(&event.name, &id, (code, out_of_memory), out);
                 heal::Event::Exited { id, code, out_of_memory }
             }
             EventKind::Stop => heal::Event::StopNotice { id },
@@ -473,9 +478,8 @@ impl Watch {
     /// What is in force can be taken away behind our back: the kernel is asked again and again.
     fn attest_again(&mut self, now: Now, out: &mut Vec<Effect>) {
         for (name, keep) in &mut self.keeps {
-            if let (true, Some(id)) = (keep.is_to_be_attested_again(now), keep.id().map(str::to_owned)) {
-                keep.attesting = true;
-                out.push(Effect::Attest { name: name.clone(), id, spec: Rc::clone(&keep.spec) });
+            if keep.is_to_be_attested_again(now) {
+                keep.attest(name, out);
             }
         }
     }
@@ -594,9 +598,8 @@ impl Watch {
             out.push(Effect::Ready);
         }
         for (name, keep) in &mut self.keeps {
-            if let (true, Some(id)) = (keep.is_to_be_attested(), keep.id().map(str::to_owned)) {
-                keep.attesting = true;
-                out.push(Effect::Attest { name: name.clone(), id, spec: Rc::clone(&keep.spec) });
+            if keep.is_to_be_attested() {
+                keep.attest(name, out);
             }
         }
     }
@@ -702,7 +705,8 @@ impl Watch {
     fn attested(&mut self, name: &str, id: &str, attestation: Attestation, now: Now, out: &mut Vec<Effect>) {
         let Some(keep) = self.keeps.get_mut(name) else { return };
         keep.attesting = false;
-        if keep.id() == Some(id) {
+        // A plan may have changed it meanwhile: it is asked again.
+        if keep.id() == Some(id) && !self.applying {
             keep.judge(id.to_owned(), attestation, now, out);
         }
     }

@@ -188,6 +188,8 @@ pub struct ContainerStatus {
     pub exit_code: Option<i64>,
     /// What it wrote last, while it is not as it should be; control characters shown.
     pub last_lines: Vec<String>,
+    /// Why it ended so, and what mends it, where that is understood.
+    pub diagnosis: Option<String>,
     /// When it is started again, if it waits for that.
     pub next_start: Option<Timestamp>,
     /// Our own probe's last outcome.

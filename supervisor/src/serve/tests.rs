@@ -43,6 +43,7 @@ fn healthy() -> Snapshot {
         restarts: 2,
         exit_code: None,
         last_lines: Vec::new(),
+        diagnosis: None,
         next_start: None,
         probe: None,
         attestation: super::snapshot::Attestation::Passed { at: now(), checks: 30 },

@@ -17,6 +17,7 @@ use crate::decide::wanted::{Given, Restarts, wanted};
 use crate::engine::{Joined, MountPoint};
 use crate::observe::kernel::cgroup::Bound;
 use crate::observe::kernel::inside::{FileId, Kind};
+use crate::observe::kernel::sockets::{Listening, Protocol};
 use crate::observe::kernel::status::{CapabilitySets, Status};
 use crate::observe::kernel::users::Ids;
 use crate::observe::kernel::{Process, mountinfo};
@@ -158,6 +159,10 @@ pub(super) fn as_promised() -> World {
             .map(|(target, id)| (target.to_owned(), Ok(id)))
             .collect(),
         outside: [("/conf".to_owned(), Ok(folder(1)))].into(),
+        listening: Ok(BTreeSet::from([Listening {
+            protocol: Protocol::Tcp,
+            address: "0.0.0.0:443".parse().unwrap(),
+        }])),
         devices: Ok(["null", "zero", "tty"].map(str::to_owned).into()),
         system_paths: ["/proc/sys", "/proc/keys"].map(str::to_owned).into(),
         engine_sockets: ["/run/docker.sock".to_owned()].into(),

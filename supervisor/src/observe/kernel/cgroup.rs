@@ -91,6 +91,12 @@ pub fn cfs(quota: &str, period: &str) -> Option<Bound> {
     }
 }
 
+/// How often something happened, by a file of events such as `pids.events`: a name and a number a line.
+pub fn event(text: &str, name: &str) -> Option<u64> {
+    let rows = text.lines().filter_map(|line| line.split_once(' '));
+    rows.into_iter().find(|(row, _)| *row == name).and_then(|(_, count)| count.trim().parse().ok())
+}
+
 fn nano_cpus(quota: u64, period: u64) -> Option<Bound> {
     let nano = u128::from(quota).checked_mul(1_000_000_000)?.checked_div(u128::from(period))?;
     u64::try_from(nano).ok().map(Bound::At)
@@ -114,6 +120,14 @@ mod tests {
     fn check(cgroup: &str, mounts: &str, controller: &str, expect: Expect) {
         let mounts = mountinfo::parse(mounts).unwrap();
         expect.assert_eq(&format!("{:?}", place(cgroup, controller, &mounts)));
+    }
+
+    #[test]
+    fn events_are_counted_by_their_name() {
+        assert_eq!(event("max 7\n", "max"), Some(7));
+        assert_eq!(event("low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\n", "oom_kill"), Some(2));
+        assert_eq!(event("max.imposed 7\n", "max"), None);
+        assert_eq!(event("max many\n", "max"), None);
     }
 
     #[test]
