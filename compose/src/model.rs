@@ -2,6 +2,8 @@
 //!
 //! Made by `lower` alone, filled in by `harden`. Deliberately absent: anything of the engine's API.
 
+mod recorded;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,6 +11,8 @@ use std::time::Duration;
 
 use crate::source::{At, Span};
 use crate::units::{Bytes, NanoCpus, Port};
+
+pub use recorded::{Recorded, Recording};
 
 /// A whole stack.
 #[derive(Clone, Debug)]
@@ -241,36 +245,6 @@ pub struct ServiceOptions {
     pub landlock: Option<At<Landlock>>,
     /// The TCP ports that the service is held to.
     pub tcp: Option<At<TcpPorts>>,
-}
-
-/// A recorded profile: the system calls that a service was seen to use. It only ever narrows the base.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// The file.
-    pub path: PathBuf,
-    /// The base that it was recorded within.
-    pub base: At<Runtime>,
-    /// Names of system calls, as the kernel spells them.
-    pub calls: Vec<At<String>>,
-    /// Where and when they were seen.
-    pub recordings: Vec<Recording>,
-}
-
-/// One recording that went into a profile. Text, for people; the architecture alone is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recording {
-    /// The day.
-    pub when: Option<String>,
-    /// `x86_64` or `aarch64`.
-    pub arch: Option<String>,
-    /// Version of the kernel.
-    pub kernel: Option<String>,
-    /// Version of the engine.
-    pub engine: Option<String>,
-    /// Version of runc.
-    pub runc: Option<String>,
-    /// How long was watched, in seconds.
-    pub seconds: Option<String>,
 }
 
 /// What a service wants of Landlock.

@@ -131,7 +131,8 @@ fn a_recorder_that_is_killed_leaves_the_service_as_it_was() {
         (filter(&bed).as_ref() == Some(&before)).then_some(())?;
         bed.supervisor(&["exec", "web", "/bin/busybox", "mkdir", "/tmp/works"]).code.eq(&0).then_some(())
     });
-    bed.supervisor(&["up", "--wait"]).expect(0);
+    // The guard is the project's writer until it has waited for the service's health.
+    wait::until("the guard's end", || bed.supervisor(&["up", "--wait"]).code.eq(&0).then_some(()));
     bed.supervisor(&["attest"]).expect(0);
     assert!(!bed.folder().join("profiles").exists());
 }
