@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::egress;
 use crate::finding::{Finding, Severity};
 use crate::model::{Attachment, Logging, Mount, MountSource, Network, Project, Service, Tmpfs, Ulimit};
 use crate::policy::{Hit, finding};
@@ -31,7 +32,7 @@ const LOG_OPTIONS: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "10m")];
 
 /// Fills in the whole stack and says what was filled in.
 pub(crate) fn harden(project: &mut Project) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = egress::open(project);
     for service in project.services.values_mut() {
         let mut notes = Notes { service, found: &mut findings };
         for fill in FILLS {
@@ -293,6 +294,11 @@ fn internal_networks(project: &mut Project) -> Vec<Finding> {
     findings
 }
 
+/// A network that leads out, made under a rule at the place of what needs it.
+pub(crate) fn way_out(key: &str, span: Span, rule: &'static str) -> Network {
+    Network { key: key.to_owned(), span, internal: Some(At::filled(false, rule)), ..Network::default() }
+}
+
 /// An edge on internal networks alone gets a network of its own, or its ports would be dropped.
 fn edge_network(project: &mut Project) -> Vec<Finding> {
     let Some(edge) = project.stack.edge.as_ref().map(|edge| edge.value.clone()) else { return Vec::new() };
@@ -316,21 +322,7 @@ fn edge_network(project: &mut Project) -> Vec<Finding> {
     let message = format!("network `{key}` is made for `{edge}`, which would have none to the outside");
     let hit = Hit::on(span, message).only(Severity::Note);
     let found = rules::find(network::EDGE_NETWORK).map(|rule| finding(rule, hit, Some(&*service)));
-    let network = Network {
-        key: key.clone(),
-        span,
-        name: None,
-        driver: None,
-        driver_opts: BTreeMap::new(),
-        external: None,
-        internal: Some(At::filled(false, network::EDGE_NETWORK)),
-        enable_ipv6: None,
-        attachable: None,
-        ipam: Vec::new(),
-        ipam_driver: None,
-        labels: BTreeMap::new(),
-        refused: Vec::new(),
-    };
+    let network = way_out(&key, span, network::EDGE_NETWORK);
     project.networks.insert(key, network);
     found.into_iter().collect()
 }

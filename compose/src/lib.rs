@@ -7,7 +7,9 @@
 
 mod budget;
 mod canonical;
+pub mod destination;
 mod dotenv;
+pub mod egress;
 pub mod emit;
 pub mod finding;
 pub mod fix;

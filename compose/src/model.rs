@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::destination::Destination;
 use crate::source::{At, Span};
 use crate::units::{Bytes, NanoCpus, Port};
 
@@ -48,15 +49,6 @@ pub struct Stack {
     pub exempt: Vec<At<Exemption>>,
 }
 
-/// `name:port`, the name possibly with a leading `*.`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// Lower-case DNS name, perhaps with a leading `*.`.
-    pub name: String,
-    /// TCP port.
-    pub port: Port,
-}
-
 /// One row of `x-supervisor.exempt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exemption {
@@ -88,7 +80,7 @@ impl std::fmt::Display for Date {
 }
 
 /// One service, every key in its long form. `None` and empty mean that neither file nor hardening said anything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Service {
     /// Its key.
     pub name: String,
@@ -554,7 +546,7 @@ pub struct Grant {
 }
 
 /// A top-level network.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Network {
     /// Its key.
     pub key: String,

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 pub const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Number of a source in its [`Sources`]; the order in which the texts were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(u32);
 
 /// A half-open range of bytes in one source. Ordered by source, then place: file order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// The text that the bytes are in.
     pub source: SourceId,

@@ -126,6 +126,7 @@ pub const SYSCALLS: &[Syscall] = &[
     both("epoll_create1", Group::Waiting, OLD, "event loop"),
     both("epoll_ctl", Group::Waiting, OLD, "event loop"),
     both("epoll_pwait", Group::Waiting, OLD, "event loop"),
+    x86("epoll_wait", Group::Waiting, OLD, "event loop, as C libraries spell it"),
     both("eventfd2", Group::Waiting, OLD, "wake an event loop"),
     both("ppoll", Group::Waiting, OLD, "wait for descriptors"),
 
@@ -158,7 +159,6 @@ pub const SYSCALLS: &[Syscall] = &[
     both("unlinkat", Group::Change, OLD, "remove"),
     both("utimensat", Group::Change, OLD, "times of a file"),
 
-    both("copy_file_range", Group::Copy, (4, 5), "copy in the kernel"),
     both("sendfile", Group::Copy, OLD, "file to socket in the kernel"),
     both("splice", Group::Copy, OLD, "socket to socket in the kernel, as Go's proxies do"),
 
@@ -203,7 +203,6 @@ pub const SYSCALLS: &[Syscall] = &[
     x86("chown", Group::OldSpelling, OLD, "fchownat's old spelling"),
     x86("creat", Group::OldSpelling, OLD, "openat's old spelling, used by tar"),
     x86("epoll_create", Group::OldSpelling, OLD, "epoll_create1's old spelling; Redis does not start without it"),
-    x86("epoll_wait", Group::OldSpelling, OLD, "epoll_pwait's old spelling"),
     x86("eventfd", Group::OldSpelling, OLD, "eventfd2's old spelling"),
     x86("getdents", Group::OldSpelling, OLD, "getdents64's old spelling"),
     x86("inotify_init", Group::OldSpelling, OLD, "inotify_init1's old spelling"),
@@ -220,6 +219,7 @@ pub const SYSCALLS: &[Syscall] = &[
     x86("unlink", Group::OldSpelling, OLD, "unlinkat's old spelling"),
     x86("utimes", Group::OldSpelling, OLD, "utimensat's old spelling"),
 
+    both("copy_file_range", Group::Libc, (4, 5), "copy in the kernel"),
     both("accept", Group::Libc, OLD, "take a connection"),
     both("clock_getres", Group::Libc, OLD, "resolution of a clock"),
     both("epoll_pwait2", Group::Libc, (5, 11), "event loop with nanoseconds"),

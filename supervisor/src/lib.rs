@@ -14,6 +14,7 @@ pub mod failures;
 pub mod host;
 pub mod input;
 pub mod manual;
+pub mod net;
 pub mod observe;
 pub mod pipeline;
 pub mod progress;

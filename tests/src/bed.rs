@@ -83,8 +83,19 @@ impl Bed {
     /// `PATH`, the engine's address, the project's name and a state folder in the bed.
     #[track_caller]
     pub fn command(&self) -> Command {
-        let binary = std::env::var_os("SUPERVISOR_BIN")
-            .expect("SUPERVISOR_BIN names no binary; `cargo xtask test` sets it");
+        self.command_of("SUPERVISOR_BIN")
+    }
+
+    /// The same with the binary that is linked statically, of which the egress proxy's image can be made.
+    #[track_caller]
+    pub fn static_command(&self) -> Command {
+        self.command_of("SUPERVISOR_STATIC_BIN")
+    }
+
+    #[track_caller]
+    fn command_of(&self, variable: &str) -> Command {
+        let binary = std::env::var_os(variable)
+            .unwrap_or_else(|| panic!("{variable} names no binary; `cargo xtask test` sets it"));
         let mut command = Command::new(binary);
         command
             .current_dir(self.folder())

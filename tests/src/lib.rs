@@ -6,6 +6,7 @@
 pub mod attack;
 pub mod bed;
 pub mod daemon;
+pub mod dns;
 pub mod engine;
 pub mod fuzz;
 pub mod hostile;

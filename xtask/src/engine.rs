@@ -156,6 +156,10 @@ fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
     arguments.extend(option("default-address-pool", "base=10.77.0.0/16,size=24".to_owned()));
     arguments.extend(option("default-address-pool", "base=10.78.0.0/16,size=24".to_owned()));
     arguments.push("--userland-proxy=false".to_owned());
+    if place == Place::OwnNetwork {
+        // Nobody is asked outside of that network: a test that needs names answers there (TEST-NET-1, RFC 5737).
+        arguments.extend(option("dns", "192.0.2.53".to_owned()));
+    }
 
     let mut paths = vec![root.join("usr/sbin"), root.join("usr/bin")];
     paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));

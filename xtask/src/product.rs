@@ -3,6 +3,7 @@
 //! Deliberately absent: running it.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -29,16 +30,37 @@ pub(crate) fn test_program(name: &str) -> Result<PathBuf> {
     program.with_context(|| format!("cargo built no test program `{name}`"))
 }
 
+/// Builds the development binary once more, linked statically, as the egress proxy's image needs it; its path.
+pub(crate) fn development_static() -> Result<PathBuf> {
+    let triple = triple();
+    say("building the supervisor statically");
+    loud(&mut statically(
+        &["build", "--quiet", "--package", "supervisor", "--bins", "--target", &triple],
+        &triple,
+    ))?;
+    Ok(target()?.join(triple).join("debug/supervisor"))
+}
+
 /// Builds the release binary: static, so that it runs on any Linux and in any image; its path.
 pub(crate) fn release() -> Result<PathBuf> {
-    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let triple = triple();
     say("building supervisor for release (about two minutes from nothing)");
-    let mut build =
-        command(cargo(), ["build", "--quiet", "--release", "--package", "supervisor", "--target", &triple]);
-    // With a target of its own name, the flags do not reach procedural macros, which cannot be linked statically.
-    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
-    loud(build.env(variable, "-C target-feature=+crt-static"))?;
+    let build = ["build", "--quiet", "--release", "--package", "supervisor", "--target", &triple];
+    loud(&mut statically(&build, &triple))?;
     Ok(target()?.join(triple).join("release/supervisor"))
+}
+
+fn triple() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+/// A call of cargo that links what it builds for this target statically. With a target of its own name, the flags do not
+/// reach procedural macros, which cannot be linked so.
+fn statically(arguments: &[&str], triple: &str) -> Command {
+    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"));
+    let mut build = command(cargo(), arguments);
+    build.env(variable, "-C target-feature=+crt-static");
+    build
 }
 
 /// The cargo that runs this.

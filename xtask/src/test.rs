@@ -14,10 +14,11 @@ use crate::shell::{command, has, loud, require_root, say};
 use crate::{images, registry};
 
 /// What tests need of the machine: program or file, and Debian package.
-const NEEDS: [(&str, &str); 8] = [
+const NEEDS: [(&str, &str); 9] = [
     ("/bin/busybox", "busybox-static"),
     ("curl", "curl"),
     ("openssl", "openssl"),
+    ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("kill", "procps"),
     ("script", "bsdutils"),
@@ -47,6 +48,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
     debian::install(&[&NEEDS[..], &engine::unpack::NEEDS[..]].concat())?;
     let path = runner()?;
     let binary = product::development()?;
+    let static_binary = product::development_static()?;
     let engine = Private::start("test", Place::OwnNetwork)?;
     let images = images::ensure(&engine.api)?;
     let registry = registry::binary()?;
@@ -65,6 +67,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("SUPERVISOR_REGISTRY_BIN", registry)
         .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
         .env(machine.variable().0, machine.variable().1)
+        .env("SUPERVISOR_STATIC_BIN", static_binary)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
         .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
     let status = nextest.status()?;

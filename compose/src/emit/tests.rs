@@ -49,7 +49,22 @@ configs:
 
 #[test]
 fn what_is_written_is_admitted_as_it_is_with_nothing_more_to_fill_in() {
-    let (first, report) = judge(STACK);
+    unchanged_when_written(STACK);
+    unchanged_when_written(EGRESS);
+}
+
+/// A way out by name, of one service of two.
+const EGRESS: &str = "\
+x-supervisor: {edge: web, egress: {app: [\"api.example.org:443\", \"*.example.net:443\"]}}
+services:
+  web: {image: caddy:2, networks: [front, back]}
+  app: {image: app:1, networks: [back], environment: {HTTP_PROXY: http://other:1}, x-supervisor: {runtime: node}}
+networks: {front: {}, back: {}}
+";
+
+#[track_caller]
+fn unchanged_when_written(text: &str) {
+    let (first, report) = judge(text);
     let first = first.unwrap_or_else(|| panic!("{:#?}", report.findings));
     for text in [yaml(first.project(), Credentials::Shown), json(first.project(), Credentials::Shown)] {
         let (second, report) = judge(&text);

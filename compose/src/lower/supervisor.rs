@@ -79,26 +79,11 @@ pub(super) fn stack(node: &Node, problems: &mut Problems) -> Stack {
 
 /// `name:port`, the name perhaps with a leading `*.`.
 fn destination(row: &Node, problems: &mut Problems) -> Option<At<Destination>> {
-    let text = row.as_text()?;
-    let parsed = text.rsplit_once(':').and_then(|(name, port)| {
-        let name = name.to_ascii_lowercase();
-        let port: Port = port.parse().ok()?;
-        is_dns_name(name.strip_prefix("*.").unwrap_or(&name)).then_some(Destination { name, port })
-    });
+    let parsed = row.as_text()?.parse::<Destination>().ok();
     if parsed.is_none() {
         read::bad(row, "x-supervisor.egress", "a name and a port such as `api.example.com:443`", problems);
     }
     parsed.map(|d| At::file(d, row.span))
-}
-
-fn is_dns_name(name: &str) -> bool {
-    let label = |l: &str| {
-        (1..=63).contains(&l.len())
-            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !l.starts_with('-')
-            && !l.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(label) && name.parse::<std::net::Ipv4Addr>().is_err()
 }
 
 fn exemption(row: &Node, problems: &mut Problems) -> Option<At<Exemption>> {

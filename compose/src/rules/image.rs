@@ -89,6 +89,10 @@ pub(crate) const RULES: &[Rule] = &[
 
 /// Whether an image reference names its content: by digest, or by the image's own id.
 pub(crate) fn is_pinned(image: &str) -> bool {
+    // Made on the host of the running program, and nothing that a registry could change.
+    if image == crate::egress::IMAGE {
+        return true;
+    }
     let digest =
         image.rsplit_once("@sha256:").map(|(_, digest)| digest).or_else(|| image.strip_prefix("sha256:"));
     digest.is_some_and(|hex| hex.len() == 64 && hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')))

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the order of checking, which is nobody's concern; findings are sorted by place.
 
+pub(crate) mod egress;
 pub(crate) mod execution;
 pub(crate) mod exemptions;
 pub(crate) mod filesystem;
@@ -20,7 +21,7 @@ pub use network::network_elsewhere;
 use crate::policy::{Place, Rule};
 
 /// The tables, by id.
-const TABLES: [&[Rule]; 11] = [
+const TABLES: [&[Rule]; 12] = [
     identity::RULES,
     isolation::RULES,
     recorded::RULES,
@@ -32,6 +33,7 @@ const TABLES: [&[Rule]; 11] = [
     lifecycle::RULES,
     secrets::RULES,
     exemptions::RULES,
+    egress::RULES,
 ];
 
 /// Every rule of the policy, by id.

@@ -226,14 +226,14 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         id: "SV196",
         title: "no way out is promised that is not there",
-        reason: "names under `egress` are read, but nothing opens them: the service reaches none of them",
+        reason: "a name under `egress` is reached through the proxy, by a service of this file that is on internal networks",
         severity: Severity::Error,
-        fix: "remove `egress`; what must reach the internet is the service named by `x-supervisor.edge`",
-        bad: "x-supervisor:\n  egress:\n    web: [\"api.example.org:443\"] # <-\nservices:\n  web:\n    image: caddy:2\n",
-        good: "x-supervisor:\n  edge: web\nservices:\n  web:\n    image: caddy:2\n",
+        fix: "name a service of the file that is on networks and is not the edge",
+        bad: "x-supervisor:\n  egress:\n    wbe: [\"api.example.org:443\"] # <-\nservices:\n  web:\n    image: caddy:2\n",
+        good: "x-supervisor:\n  egress:\n    web: [\"api.example.org:443\"]\nservices:\n  web:\n    image: caddy:2\n",
         place: place("4.4", "", "5"),
         exempt: Exempt::Never,
-        check: Check::Stack(egress),
+        check: Check::Stack(super::egress::nowhere),
         repair: Repair::Author,
     },
 ];
@@ -348,6 +348,7 @@ pub(crate) fn inner_services<'a>(
         .services
         .values()
         .filter(move |service| service.networks.contains_key(key) && Some(service.name.as_str()) != edge)
+        .filter(|service| !crate::egress::is_proxy(project, service))
         .map(|service| service.name.as_str())
 }
 
@@ -602,14 +603,6 @@ fn external(stack: &Stack<'_>) -> Vec<Hit> {
 fn unsupported(stack: &Stack<'_>) -> Vec<Hit> {
     let keys = networks(stack).flat_map(|network| &network.refused);
     keys.map(|(key, span)| Hit::on(*span, format!("`{key}` of a network is not supported"))).collect()
-}
-
-fn egress(stack: &Stack<'_>) -> Vec<Hit> {
-    let names =
-        stack.project.stack.egress.iter().filter_map(|(service, names)| Some((service, names.first()?)));
-    names
-        .map(|(service, first)| Hit::at(first, format!("`{service}` would reach nothing by `egress`")))
-        .collect()
 }
 
 fn dropped_ports(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -110,7 +110,7 @@ fn nothing_is_allowed_that_the_engines_default_denies() {
     }
     expect![[r#"
         go X86_64: 130 calls beside 304, 25220 asked
-        go Aarch64: 117 calls beside 262, 25220 asked
+        go Aarch64: 116 calls beside 262, 25220 asked
         node X86_64: 229 calls beside 304, 37530 asked
         node Aarch64: 195 calls beside 262, 31375 asked
         generic X86_64: 247 calls beside 304, 37530 asked

@@ -9,6 +9,7 @@ pub mod config;
 pub mod cp;
 pub mod down;
 mod each;
+pub mod egress_proxy;
 pub mod events;
 pub mod exec;
 pub mod images;
@@ -102,6 +103,9 @@ pub enum Command {
     Rules(rules::Args),
     /// Write a hardened stack to start from
     Init(init::Args),
+    /// Pass services to the names that they were granted; started in a container by `up` and `run`
+    #[command(hide = true)]
+    EgressProxy(egress_proxy::Args),
 }
 
 /// Reads the command line, runs the command, prints its failure.
@@ -148,6 +152,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Rules(args) => rules::run(global, &args),
         Command::Init(args) => init::run(global, &args),
         Command::Profile(args) => block_on(profile::run(global, &args)),
+        Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Plan(args) => block_on(plan::run(global, &args)),
         Command::Up(args) => block_on(up::run(global, &args)),
         Command::Down(args) => block_on(down::run(global, &args)),

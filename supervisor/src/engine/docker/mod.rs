@@ -7,6 +7,7 @@ mod by_hand;
 mod create;
 mod failure;
 mod image;
+mod own_image;
 mod read;
 mod stream;
 
@@ -165,7 +166,17 @@ impl Engine for Docker {
     async fn images(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, SeenImage>, EngineError> {
         let options = query::ListImagesOptionsBuilder::new().digests(true).build();
         let list = self.ask(LOOK, || "list images".into(), self.client.list_images(Some(options))).await?;
-        Ok(image::find(names, &list))
+        let mut found = image::find(names, &list);
+        // The name stands for the image of this very program, and never for what somebody else gave that name.
+        if names.contains(compose::egress::IMAGE) {
+            found.remove(compose::egress::IMAGE);
+            let own = own_image::tag().map(|tag| format!("{}:{tag}", compose::egress::IMAGE));
+            let own = own.map(|own| image::find(&BTreeSet::from([own]), &list));
+            found.extend(
+                own.into_iter().flatten().map(|(_, image)| (compose::egress::IMAGE.to_owned(), image)),
+            );
+        }
+        Ok(found)
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Seen, EngineError> {
@@ -293,6 +304,9 @@ impl Engine for Docker {
     }
 
     fn pull(&self, image: &str) -> EngineStream<PullProgress> {
+        if image == compose::egress::IMAGE {
+            return self.make_own_image();
+        }
         let (name, tag) = image::split_tag(image);
         let options = query::CreateImageOptionsBuilder::new().from_image(name).tag(tag).build();
         let steps = self.client.create_image(Some(options), None, None);
@@ -433,6 +447,31 @@ impl Docker {
     async fn containers(&self) -> Result<Vec<bollard::models::ContainerSummary>, EngineError> {
         let options = query::ListContainersOptionsBuilder::new().all(true).build();
         self.ask(LOOK, || "list containers".into(), self.client.list_containers(Some(options))).await
+    }
+
+    /// Gives the engine the image of this very program.
+    fn make_own_image(&self) -> EngineStream<PullProgress> {
+        let action = || format!("make image `{}`", compose::egress::IMAGE);
+        let made = own_image::archive().map(|archive| {
+            let options = query::CreateImageOptionsBuilder::new()
+                .from_src("-")
+                .repo(compose::egress::IMAGE)
+                .tag(own_image::tag().unwrap_or_default())
+                .changes(own_image::CHANGES.map(str::to_owned).to_vec());
+            self.client.create_image(Some(options.build()), Some(bollard::body_full(archive.into())), None)
+        });
+        let address = Arc::clone(&self.address);
+        match made {
+            Ok(steps) => Box::pin(
+                steps
+                    .map_ok(stream::pull)
+                    .map_err(move |error| failure::name(&address, action(), STREAM, &error)),
+            ),
+            Err(error) => {
+                let error = EngineError::Broken { action: action(), message: error.to_string() };
+                Box::pin(futures_util::stream::once(async move { Err(error) }))
+            }
+        }
     }
 
     /// The client with a limit of its own that leaves room for a container's grace.
