@@ -241,7 +241,7 @@ mod tests {
         let report = judged(&text);
         let shown = super::report(&report, false);
         assert!(
-            shown.contains("error[SV013]: unknown key `bad`") && shown.contains(" --> compose.yaml:2:"),
+            shown.contains("error[SV013]: unknown key `bad`") && shown.contains("--> compose.yaml:2:"),
             "{shown}"
         );
         assert!(shown.lines().all(|line| line.len() < 1000), "{shown}");

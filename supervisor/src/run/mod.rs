@@ -4,6 +4,7 @@
 //! comes of each is an event again. Deliberately absent: decisions about containers; those are `decide`'s.
 
 mod clock;
+mod due;
 mod effects;
 pub mod event;
 mod journal;

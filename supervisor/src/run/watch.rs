@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::due::{Due, Heard, UnderWay};
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
 use super::journal::Rejected;
 use super::keep::Keep;
@@ -73,35 +74,6 @@ pub(super) struct Watch {
     heard: Heard,
     under_way: UnderWay,
     due: Due,
-}
-
-/// How far the engine's events were heard.
-#[derive(Debug, Default)]
-struct Heard {
-    at: Option<Timestamp>,
-    /// All that was heard of that instant: a stream that is opened again begins with it.
-    then: Vec<EngineEvent>,
-    times: u64,
-}
-
-#[derive(Debug, Default)]
-struct UnderWay {
-    loading: bool,
-    connecting: bool,
-    looking: bool,
-    /// The look that is under way began under another file.
-    stale: bool,
-}
-
-/// When something is due. `None`: not before something else happens.
-#[derive(Debug, Default)]
-struct Due {
-    load: Option<Duration>,
-    connect: Option<Duration>,
-    listen: Option<Duration>,
-    look: Option<Duration>,
-    /// Not a time to do it, but a time before which it is not done.
-    converge: Duration,
 }
 
 impl Watch {

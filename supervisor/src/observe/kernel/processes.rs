@@ -53,7 +53,11 @@ pub(super) fn is_stopped(pid: u32) -> bool {
     stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('T')))
 }
 
-/// Fields 3 and 22 of `/proc/PID/stat`, behind the name, which may hold any character.
+/// Set in a process's flags from the moment at which it begins to end (`PF_EXITING`, `linux/sched.h`): it gives up its
+/// namespaces before it is dead.
+const ENDING: u64 = 4;
+
+/// Fields 3, 9 and 22 of `/proc/PID/stat`, behind the name, which may hold any character.
 fn started_in(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -61,7 +65,11 @@ fn started_in(stat: &str) -> Option<u64> {
     if matches!(state, "Z" | "X") {
         return None;
     }
-    fields.nth(18)?.parse().ok()
+    let flags: u64 = fields.nth(5)?.parse().ok()?;
+    if flags & ENDING != 0 {
+        return None;
+    }
+    fields.nth(12)?.parse().ok()
 }
 
 /// Every process of a cgroup and of those below it.
@@ -142,6 +150,7 @@ mod tests {
         let rest = "S 1 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 9";
         assert_eq!(started_in(&format!("12 (a) b) {rest}")), Some(4711));
         assert_eq!(started_in(&format!("12 (a) {}", rest.replacen('S', "Z", 1))), None);
+        assert_eq!(started_in(&format!("12 (a) {}", rest.replacen("4194304", "4194308", 1))), None);
         assert_eq!(started_in("12"), None);
     }
 }

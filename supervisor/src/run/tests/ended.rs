@@ -63,3 +63,61 @@ fn an_exit_code_that_says_so_is_left_until_the_file_is_read_again() {
         "]],
     );
 }
+
+#[test]
+fn a_crash_loop_is_seen_as_one() {
+    let round = "
+        {} die 1
+        {} start-failed it is broken
+    ";
+    let script: String = (0..6).map(|n| round.replace("{}", &(4 + n * 40).to_string())).collect();
+    check_healthy(
+        &(script + "300 status\n"),
+        expect![[r#"
+            4 die 1
+              diagnose shop-web-1 after 1
+              say web: restarting now: ended with code 1
+              start shop-web-1
+            4 start-failed it is broken
+              say web: restarting in 1.0 s: it could not be started: it is broken
+            5.0 tick
+              start shop-web-1
+            31.0 tick
+              look at 0 images, knowing 0
+            44 die 1
+              diagnose shop-web-1 after 1
+              say web: restarting in 2.0 s: ended with code 1
+            44 start-failed it is broken
+            46.0 tick
+              start shop-web-1
+            84 die 1
+              diagnose shop-web-1 after 1
+              say web: restarting in 4.0 s: ended with code 1
+            84 start-failed it is broken
+            88.0 tick
+              start shop-web-1
+            124 die 1
+              diagnose shop-web-1 after 1
+              say web: crash loop, 5 restarts in a row: ended with code 1
+            124 start-failed it is broken
+            132.0 tick
+              start shop-web-1
+            164 die 1
+              diagnose shop-web-1 after 1
+              say web: restarting in 16.0 s: ended with code 1
+            164 start-failed it is broken
+            180.0 tick
+              start shop-web-1
+            204 die 1
+              diagnose shop-web-1 after 1
+              say web: restarting in 32.0 s: ended with code 1
+            204 start-failed it is broken
+            236.0 tick
+              start shop-web-1
+            296.0 tick
+              say web: restarting in 64.0 s: the engine did not start it in time
+            300 status
+              0 of 1 services as wanted; service `web` is crash_loop: 8 restarts in a row; the engine did not start it in time
+        "#]],
+    );
+}
