@@ -6,38 +6,47 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use profiles::landlock::PROGRAM;
+use serde_json::{Value, json};
 
 use crate::bed::Bed;
-use crate::engine::Engine;
 
 use super::containers::{self, Column};
 use super::run::{Addresses, Verdict, verdict, write_token};
 use super::{NOT_STOPPED, Row, build, rows};
 
-/// A layer: its name, and the keys of a container's description that are it.
+/// A layer: its name, and the part of a container's description that is it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layer {
     /// Its name.
     pub name: &'static str,
-    keys: &'static [&'static str],
-    /// Which of `SecurityOpt` are it.
-    option: Option<&'static str>,
+    part: Part,
 }
 
-const fn keys(name: &'static str, keys: &'static [&'static str]) -> Layer {
-    Layer { name, keys, option: None }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Keys of `HostConfig`.
+    Keys(&'static [&'static str]),
+    /// The rows of `SecurityOpt` that begin so.
+    Option(&'static str),
+    /// The program that is executed first, and its mount.
+    Landlock,
+}
+
+const fn layer(name: &'static str, part: Part) -> Layer {
+    Layer { name, part }
 }
 
 /// The layers that a container of ours has on a kernel without AppArmor.
-pub const LAYERS: [Layer; 7] = [
-    Layer { name: "seccomp", keys: &[], option: Some("seccomp") },
-    keys("no capabilities", &["CapDrop"]),
-    Layer { name: "no new privileges", keys: &[], option: Some("no-new-privileges") },
-    keys("read-only root", &["ReadonlyRootfs"]),
-    keys("bounded and `noexec` memory file systems", &["Tmpfs", "ShmSize"]),
-    keys("limits", &["PidsLimit", "Memory", "MemorySwap", "NanoCpus", "Ulimits"]),
-    keys("internal network", &["NetworkMode"]),
+pub const LAYERS: [Layer; 8] = [
+    layer("seccomp", Part::Option("seccomp")),
+    layer("no capabilities", Part::Keys(&["CapDrop"])),
+    layer("no new privileges", Part::Option("no-new-privileges")),
+    layer("Landlock", Part::Landlock),
+    layer("read-only root", Part::Keys(&["ReadonlyRootfs"])),
+    layer("bounded and `noexec` memory file systems", Part::Keys(&["Tmpfs", "ShmSize"])),
+    layer("limits", Part::Keys(&["PidsLimit", "Memory", "MemorySwap", "NanoCpus", "Ulimits"])),
+    layer("internal network", Part::Keys(&["NetworkMode"])),
 ];
 
 /// What went through with some layers.
@@ -68,10 +77,10 @@ pub fn run() -> Layers {
     let image = containers::image(&bed.engine, &program);
     bed.write("compose.yaml", &containers::ours(&image));
     write_token(&bed);
-    bed.supervisor(&["up"]).expect(0);
-    let ours = bed.engine.inspect(&bed.container("user"))["HostConfig"].clone();
+    bed.supervisor(&["up", "--detach"]).expect(0);
+    let ours = bed.engine.inspect(&bed.container("user"));
     let _addresses = Addresses::answering();
-    let through = |layers: &[Layer]| through(&bed, &image, &host(&ours, layers));
+    let through = |layers: &[Layer]| through(&bed, &image, &with(&ours, layers));
     let each = LAYERS.map(|layer| {
         let others: Vec<Layer> = LAYERS.into_iter().filter(|other| *other != layer).collect();
         (layer, through(&[layer]), through(&others))
@@ -87,28 +96,44 @@ pub fn run() -> Layers {
     layers
 }
 
-/// The part of our container's description that these layers are.
-fn host(ours: &Value, layers: &[Layer]) -> Value {
-    let mut host = Map::from_iter([("Tmpfs".to_owned(), json!({"/scratch": ""}))]);
+/// A container with these layers of ours, and otherwise what an engine gives that is told nothing.
+fn with(ours: &Value, layers: &[Layer]) -> Value {
+    let mut body = json!({"Cmd": ["/attack", "stand", "try"], "HostConfig": {"Tmpfs": {"/scratch": ""}}});
+    let rows = |list: &Value, is: &dyn Fn(&Value) -> bool| -> Vec<Value> {
+        list.as_array().into_iter().flatten().filter(|row| is(row)).cloned().collect()
+    };
     let mut options = Vec::new();
+    let host = &ours["HostConfig"];
     for layer in layers {
-        host.extend(layer.keys.iter().map(|key| ((*key).to_owned(), ours[*key].clone())));
-        let own = |option: &&Value| {
-            layer.option.is_some_and(|own| option.as_str().is_some_and(|text| text.starts_with(own)))
-        };
-        options.extend(ours["SecurityOpt"].as_array().into_iter().flatten().filter(own).cloned());
+        match layer.part {
+            Part::Keys(keys) => keys.iter().for_each(|key| body["HostConfig"][*key] = host[*key].clone()),
+            Part::Option(own) => options.extend(rows(&host["SecurityOpt"], &|option| {
+                option.as_str().is_some_and(|text| text.starts_with(own))
+            })),
+            Part::Landlock => {
+                body["Entrypoint"] = ours["Config"]["Entrypoint"].clone();
+                body["Cmd"] = ours["Config"]["Cmd"].clone();
+                let program = |mount: &Value| mount["Target"] == json!(PROGRAM);
+                body["HostConfig"]["Mounts"] = rows(&host["Mounts"], &program).into();
+            }
+        }
     }
-    host.insert("SecurityOpt".to_owned(), json!(options));
-    Value::Object(host)
+    body["HostConfig"]["SecurityOpt"] = options.into();
+    body
 }
 
 /// The attempts that go through in a container of this description, as a user of its own or as root.
-fn through(bed: &Bed, image: &str, host: &Value) -> Through {
+fn through(bed: &Bed, image: &str, body: &Value) -> Through {
     let engine = &bed.engine;
     // Both at once.
     let names = [("layer-user", "1000:1000"), ("layer-root", "0:0")].map(|(name, user)| {
         let name = bed.container(name);
-        start(engine, bed, &name, user, image, host);
+        let mut body = body.clone();
+        body["Image"] = image.into();
+        body["User"] = user.into();
+        body["Volumes"] = json!({"/data": {}});
+        body["Labels"] = json!({"com.docker.compose.project": bed.project});
+        engine.run(&name, &body);
         name
     });
     let [user, root] = names.map(|name| {
@@ -119,18 +144,6 @@ fn through(bed: &Bed, image: &str, host: &Value) -> Through {
     let column = Column { user, root };
     let ids = column.user.keys();
     ids.filter(|id| verdict(&column, id) == Verdict::Through).cloned().collect()
-}
-
-fn start(engine: &Engine, bed: &Bed, name: &str, user: &str, image: &str, host: &Value) {
-    let body = json!({
-        "Image": image,
-        "User": user,
-        "Cmd": ["/attack", "stand", "try"],
-        "Volumes": {"/data": {}},
-        "Labels": {"com.docker.compose.project": bed.project},
-        "HostConfig": host,
-    });
-    engine.run(name, &body);
 }
 
 impl Layers {

@@ -84,7 +84,7 @@ fn ours(image: &str, file: &str) -> Column {
     bed.write("recorded.yaml", include_str!("../../fixtures/recorded.yaml"));
     write_token(&bed);
     let rest = outside::under_check(&bed, image, containers::SILENT);
-    bed.supervisor(&["up"]).expect(0);
+    bed.supervisor(&["up", "--detach"]).expect(0);
     let column = whole(&bed, rest);
     bed.supervisor(&["down", "--volumes"]).expect(0);
     column

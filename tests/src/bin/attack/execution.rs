@@ -49,6 +49,15 @@ pub(crate) const CLASS: Class = Class {
             needs: Needs::Weakness(|| executable("/dev/shm")),
         },
         Attempt {
+            id: "execute-from-volume",
+            tries: "copies itself to a named volume and executes the copy",
+            done: "what it brought along runs, and is still there after a restart",
+            why: "no engine can mount a volume with `noexec`",
+            layers: &[Layer::Execution],
+            run: || executed(Path::new("/data")),
+            needs: Needs::Rights,
+        },
+        Attempt {
             id: "execute-from-root",
             tries: "copies itself to `/bin` and executes the copy",
             done: "what it brought along runs, from where nobody looks",
@@ -111,7 +120,7 @@ pub(crate) const CLASS: Class = Class {
 const AT_EMPTY_PATH: c_long = 0x1000;
 
 /// Copies this program into a folder and executes the copy.
-pub(crate) fn executed(folder: &Path) -> Result<()> {
+fn executed(folder: &Path) -> Result<()> {
     let copy = folder.join(format!("attack-{}", std::process::id()));
     fs::copy(std::env::current_exe()?, &copy)?;
     let ran = Command::new(&copy).arg("nothing").status();

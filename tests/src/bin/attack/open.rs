@@ -7,28 +7,17 @@ use std::fs::{self, OpenOptions};
 use std::io::Result;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::process::Command;
 
-use crate::execution::executed;
 use crate::kernel::{end, errno, error, pointer, sleeping_child, zero};
 use crate::network::reached;
 use crate::number;
 use crate::places::{fresh, remove};
-use crate::row::{Attempt, Class, Layer, Needs};
+use crate::row::{Attempt, Class, Needs};
 
 pub(crate) const CLASS: Class = Class {
     name: "not stopped",
     attempts: &[
-        Attempt {
-            id: "execute-from-volume",
-            tries: "copies itself to a named volume and executes the copy",
-            done: "what it brought along runs, and is still there after a restart",
-            why: "the engine cannot mount a volume with `noexec`; the AppArmor profile denies it where the kernel has AppArmor",
-            layers: &[Layer::Execution],
-            run: || executed(Path::new("/data")),
-            needs: Needs::Rights,
-        },
         Attempt {
             id: "memory-by-proc",
             tries: "writes to `/proc/PID/mem` of a process of its own user",
