@@ -41,12 +41,12 @@ fn busybox(script: &str, says: &str) -> Bed {
     stack(&image, &format!("    command: [sh, -c, {}]\n{says}", json!(script)))
 }
 
-const READ_ONLY: &str = "likely: it could not write to `/var/cache`, since its root is read-only; write `tmpfs: [/var/cache]` for what may be \
-                         lost, or `volumes: [NAME:/var/cache]` for what is to stay";
+const READ_ONLY: &str = "likely: it could not write to `/cache`, since its root is read-only; write `tmpfs: [/cache]` for what may be \
+                         lost, or `volumes: [NAME:/cache]` for what is to stay";
 
 #[test]
 fn a_read_only_root_is_named_with_the_path_and_the_line_in_up_ps_and_status() {
-    let bed = busybox("mkdir -p /var/cache", "    mem_limit: 64m");
+    let bed = busybox("mkdir /cache", "    mem_limit: 64m");
     check(&bed, 4, READ_ONLY);
     let table = bed.supervisor(&["ps", "--all"]).expect(0).out;
     assert!(table.contains(&format!("{}: {READ_ONLY}", bed.container("web"))), "{table}");
@@ -78,13 +78,13 @@ fn execution_from_a_volume_is_named_with_the_key_that_opens_it() {
 
 #[test]
 fn memory_and_processes_are_known_from_the_kernel() {
-    let bed = busybox("a=x; while :; do a=$a$a; done", "    mem_limit: 16m");
+    let bed = busybox("a=x; while :; do a=$$a$$a; done", "    mem_limit: 16m");
     check(
         &bed,
         4,
         "the kernel killed it: it used up its memory limit of 16m; let it use less, or write `mem_limit: 32m`",
     );
-    let script = "i=0; while [ $i -lt 30 ]; do sleep 1000 & i=$((i+1)); done; sleep 1000";
+    let script = "i=0; while [ $$i -lt 30 ]; do sleep 1000 & i=$$((i+1)); done; sleep 1000";
     let bed = busybox(script, "    mem_limit: 64m\n    pids_limit: 12\n    init: false");
     let ran = bed.supervisor(&["up"]);
     assert_ne!(ran.code, 0, "{}", ran.err);

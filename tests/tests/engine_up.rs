@@ -176,7 +176,8 @@ configs: {{conf: {{content: "from the file\n"}}}}
     assert_eq!(bed.engine.exec(&bed.container("app"), &["cat", "/run/secrets/token"]).1, "another");
 
     let staged = bed.folder().join("state").join(&bed.project).join("contents");
-    assert_eq!(std::fs::read_dir(&staged).unwrap().count(), 2, "the old content is swept");
+    // The secret, the config, and the program that is put before the service.
+    assert_eq!(std::fs::read_dir(&staged).unwrap().count(), 3, "the old content is swept");
     bed.supervisor(&["down"]).expect(0);
     assert!(!staged.exists());
 }
