@@ -85,7 +85,7 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
             serde_json::from_slice(&status.body).ok().filter(refused)
         });
         assert_eq!(identity(), before, "a file that is refused changed something");
-        std::fs::write(file, text.replace("128m", "129m")).unwrap();
+        std::fs::write(file, text.replace("size=8m", "size=9m")).unwrap();
         systemctl("reload").expect(0);
         wait::until("a container of the new file", || seen().filter(|now| now.0 != before.0));
         healthy();
