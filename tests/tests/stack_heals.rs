@@ -29,6 +29,8 @@ fn the_real_stack_heals() {
     steps.step("a gateway that hangs is brought back", || heals.hang());
     steps.step("a gateway that was killed is started once", || heals.kill());
     steps.step("a file that is refused changes nothing, until it is put right", || heals.refused());
+    steps
+        .step("an update with which the gateway cannot start is taken back, and told", || heals.bad_update());
     steps.step("exit code 78 stops the gateway, for all to see", || heals.bad_configuration());
     steps.step("a configuration that is put right starts it again", || heals.put_right());
     steps.step("what was healed is as promised", || drop(heals.stack.bed.supervisor(&["attest"]).expect(0)));
@@ -148,18 +150,42 @@ impl Heals {
     }
 
     /// Without a token the gateway refuses to listen, and says so with its exit code.
-    fn bad_configuration(&self) {
-        let (since, caddy) = (self.stack.bed.engine.now(), self.started("caddy"));
+    fn write_bad_configuration(&self) {
         let path = self.stack.bed.folder().join("openclaw.json");
         std::fs::copy(&path, self.stack.bed.folder().join("good.json")).unwrap();
         let bad =
             r#"{"gateway": {"mode": "local", "bind": "lan", "port": 18789, "auth": {"mode": "token"}}}"#;
         std::fs::write(&path, bad).unwrap();
+    }
+
+    fn bad_update(&self) {
+        let id = || self.stack.bed.engine.inspect(&self.openclaw())["Id"].clone();
+        let (before, caddy) = (id(), self.started("caddy"));
+        self.write_bad_configuration();
         self.hup();
+        let refused = wait::until("the update to be taken back", || {
+            self.status()
+                .map(|status| status["stack"]["refused"].clone())
+                .filter(|refused| !refused.is_null())
+        });
+        assert!(refused.to_string().contains("ended with code 78"), "{refused}");
+        self.ready();
+        assert_eq!((id(), self.started("caddy")), (before, caddy));
+        self.put_right();
+    }
+
+    /// From nothing, so that there is nothing that it could be taken back to.
+    fn bad_configuration(&mut self) {
+        assert_eq!(self.run.take().unwrap().stop(), 0);
+        self.stack.bed.supervisor(&["down"]).expect(0);
+        self.write_bad_configuration();
+        let since = self.stack.bed.engine.now();
+        self.start("third");
         let seen = wait::until("the gateway to be given up", || {
             self.state_of("openclaw").filter(|container| container["state"] == "failed")
         });
         assert_eq!((&seen["exit_code"], &seen["next_start"]), (&Value::from(78), &Value::Null), "{seen}");
+        let caddy = self.started("caddy");
         assert_eq!(self.stack.bed.engine.starts(&self.openclaw(), &since), 1);
         assert_eq!(http::get_unix(&self.socket, "/readyz").unwrap().status, 503);
         assert_eq!(self.started("caddy"), caddy);
