@@ -144,8 +144,13 @@ fn withstands(stack: &Stack, service: &str, image: &str) {
     let program = stack.bed.folder().join("attack");
     let everything = attack::with_every_right(engine, project, image, &program);
     let nothing_set = attack::with_nothing_set(engine, project, image, &program);
-    let command = [&["/attack"][..], &attack::GENTLY].concat();
-    let (code, output) = engine.exec(&stack.bed.container(service), &command);
+    // As an intruder in the service would: under what the engine was told to execute before it. A command that the engine
+    // executes beside the service has the rest of its confinement, and no Landlock.
+    let container = stack.bed.container(service);
+    let before = before_the_service(&engine.inspect(&container));
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
+    let command = [&before[..], &["/attack"], &attack::GENTLY].concat();
+    let (code, output) = engine.exec(&container, &command);
     assert_eq!(code, 0, "{output}");
     let ours = attack::answers(&output);
     let through = |answers: &Answers| {
@@ -161,6 +166,14 @@ fn withstands(stack: &Stack, service: &str, image: &str) {
     );
     assert!(everything.len() >= APPLICABLE, "only {everything:?} can succeed in this image");
     assert_eq!(ours, Vec::<String>::new());
+}
+
+/// The program that confines a service and its rules, to the `--` that ends them; empty where there is none.
+fn before_the_service(inspected: &Value) -> Vec<String> {
+    let words = std::iter::once(&inspected["Path"]).chain(inspected["Args"].as_array().into_iter().flatten());
+    let words: Vec<String> = words.filter_map(|word| word.as_str().map(str::to_owned)).collect();
+    let end = words.iter().position(|word| word == "--").map_or(0, |dashes| dashes + 1);
+    words[..end].to_vec()
 }
 
 fn tools(stack: &Stack) {
