@@ -1,13 +1,14 @@
 //! The way out by name, on a real engine: what a service reaches through the proxy, and everything that it must not.
 //!
 //! The addresses that stand for the internet are on the loopback interface of the engine's own network namespace, and
-//! nowhere else. One test, since they and the resolver's address are there once.
+//! nowhere else, while the test has its turn: no other test may find them. One test, since they and the resolver's
+//! address are there once.
 
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
 use tests::dns::Dns;
-use tests::{Bed, bed, image, wait};
+use tests::{Bed, bed, image, stack, wait};
 
 /// Where the test's engine asks for names.
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
@@ -17,6 +18,10 @@ const SERVER: &str = "45.33.32.156";
 const OTHER: &str = "45.33.32.157";
 /// The cloud's metadata service, at its real address.
 const METADATA: &str = "169.254.169.254";
+/// A private one, of the host.
+const PRIVATE: &str = "10.99.0.1";
+/// Where somebody listens during the test.
+const ADDRESSES: [&str; 4] = [SERVER, OTHER, METADATA, PRIVATE];
 
 struct Servers(Vec<Child>);
 
@@ -25,6 +30,9 @@ impl Drop for Servers {
         for server in &mut self.0 {
             let _ = server.kill();
             let _ = server.wait();
+        }
+        for address in ADDRESSES.into_iter().chain([RESOLVER.to_string().as_str()]) {
+            bed::ran(Command::new("ip").args(["address", "delete", &format!("{address}/32"), "dev", "lo"]));
         }
     }
 }
@@ -41,7 +49,7 @@ fn servers(bed: &Bed) -> Servers {
     run("openssl", &[&request[..], &["-keyout", &key, "-out", &cert]].concat());
     std::fs::write(bed.folder().join("index.html"), "plain\n").expect("a page");
     let mut servers = Vec::new();
-    for address in [SERVER, OTHER, METADATA, "10.99.0.1"] {
+    for address in ADDRESSES {
         run("ip", &["address", "replace", &format!("{address}/32"), "dev", "lo"]);
         for port in [443, 8443] {
             let accept = format!("{address}:{port}");
@@ -99,6 +107,7 @@ fn curl(bed: &Bed, service: &str, url: &str, more: &[&str]) -> String {
 
 #[test]
 fn a_service_reaches_the_names_that_it_was_granted_and_nothing_else() {
+    let _turn = stack::turn();
     let bed = Bed::new("egress");
     run("ip", &["address", "replace", &format!("{RESOLVER}/32"), "dev", "lo"]);
     let dns = Dns::at(RESOLVER);
@@ -106,8 +115,8 @@ fn a_service_reaches_the_names_that_it_was_granted_and_nothing_else() {
         dns.set(name, &[SERVER]);
     }
     dns.set("denied.example.net", &[SERVER]);
-    dns.set("rebound.example.net", &["10.99.0.1"]);
-    dns.set("mixed.example.net", &[SERVER, "10.99.0.1"]);
+    dns.set("rebound.example.net", &[PRIVATE]);
+    dns.set("mixed.example.net", &[SERVER, PRIVATE]);
     dns.set("metadata.example.net", &[METADATA]);
     let _servers = servers(&bed);
     bed.write("compose.yaml", &stack(&image::openclaw()));

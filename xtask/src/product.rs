@@ -68,9 +68,11 @@ pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
 }
 
-/// The workspace's folder.
+/// The workspace's folder: what Cargo says now, since a target folder that several checkouts share may hold a program that
+/// was built in another one.
 pub(crate) fn workspace() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).unwrap_or_default()
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    PathBuf::from(here).parent().map(PathBuf::from).unwrap_or_default()
 }
 
 fn target() -> Result<PathBuf> {
