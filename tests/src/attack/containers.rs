@@ -92,9 +92,17 @@ const OURS: &str = "    tmpfs: [/scratch]
 ";
 const OUR_REST: &str = "networks: {inner: {}}\nsecrets: {token: {file: ./token}}\n";
 
-/// Ours with a recorded profile: of the calls that its base grants, those that the service was seen to use.
+/// Ours with a recorded profile: of the calls that its base grants, those that the service was heard to use.
 pub fn recorded(image: &str) -> String {
     stack(image, &format!("{OURS}    x-supervisor: {{seccomp: ./recorded.yaml}}\n"), OUR_REST)
+}
+
+/// The service as it is recorded: at work, and making no attempt.
+pub fn to_record(image: &str) -> String {
+    format!(
+        "services:\n  user:\n    image: {image}\n    user: '1000:1000'\n    command: [/attack, work]\n{OURS}\
+         volumes: {{data: {{}}}}\n{OUR_REST}"
+    )
 }
 
 /// Docker Compose on a bed's project.

@@ -73,7 +73,7 @@ fn describe(heading: &str) -> String {
         GUIDE => "Docker Compose, from a file with every setting of a hardening guide that a file can have",
         OURS => "the first file with its network named and its token as a secret, started by `up`",
         RECORDED => {
-            "the same, with a recorded profile that grants the calls which the service was seen to use"
+            "the same, with a recorded profile that grants the calls which the service was heard to use at work"
         }
         other => other,
     };

@@ -52,7 +52,7 @@ pub fn run() -> Table {
             (COMPOSE, nothing_set(&image)),
             (GUIDE, by_the_guide(&image)),
             (OURS, ours(&image, &containers::ours(&image))),
-            (RECORDED, ours(&image, &containers::recorded(&image))),
+            (RECORDED, recorded(&image)),
         ],
     };
     drop(bed);
@@ -81,11 +81,24 @@ fn composed(bed: &Bed, outside: Vec<(String, String)>) -> Column {
 
 fn ours(image: &str, file: &str) -> Column {
     let bed = Bed::with("attacks-ours", file);
-    bed.write("recorded.yaml", include_str!("../../fixtures/recorded.yaml"));
     write_token(&bed);
-    let rest = outside::under_check(&bed, image, containers::SILENT);
+    answers_of(&bed, image)
+}
+
+/// The service is recorded at its work, and the attempts are made under what was recorded.
+fn recorded(image: &str) -> Column {
+    let bed = Bed::with("attacks-recorded", &containers::to_record(image));
+    write_token(&bed);
     bed.supervisor(&["up", "--detach"]).expect(0);
-    let column = whole(&bed, rest);
+    bed.supervisor(&["profile", "record", "user", "--seconds", "2", "--output", "recorded.yaml"]).expect(0);
+    bed.write("compose.yaml", &containers::recorded(image));
+    answers_of(&bed, image)
+}
+
+fn answers_of(bed: &Bed, image: &str) -> Column {
+    let rest = outside::under_check(bed, image, containers::SILENT);
+    bed.supervisor(&["up", "--detach"]).expect(0);
+    let column = whole(bed, rest);
     bed.supervisor(&["down", "--volumes"]).expect(0);
     column
 }

@@ -64,6 +64,12 @@ fn main() -> ExitCode {
         ["force", id] => return runner::answer(id, true),
         ["list"] => list(),
         ["writable"] => places::print_writable(std::path::Path::new("/")),
+        ["work"] => {
+            while let Ok(()) = runner::work() {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            return ExitCode::FAILURE;
+        }
         ["flood"] => limits::flood(),
         ["neighbour"] => {
             let _ = ipc::neighbour();

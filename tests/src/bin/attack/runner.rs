@@ -2,8 +2,11 @@
 //!
 //! Deliberately absent: the attempts.
 
+use std::fs;
 use std::io::{Error, ErrorKind, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,6 +48,25 @@ fn alone(mode: &str, id: &str) -> std::io::Result<String> {
         ("", None) => format!("exit {}", status.code().unwrap_or(-1)),
         (answer, _) => answer.to_owned(),
     })
+}
+
+/// The work of an ordinary service that is made of this program: it starts itself, keeps a file and looks through a
+/// folder. What it uses of the kernel for that is what its profile is recorded from.
+pub(crate) fn work() -> std::io::Result<()> {
+    // Started like an attempt; the answer to an unknown one is that it is none.
+    alone("try", "none")?;
+    let place = Path::new("/scratch/work");
+    fs::create_dir_all(place)?;
+    let file = place.join("file");
+    fs::write(&file, "kept")?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let copy = place.join("copy");
+    fs::copy(&file, &copy)?;
+    for entry in fs::read_dir(place)? {
+        fs::read_to_string(entry?.path())?;
+    }
+    let _ = fs::read_link("/proc/self/exe");
+    fs::remove_dir_all(place)
 }
 
 /// How it ended, or nothing after a while.
