@@ -1,4 +1,4 @@
-//! What is fuzzed: a load, the grammar of variables, merging, and a whole judgement; bytes in, or a panic out.
+//! What is fuzzed: a load, the grammar of variables, merging, a whole judgement, and a repair; bytes in, or a panic out.
 //!
 //! `fuzz/` has one program each for these functions, and `tests/tests/fuzz.rs` replays the corpora that were kept.
 //! Deliberately absent: time and memory, which the fuzzer bounds itself.
@@ -9,30 +9,37 @@ use std::path::PathBuf;
 use compose::emit::{self, Credentials};
 use compose::host::MemoryHost;
 use compose::model::Date;
-use compose::{Admitted, Loaded, Policy, Report, Request, Source};
+use compose::{Admitted, Finding, Loaded, Policy, Report, Request, Severity, Source};
 use supervisor::render::{github, human, json, sarif};
 
 /// A fuzzed function by name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 4] =
-    [("load", load), ("interpolate", interpolate), ("merge", merge), ("check", check)];
+pub const TARGETS: [Target; 5] =
+    [("load", load), ("interpolate", interpolate), ("merge", merge), ("check", check), ("fix", fix)];
 
 const FOLDER: &str = "/srv/app";
+const POLICY: Policy =
+    Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false, calls: profiles::recorded::call };
 
 /// Files that begin with a line `--- NAME` each; what comes before the first is `compose.yaml`. Names that end in `.yaml` and
-/// hold no `/` are given with `-f`, in order; `.env` is the environment file; the host has all of them.
+/// hold no `/` are given with `-f`, in order; `.env` is the environment file; the host has all of them. One path has one text: the
+/// first of a name.
 fn stack(data: &[u8]) -> (Request, MemoryHost) {
     let mut files = Vec::new();
     let mut dotenv = Vec::new();
     let mut host = MemoryHost::default();
     for (name, text) in parts(data) {
-        host.files.insert(PathBuf::from(FOLDER).join(&name), text.clone());
+        let path = PathBuf::from(FOLDER).join(&name);
+        if host.files.contains_key(&path) {
+            continue;
+        }
+        host.files.insert(path.clone(), text.clone());
         if name == ".env" {
             dotenv.push(Source::from_bytes(name, text));
         } else if name.rsplit_once('.').is_some_and(|(stem, kind)| kind == "yaml" && !stem.contains('/')) {
-            files.push(Source::from_bytes(name, text));
+            files.push(Source::from_bytes(name, text).at(path));
         }
     }
     let caller = [("SET", "val"), ("HOME", "/home/u")].map(|(k, v)| (k.to_owned(), v.to_owned()));
@@ -143,13 +150,58 @@ pub fn check(data: &[u8]) {
     assert!(!twice.contains("  # SV"), "filled in twice:\n{once}\n{twice}");
 }
 
-fn judge(request: Request, host: &MemoryHost) -> (Option<Admitted>, Report) {
-    let policy = Policy {
-        today: Date { year: 2026, month: 11, day: 22 },
-        strict: false,
-        calls: profiles::recorded::call,
+/// A repair: what it writes loads, is judged as it says and no worse than before, has what it did no more, and needs no second one.
+pub fn fix(data: &[u8]) {
+    let (request, host) = stack(data);
+    let fixed = compose::fix::fix(request.clone(), &POLICY, &host);
+    places_are_there(&fixed.report);
+    assert_eq!(fixed.report.unreadable, fixed.before.unreadable, "a repair decides what can be read");
+    assert_eq!(fixed.files.is_empty(), fixed.done.is_empty(), "{:?} by {:?}", fixed.files, fixed.done);
+    assert!(fixed.files.is_empty() || !fixed.before.unreadable, "what cannot be read is written");
+    let (mut request, mut host) = (request, host);
+    for changed in &fixed.files {
+        let path = changed.path.as_ref().expect("every text has a path");
+        assert_eq!(
+            host.files.insert(path.clone(), changed.after.clone().into_bytes()).as_deref(),
+            Some(changed.before.as_bytes())
+        );
+        for file in request.files.iter_mut().filter(|file| file.path() == Some(path)) {
+            *file = Source::new(changed.name.as_str(), changed.after.as_str()).at(path);
+        }
+    }
+    let (admitted, report) = judge(request.clone(), &host);
+    assert_eq!(admitted.is_some(), fixed.admitted.is_some());
+    let said = |report: &Report| -> Vec<Finding> {
+        report.findings.iter().map(|finding| Finding { unfixed: None, ..finding.clone() }).collect()
     };
-    compose::admit(compose::load(request, host), &policy, host)
+    assert_eq!(said(&report), said(&fixed.report), "what is written is judged otherwise than said");
+    let mut allowed = loud(&fixed.before);
+    for done in &fixed.done {
+        let count = allowed.entry((done.rule, done.service.as_deref())).or_default();
+        *count = count.saturating_sub(1);
+    }
+    for (what, count) in loud(&report) {
+        assert!(
+            count <= allowed.get(&what).copied().unwrap_or_default(),
+            "{what:?} is new or still there: {:?}",
+            fixed.files
+        );
+    }
+    let twice = compose::fix::fix(request, &POLICY, &host);
+    assert_eq!(twice.files, [], "twice is not once");
+}
+
+/// Errors and warnings by rule and service.
+fn loud(report: &Report) -> BTreeMap<(&str, Option<&str>), usize> {
+    let mut counts = BTreeMap::new();
+    for finding in report.findings.iter().filter(|finding| finding.severity != Severity::Note) {
+        *counts.entry((finding.rule, finding.service.as_deref())).or_default() += 1;
+    }
+    counts
+}
+
+fn judge(request: Request, host: &MemoryHost) -> (Option<Admitted>, Report) {
+    compose::admit(compose::load(request, host), &POLICY, host)
 }
 
 fn places_are_there(report: &Report) {

@@ -34,3 +34,16 @@ fn every_target_has_a_program() {
     }
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), TARGETS.len());
 }
+
+#[test]
+fn the_ledger_knows_no_other_target() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/ledger.tsv");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut rows = text.lines();
+    assert_eq!(rows.next(), Some("target\tCPU seconds\texecutions\tlast run"));
+    for row in rows {
+        let [target, cpu, executions, _day] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        assert!(TARGETS.iter().any(|(name, _)| *name == target), "{row}");
+        assert!(cpu.parse::<u64>().is_ok() && executions.parse::<u64>().is_ok(), "{row}");
+    }
+}

@@ -16,12 +16,11 @@ use crate::bench::measure;
 use crate::cache;
 use crate::product::{cargo, workspace};
 use crate::shell::{command, loud, say};
-use ledger::Round;
 
 /// The build tool, where the machine has none.
 const CARGO_FUZZ: &str = "0.13.2";
 /// One a function in `tests::fuzz`.
-const TARGETS: [&str; 4] = ["load", "interpolate", "merge", "check"];
+const TARGETS: [&str; 5] = ["load", "interpolate", "merge", "check", "fix"];
 /// What one input may take, far above what the limits of reading allow; time is on the wall, and fuzzing comes last for the CPU.
 const LIMITS: [&str; 4] = ["-timeout=60", "-rss_limit_mb=512", "-max_len=8192", "-len_control=20"];
 /// Most of a kept corpus, by target.
@@ -41,7 +40,7 @@ pub(crate) struct Args {
     /// Afterwards, write the shortest inputs that reach all that was reached to `fuzz/corpus`
     #[arg(long)]
     keep: bool,
-    /// Run nothing, and print what all runs of this machine reached
+    /// Run nothing, and print what all runs reached, as `fuzz/ledger.tsv` has it
     #[arg(long)]
     report: bool,
 }
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let binaries = build()?;
         for target in targets.clone() {
             let place = Place::new(target)?;
-            if !place.run(&binaries.join(target), args.seconds)? {
+            if !place.run(target, &binaries.join(target), args.seconds)? {
                 failed.push(place.log.display().to_string());
             }
             if args.keep {
@@ -63,9 +62,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     println!("{:<12} {:>10} {:>12} {:>9} {:>9}", "target", "CPU s", "executions", "corpus", "findings");
+    let mut rounds = ledger::read(&ledger::file())?;
     for target in targets {
         let place = Place::new(target)?;
-        let all = ledger::total(&place.ledger)?;
+        let all = rounds.remove(*target).unwrap_or_default();
         let (corpus, findings) = (count(&place.corpus)?, count(&place.findings)?);
         println!("{target:<12} {:>10} {:>12} {corpus:>9} {findings:>9}", all.cpu.as_secs(), all.executions);
     }
@@ -102,7 +102,6 @@ struct Place {
     kept: PathBuf,
     dictionary: PathBuf,
     log: PathBuf,
-    ledger: PathBuf,
 }
 
 impl Place {
@@ -115,7 +114,6 @@ impl Place {
             kept: workspace().join("fuzz/corpus").join(target),
             dictionary: root.join("dictionary"),
             log: root.join("log"),
-            ledger: root.join("ledger"),
         };
         for folder in [&place.corpus, &place.seeds, &place.findings, &place.kept] {
             fs::create_dir_all(folder)?;
@@ -126,7 +124,7 @@ impl Place {
     }
 
     /// Runs for a while and notes it down; whether no input was found that ends it.
-    fn run(&self, binary: &Path, seconds: u64) -> Result<bool> {
+    fn run(&self, target: &str, binary: &Path, seconds: u64) -> Result<bool> {
         say(format!("fuzzing {} for {seconds} s", self.kept.display()));
         let mut fuzzer = Command::new(binary);
         fuzzer.args([&self.corpus, &self.kept, &self.seeds]).args(LIMITS);
@@ -136,7 +134,7 @@ impl Place {
         let log = File::create(&self.log)?;
         let (status, cpu) = measure::watch(fuzzer.stdout(log.try_clone()?).stderr(log))?;
         let executions = ledger::executions(&String::from_utf8_lossy(&fs::read(&self.log)?));
-        ledger::note(&self.ledger, Round { cpu, executions })?;
+        ledger::note(&ledger::file(), target, cpu, executions)?;
         Ok(status.success())
     }
 
