@@ -2,6 +2,12 @@
 //!
 //! A build of its own: whatever the supervisor is built as, the program is a release, linked statically, since it runs in
 //! images that have no library at all. Its hash comes along, so that nothing has to be hashed at run time.
+//!
+//! And compiles the filters of system calls for the supervisor's own processes.
+
+#[path = "src/sandbox/calls.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the reasons are for people, and the library shares the file")]
+mod calls;
 
 use std::env;
 use std::fmt::Write as _;
@@ -11,7 +17,63 @@ use std::process::Command;
 use sha2::{Digest as _, Sha256};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let variable = |name: &str| env::var(name).map_err(|_| format!("cargo did not set {name}"));
+    confine()?;
+    filters()
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|_| format!("cargo did not set {name}"))
+}
+
+/// Each filter as bytes, eight an instruction, in a file of its process's name.
+fn filters() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=src/sandbox/calls.rs");
+    let (arch, out) = (variable("CARGO_CFG_TARGET_ARCH")?, PathBuf::from(variable("OUT_DIR")?));
+    for process in calls::PROCESSES {
+        let text = json(process, &arch).to_string();
+        let programs = seccompiler::compile_from_json(text.as_bytes(), arch.as_str().try_into()?)?;
+        let program = programs.get(process.name).ok_or("no filter came of the list")?;
+        let bytes: Vec<u8> = program
+            .iter()
+            .flat_map(|instruction| {
+                let [c0, c1] = instruction.code.to_le_bytes();
+                let [k0, k1, k2, k3] = instruction.k.to_le_bytes();
+                [c0, c1, instruction.jt, instruction.jf, k0, k1, k2, k3]
+            })
+            .collect();
+        std::fs::write(out.join(process.name).with_extension("bpf"), bytes)?;
+    }
+    Ok(())
+}
+
+/// The list in the form that the compiler reads.
+fn json(process: &calls::Process, arch: &str) -> serde_json::Value {
+    let calls = process.calls.iter().filter(|call| call.only_on.is_none_or(|only| only == arch));
+    let rules: Vec<_> = calls
+        .map(|call| {
+            let conditions: Vec<_> = call
+                .when
+                .iter()
+                .map(|c| {
+                    let operation = serde_json::json!({ "masked_eq": c.mask });
+                    serde_json::json!({"index": c.argument, "type": "qword", "op": operation, "val": c.value})
+                })
+                .collect();
+            if conditions.is_empty() {
+                serde_json::json!({"syscall": call.name})
+            } else {
+                serde_json::json!({"syscall": call.name, "args": conditions})
+            }
+        })
+        .collect();
+    // EPERM is 1 on every architecture (errno(3)).
+    let filter = serde_json::json!({
+        "mismatch_action": {"errno": 1}, "match_action": "allow", "filter": rules,
+    });
+    serde_json::json!({ process.name: filter })
+}
+
+fn confine() -> Result<(), Box<dyn std::error::Error>> {
     let confine = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../confine");
     for path in ["src", "Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", confine.join(path).display());

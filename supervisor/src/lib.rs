@@ -21,6 +21,7 @@ pub mod progress;
 pub mod record;
 pub mod render;
 pub mod run;
+pub mod sandbox;
 pub mod serve;
 pub mod session;
 pub mod stack;

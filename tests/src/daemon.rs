@@ -30,6 +30,11 @@ impl Daemon {
         Self { running: Running::start(bed, "run", command.stdin(Stdio::null())), socket }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
     /// Its answer; `None` while it does not listen.
     pub fn get(&self, path: &str) -> Option<Response> {
         http::get_unix(&self.socket, path).ok()

@@ -14,7 +14,7 @@ use crate::shell::{command, has, loud, require_root, say};
 use crate::{images, registry};
 
 /// What tests need of the machine: program or file, and Debian package.
-const NEEDS: [(&str, &str); 9] = [
+const NEEDS: [(&str, &str); 10] = [
     ("/bin/busybox", "busybox-static"),
     ("curl", "curl"),
     ("openssl", "openssl"),
@@ -24,6 +24,7 @@ const NEEDS: [(&str, &str); 9] = [
     ("script", "bsdutils"),
     ("cc", "gcc"),
     ("apparmor_parser", "apparmor"),
+    ("systemd-analyze", "systemd"),
 ];
 /// The runner, where the machine has none.
 const NEXTEST: &str = "0.9.143";

@@ -10,6 +10,7 @@ pub mod cp;
 pub mod down;
 mod each;
 pub mod egress_proxy;
+pub mod endpoint;
 pub mod events;
 pub mod exec;
 pub mod images;
@@ -106,6 +107,9 @@ pub enum Command {
     /// Pass services to the names that they were granted; started in a container by `up` and `run`
     #[command(hide = true)]
     EgressProxy(egress_proxy::Args),
+    /// Answer what is asked of `run`; started by it
+    #[command(hide = true)]
+    Endpoint(endpoint::Args),
 }
 
 /// Reads the command line, runs the command, prints its failure.
@@ -153,6 +157,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(global, &args),
         Command::Profile(args) => block_on(profile::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
+        Command::Endpoint(args) => endpoint::run(global, &args),
         Command::Plan(args) => block_on(plan::run(global, &args)),
         Command::Up(args) => block_on(up::run(global, &args)),
         Command::Down(args) => block_on(down::run(global, &args)),

@@ -5,11 +5,11 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::endpoint;
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
 use crate::host::kernel;
@@ -18,8 +18,8 @@ use crate::run::log::{self, LogFormat, LogLevel};
 use crate::run::{Options, RunError, notify};
 use crate::serve::access::{Token, TokenError};
 use crate::serve::listen::{Listen, ListenError};
-use crate::serve::snapshot::{Pulse, Snapshot};
-use crate::serve::{ServeError, Serving};
+use crate::serve::snapshot::Snapshot;
+use crate::serve::{Endpoint, process};
 
 /// The credential that holds the endpoint's token, unless a file is named (`LoadCredential=` of systemd.exec(5)).
 const CREDENTIAL: &str = "endpoint-token";
@@ -62,16 +62,28 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         // Somebody waits at a command line: what is wrong with the file is better said now than served later.
         input::admitted(global)?;
     }
-    log::start(args.log_format, args.log_level, global.colours(std::io::stderr().is_terminal()));
+    let colour = global.colours(std::io::stderr().is_terminal());
+    log::start(args.log_format, args.log_level, colour);
     let kernel = kernel::read();
     for advice in kernel::advice(&kernel) {
         tracing::warn!("{advice}");
     }
-    let pulse = Pulse::new(Instant::now());
     let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::starting(Timestamp::now())));
-    let _serving = serve(args, &receiver, &pulse)?;
-    let options = Options { global, socket, state_dir: global.state_dir.clone(), kernel, snapshots, pulse };
-    crate::run::run(options).await?;
+    let endpoint = bind(args)?;
+    let options = Options { global, socket, state_dir: global.state_dir.clone(), kernel, snapshots };
+    let answering = async {
+        match &endpoint {
+            Some(endpoint) => {
+                let arguments = endpoint::arguments(args.log_format, args.log_level, colour);
+                process::keep(endpoint, &arguments, receiver).await
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = crate::run::run(options) => ended?,
+        never = answering => match never {},
+    }
     tracing::info!("ended; the containers stay as they are");
     Ok(Exit::Done)
 }
@@ -81,11 +93,8 @@ fn engine_socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
     Ok(crate::engine::address::socket(global.host.as_deref(), variable.as_deref())?)
 }
 
-fn serve(
-    args: &Args,
-    snapshots: &watch::Receiver<Arc<Snapshot>>,
-    pulse: &Pulse,
-) -> Result<Option<Serving>, Failure> {
+/// The endpoint's sockets, so that a port that is taken is known before anything starts.
+fn bind(args: &Args) -> Result<Option<Endpoint>, Failure> {
     let addresses: Vec<Listen> = args.listen.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
     if addresses.is_empty() {
         return Ok(None);
@@ -95,7 +104,7 @@ fn serve(
     for address in &addresses {
         tracing::info!(%address, "answering");
     }
-    Ok(Some(crate::serve::serve(endpoint, snapshots, pulse)?))
+    Ok(Some(endpoint))
 }
 
 fn token_file(args: &Args) -> Option<PathBuf> {
@@ -109,7 +118,7 @@ impl From<ListenError> for Failure {
     fn from(error: ListenError) -> Self {
         let help = error.help();
         let exit = match &error {
-            ListenError::Syntax(_) | ListenError::Open(_) => Exit::Unreadable,
+            ListenError::Syntax(_) | ListenError::Open(_) | ListenError::TooMany => Exit::Unreadable,
             ListenError::Bind { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
                 Exit::PortTaken
             }
@@ -123,12 +132,6 @@ impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         let help = error.help();
         Self::new(Exit::Unreadable, error).help(help)
-    }
-}
-
-impl From<ServeError> for Failure {
-    fn from(error: ServeError) -> Self {
-        Self::new(Exit::Failed, error)
     }
 }
 

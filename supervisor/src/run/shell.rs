@@ -30,7 +30,7 @@ use crate::host::contents::{self, Contents};
 use crate::host::lock::{self, Lock, LockError};
 use crate::host::state::{self, StateError};
 use crate::pipeline::Stack;
-use crate::serve::snapshot::{Pulse, Snapshot};
+use crate::serve::snapshot::Snapshot;
 
 /// What the loop is started with.
 #[derive(Debug)]
@@ -43,10 +43,8 @@ pub struct Options<'a> {
     pub state_dir: Option<PathBuf>,
     /// What this machine's kernel offers.
     pub kernel: Kernel,
-    /// To the endpoint.
+    /// To the endpoint, once a turn.
     pub snapshots: channel::Sender<Arc<Snapshot>>,
-    /// Beaten by every turn.
-    pub pulse: Pulse,
 }
 
 /// Why the loop cannot go on.
@@ -215,9 +213,7 @@ impl Shell<'_> {
         if last {
             return Notify::stopping();
         }
-        let instant = Instant::now();
-        self.options.pulse.beat(instant);
-        self.notify.turned(instant);
+        self.notify.turned(Instant::now());
     }
 
     /// How long to wait if nothing happens. Never nothing at all: a mistake in a deadline must not burn a core.

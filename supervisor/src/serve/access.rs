@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Fewer characters can be guessed over the network.
@@ -16,7 +17,7 @@ const SHORTEST: usize = 24;
 const LONGEST: u64 = 4096;
 
 /// The bearer token, kept as its SHA-256 alone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token([u8; 32]);
 
 /// Why there is no token.
@@ -101,7 +102,7 @@ impl std::fmt::Debug for Token {
 }
 
 /// What one listener asks of those who come.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Access {
     /// `Authorization: Bearer TOKEN`.
     Bearer(Token),

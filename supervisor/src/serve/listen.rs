@@ -5,9 +5,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use super::wire::LISTENERS;
 
 /// One address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,9 @@ pub enum ListenError {
     /// Others than this machine's users could reach it without a token.
     #[error("`{0}` can be reached from other machines, and no token is asked for")]
     Open(Listen),
+    /// More than can be passed on to the process that serves them.
+    #[error("more than {LISTENERS} addresses to listen on")]
+    TooMany,
     /// The operating system did not let us.
     #[error("cannot listen on `{at}`")]
     Bind {
@@ -44,6 +50,7 @@ impl ListenError {
             Self::Syntax(_) => {
                 "write an address and a port such as `127.0.0.1:9180` or `[::1]:9180`, or `unix:/PATH`".into()
             }
+            Self::TooMany => "listen on fewer".into(),
             Self::Open(_) => {
                 "listen on 127.0.0.1 or a unix socket, or give a token with `--token-file`".into()
             }
@@ -111,6 +118,15 @@ pub enum Bound {
     Tcp(std::net::TcpListener),
     /// A unix socket.
     Unix(std::os::unix::net::UnixListener),
+}
+
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
+    }
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {

@@ -60,7 +60,7 @@ pub static METRICS: &[Metric] = &[
         unit: None,
         labels: &["version", "project"],
         help: "Always 1; which supervisor this is",
-        read: |r| vec![sample([r.snapshot.version, &r.snapshot.project], 1.0)],
+        read: |r| vec![sample([&r.snapshot.version, &r.snapshot.project], 1.0)],
     },
     Metric {
         name: "supervisor_start_time",

@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::in_force::InForce;
 
 /// The loop counts as turning while its last turn ended no longer ago than this; it turns at least every 5 s.
 pub const STALE_AFTER: Duration = Duration::from_secs(30);
 
 /// Everything that the endpoint knows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Version of the supervisor.
-    pub version: &'static str,
+    pub version: String,
     /// Project name; empty until a file could be read.
     pub project: String,
     /// When this process started.
@@ -40,10 +42,12 @@ pub struct Snapshot {
     pub last_plan: Option<PlanStatus>,
     /// Running totals since this process started.
     pub totals: Totals,
+    /// What each of our own processes is left with.
+    pub processes: BTreeMap<String, InForce>,
 }
 
 /// What the loop is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// No file was admitted yet.
@@ -59,7 +63,7 @@ pub enum Phase {
 }
 
 /// The stack's file.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StackStatus {
     /// When the file that is in force was read.
     pub loaded_at: Option<Timestamp>,
@@ -68,7 +72,7 @@ pub struct StackStatus {
 }
 
 /// A file that was not taken.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Refusal {
     /// When it was read.
     pub at: Timestamp,
@@ -79,7 +83,7 @@ pub struct Refusal {
 }
 
 /// The engine as last seen.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EngineStatus {
     /// It answered the last request.
     pub reachable: bool,
@@ -96,7 +100,7 @@ pub struct EngineStatus {
 }
 
 /// One service.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceStatus {
     /// In a word.
     pub state: ServiceState,
@@ -109,7 +113,7 @@ pub struct ServiceStatus {
 }
 
 /// A service's or container's state in a word. A service has the worst of its containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceState {
     /// Its check passes.
@@ -172,7 +176,7 @@ impl ServiceState {
 }
 
 /// One container.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ContainerStatus {
     /// Engine name.
     pub name: String,
@@ -199,7 +203,7 @@ pub struct ContainerStatus {
 }
 
 /// Our own probe's last outcome.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ProbeStatus {
     /// When it ended.
     pub at: Option<Timestamp>,
@@ -214,7 +218,7 @@ pub struct ProbeStatus {
 }
 
 /// The kernel's word on one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum Attestation {
     /// Not asked yet.
@@ -237,7 +241,7 @@ pub enum Attestation {
 }
 
 /// A plan that was carried out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanStatus {
     /// When it ended; `None` while it is carried out.
     pub at: Option<Timestamp>,
@@ -248,7 +252,7 @@ pub struct PlanStatus {
 }
 
 /// Running totals since this process started.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Totals {
     /// Plans with at least one step.
     pub plans: u64,
@@ -266,7 +270,7 @@ impl Snapshot {
     /// What is known before anything was read or asked.
     pub fn starting(now: Timestamp) -> Self {
         Self {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             project: String::new(),
             started_at: now,
             at: now,
@@ -278,6 +282,7 @@ impl Snapshot {
             services: BTreeMap::new(),
             last_plan: None,
             totals: Totals::default(),
+            processes: BTreeMap::new(),
         }
     }
 
@@ -287,7 +292,7 @@ impl Snapshot {
     }
 }
 
-/// When the loop last ended a turn; written by the loop, read by the endpoint and the watchdog.
+/// When the loop last ended a turn, as the endpoint heard of it.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     base: Instant,

@@ -3,13 +3,17 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
+use tokio::task::LocalSet;
 
 use super::access::Token;
+use super::http::Shared;
+use super::inside::accept_all;
 use super::listen::Listen;
 use super::snapshot::{ContainerStatus, Phase, Pulse, ServiceState, ServiceStatus, Snapshot};
 
@@ -19,7 +23,36 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 struct Bed {
     address: SocketAddr,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    _serving: super::Serving,
+    _serving: Serving,
+}
+
+/// The endpoint in a thread of this process, until this is dropped.
+struct Serving(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
+
+fn serve(endpoint: super::Endpoint, snapshots: &watch::Receiver<Arc<Snapshot>>, pulse: &Pulse) -> Serving {
+    let (stop, stopped) = oneshot::channel();
+    let listeners = endpoint.0.into_iter().map(|(bound, access)| {
+        (bound, Shared { access, snapshots: snapshots.clone(), pulse: pulse.clone() })
+    });
+    let listeners: Vec<_> = listeners.collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let thread = std::thread::spawn(move || {
+        LocalSet::new().block_on(&runtime, async {
+            tokio::select! {
+                _ = stopped => {}
+                () = accept_all(listeners) => {}
+            }
+        });
+    });
+    Serving(Some((stop, thread)))
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let (stop, thread) = self.0.take().unwrap();
+        drop(stop);
+        thread.join().unwrap();
+    }
 }
 
 fn bed(snapshot: Snapshot, pulse: &Pulse, token: Option<&Token>) -> Bed {
@@ -27,7 +60,7 @@ fn bed(snapshot: Snapshot, pulse: &Pulse, token: Option<&Token>) -> Bed {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = super::bind(&[Listen::Tcp(address)], token).unwrap();
     let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
-    Bed { address, snapshots, _serving: super::serve(endpoint, &receiver, pulse).unwrap() }
+    Bed { address, snapshots, _serving: serve(endpoint, &receiver, pulse) }
 }
 
 fn now() -> Timestamp {
@@ -312,7 +345,7 @@ fn a_unix_socket_is_served() {
     let path = folder.path().join("s.sock");
     let endpoint = super::bind(&[Listen::Unix(path.clone())], None).unwrap();
     let (_sender, receiver) = watch::channel(Arc::new(healthy()));
-    let _serving = super::serve(endpoint, &receiver, &Pulse::new(Instant::now())).unwrap();
+    let _serving = serve(endpoint, &receiver, &Pulse::new(Instant::now()));
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: anything\r\n\r\n").unwrap();
     let mut answer = String::new();

@@ -1,0 +1,125 @@
+//! What a process of ours gives up itself before it meets anything from outside.
+//!
+//! Each step is one that cannot be taken back: capabilities, then Landlock, then a filter of system calls. Deliberately
+//! absent: how containers are confined; that is `profiles` and `confine`.
+
+pub mod calls;
+mod filter;
+pub mod in_force;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+    RulesetError, RulesetStatus, Scope,
+};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+use serde::{Deserialize, Serialize};
+
+/// The newest version of Landlock whose rights are all handled; an older kernel keeps those that it knows.
+const LANDLOCK: ABI = ABI::V6;
+
+/// How much of what was asked for Landlock keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Landlock {
+    /// Files, ports, and signals to others.
+    Full,
+    /// What this kernel knows of it.
+    Partial,
+    /// This kernel has no Landlock, or it is off.
+    None,
+}
+
+impl Landlock {
+    /// For a message of one byte.
+    pub const fn letter(self) -> u8 {
+        match self {
+            Self::Full => b'f',
+            Self::Partial => b'p',
+            Self::None => b'n',
+        }
+    }
+
+    /// And back.
+    pub const fn from_letter(letter: u8) -> Option<Self> {
+        match letter {
+            b'f' => Some(Self::Full),
+            b'p' => Some(Self::Partial),
+            b'n' => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// Why a process did not give up what it was to.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Capabilities, or what the kernel keeps of a process.
+    #[error("cannot give up {what}")]
+    Process {
+        /// What.
+        what: &'static str,
+        /// The kernel's word.
+        source: rustix::io::Errno,
+    },
+    /// Landlock, of a kernel that has it.
+    #[error("cannot give up files and ports by Landlock")]
+    Landlock(#[from] RulesetError),
+    /// The filter of system calls.
+    #[error("cannot filter system calls")]
+    Filter(#[source] seccompiler::Error),
+}
+
+/// The endpoint's: no capability, no file, no port, no socket but those it has, and it ends with its parent.
+///
+/// Everything that it works with has to be open before.
+///
+/// # Errors
+/// The kernel refuses a step; what was given up before it stays so.
+pub fn endpoint() -> Result<Landlock, SandboxError> {
+    let failed = |what| move |source| SandboxError::Process { what, source };
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(failed("outliving its parent"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(failed("being looked into"))?;
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, nothing).map_err(failed("core dumps"))?;
+    no_capability().map_err(failed("capabilities"))?;
+    let landlock = nothing_by_landlock()?;
+    filter::endpoint()?;
+    Ok(landlock)
+}
+
+/// None in force, none that could be, and where it may say so, none that any program could bring.
+fn no_capability() -> rustix::io::Result<()> {
+    for number in 0..64 {
+        let one = CapabilitySet::from_bits_retain(1 << number);
+        if rustix::thread::capability_is_in_bounding_set(one) == Ok(true)
+            && let Err(error) = rustix::thread::remove_capability_from_bounding_set(one)
+            // Without CAP_SETPCAP the bounding set stays: what is executed could use it, and nothing can be executed.
+            && error != rustix::io::Errno::PERM
+        {
+            return Err(error);
+        }
+    }
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: none, permitted: none, inheritable: none },
+    )
+}
+
+/// Every right that this kernel's Landlock knows is taken, and none given back.
+fn nothing_by_landlock() -> Result<Landlock, RulesetError> {
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(LANDLOCK))?
+        .handle_access(AccessNet::from_all(LANDLOCK))?
+        .scope(Scope::from_all(LANDLOCK))?
+        .create()?;
+    Ok(match rules.restrict_self()?.ruleset {
+        RulesetStatus::FullyEnforced => Landlock::Full,
+        RulesetStatus::PartiallyEnforced => Landlock::Partial,
+        RulesetStatus::NotEnforced => Landlock::None,
+    })
+}

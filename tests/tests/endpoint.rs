@@ -1,0 +1,151 @@
+//! The endpoint's process: what it is left with, what an attacker in its place reaches, and that it is always there.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use supervisor::serve::process::Process;
+use tests::bed::{Bed, ran, signal};
+use tests::daemon::Daemon;
+use tests::wait;
+
+/// One small service.
+const STACK: &str = "\
+services:
+  web:
+    image: ${CADDY}
+    user: \"1001:1001\"
+    command: [caddy, respond, --listen, \":8080\", --body, well]
+    mem_limit: 128m
+    networks: [back]
+    tmpfs: [\"/config:size=8m,uid=1001\", \"/data:size=8m,uid=1001\"]
+    x-supervisor: {runtime: go, probe: {http: /, port: 8080, body: well, interval: 1s, timeout: 5s}}
+networks:
+  back: {internal: true}
+";
+
+fn bed(room: &str) -> Bed {
+    let image = std::env::var("SUPERVISOR_IMAGE_CADDY")
+        .expect("SUPERVISOR_IMAGE_CADDY, which `cargo xtask test` sets");
+    Bed::with(room, &STACK.replace("${CADDY}", &image))
+}
+
+/// Attempts and what came of them.
+fn rows(text: &str) -> BTreeMap<String, String> {
+    text.lines().filter_map(|line| line.split_once('\t')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+}
+
+/// What a process holds open. One that is closed meanwhile is not told of.
+fn descriptors(of: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{of}/fd")).expect("its descriptors");
+    entries
+        .filter_map(|entry| Some(std::fs::read_link(entry.ok()?.path()).ok()?.display().to_string()))
+        .collect()
+}
+
+/// The processes that a process has started.
+fn children(of: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).expect("its children");
+    text.split_whitespace().map(|pid| pid.parse().expect("a number")).collect()
+}
+
+/// The engine's id of the stack's container.
+fn id(bed: &Bed) -> Value {
+    bed.engine.inspect(&bed.container("web"))["Id"].clone()
+}
+
+/// The process that answers.
+#[track_caller]
+fn endpoint(daemon: &Daemon) -> u32 {
+    wait::until("the endpoint's process", || {
+        children(daemon.pid()).into_iter().find(|pid| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            words.split(|byte| *byte == 0).nth(1) == Some(b"endpoint")
+        })
+    })
+}
+
+#[test]
+fn code_in_the_endpoints_place_reaches_nothing() {
+    let bed = Bed::new("intruder");
+    let secret = bed.write("secret", "token");
+    let intruder = Path::new(env!("CARGO_BIN_EXE_intruder"));
+    // The port is free a moment before it is bound: the kernel does not give it to others in between.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = supervisor::serve::bind(&[format!("{address}").parse().unwrap()], None).unwrap();
+    let knows = |mode: &str, target: u32| {
+        let engine = bed.engine.socket().display().to_string();
+        let port = address.port().to_string();
+        [mode.to_owned(), engine, secret.display().to_string(), port, target.to_string()]
+    };
+
+    // Somebody whom a tracer does not disturb, in the supervisor's place.
+    let mut sleeping = Command::new("sleep").arg("1000").spawn().unwrap();
+    let free = rows(&ran(Command::new(intruder).args(knows("free", sleeping.id()))).expect(0).out);
+    let confined = {
+        let words = knows("confined", sleeping.id()).map(Into::into);
+        let _process = Process::start(&endpoint, intruder, &words).unwrap();
+        let mut said = String::new();
+        TcpStream::connect(address).unwrap().read_to_string(&mut said).unwrap();
+        rows(&said)
+    };
+    sleeping.kill().unwrap();
+    sleeping.wait().unwrap();
+
+    let succeeded = |rows: &BTreeMap<String, String>| -> Vec<String> {
+        rows.iter().filter(|(_, outcome)| *outcome == "done").map(|(name, _)| name.clone()).collect()
+    };
+    let failed: Vec<_> = free.iter().filter(|(_, outcome)| *outcome != "done").collect();
+    assert!(failed.is_empty(), "these show nothing, since they fail for anybody here: {failed:?}");
+    assert_eq!(free.keys().collect::<Vec<_>>(), confined.keys().collect::<Vec<_>>());
+    assert_eq!(succeeded(&confined), Vec::<String>::new());
+}
+
+#[test]
+fn the_endpoint_is_left_with_its_sockets_alone() {
+    let bed = bed("left");
+    let daemon = Daemon::start(&bed, &[("SECRET_OF_THE_STACK", "hidden")]);
+    daemon.until_healthy();
+    let pid = endpoint(&daemon);
+    // What whoever runs the tests left open for everybody is not of the supervisor's making.
+    let inherited = descriptors(std::process::id());
+    let kinds: Vec<String> = descriptors(pid)
+        .into_iter()
+        .filter(|kind| kind == "/dev/null" || !inherited.contains(kind))
+        .collect();
+    let log = bed.folder().join("run.err").display().to_string();
+    for kind in &kinds {
+        let known = ["socket:[", "anon_inode:[eventpoll]", "anon_inode:[eventfd]", "/dev/null"];
+        assert!(
+            known.iter().any(|known| kind.starts_with(known)) || *kind == log,
+            "it holds `{kind}`: {kinds:?}"
+        );
+    }
+    assert_eq!(std::fs::read(format!("/proc/{pid}/environ")).unwrap(), b"");
+
+    let status: Value = daemon.status();
+    let left = &status["processes"]["endpoint"];
+    assert_eq!(left["capabilities"], "none", "{status}");
+    assert_eq!(left["no_new_privs"], true, "{status}");
+    assert!(left["seccomp_filters"].as_u64() > Some(0), "{status}");
+    assert_eq!(left["landlock"], "full", "{status}");
+    assert!(status["processes"]["supervisor"]["uid"].is_u64(), "{status}");
+}
+
+#[test]
+fn an_endpoint_that_is_killed_is_back_and_nothing_else_was_touched() {
+    let bed = bed("killed");
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    let (pid, container) = (endpoint(&daemon), id(&bed));
+    signal(pid, "KILL");
+    let new = wait::until("another endpoint", || Some(endpoint(&daemon)).filter(|new| *new != pid));
+    daemon.until_healthy();
+    assert_ne!(pid, new);
+    assert_eq!(id(&bed), container);
+    assert_eq!(daemon.stop(), 0);
+    wait::until("the end of its endpoint", || (!Path::new(&format!("/proc/{new}")).exists()).then_some(()));
+}
