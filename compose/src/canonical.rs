@@ -113,7 +113,7 @@ fn object(node: &mut Node, problems: &mut Problems) {
             "external" => {
                 if let Value::Map(inner) = &mut entry.value.value {
                     name = inner.remove("name");
-                    entry.value = Node::plain("true", entry.value.span);
+                    entry.value = Node::plain("true", entry.value.span).along(&entry.value.trail);
                 }
             }
             _ => {}
@@ -189,7 +189,7 @@ fn named(node: &mut Node, default: impl Fn(Span) -> Node, problems: &mut Problem
     for item in items {
         let Some(name) = item.as_text() else { continue };
         if seen.insert(name.clone()) {
-            entries.push(Entry::made(&name, item.span, default(item.span)));
+            entries.push(Entry::made(&name, item.span, default(item.span).along(&item.trail)));
         } else {
             let message = format!("`{}` is listed twice", crate::yaml::shown(&name));
             problems.add(&problem::DUPLICATE_KEY, item.span, message, "keep one of the two");
@@ -216,8 +216,8 @@ fn pairs(node: &mut Node) {
     for item in items {
         let Some(text) = item.as_text() else { continue };
         let (name, value) = match text.split_once('=') {
-            Some((name, value)) => (name, Node::text(value, item.span)),
-            None => (text.as_str(), Node::plain("", item.span)),
+            Some((name, value)) => (name, Node::text(value, item.span).along(&item.trail)),
+            None => (text.as_str(), Node::plain("", item.span).along(&item.trail)),
         };
         let entry = Entry::made(name, item.span, value);
         if let Some(old) = places.get(name).and_then(|at: &usize| entries.get_mut(*at)) {
@@ -241,7 +241,7 @@ fn hosts(node: &mut Node) {
                 let (name, address) =
                     text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text.as_str(), ""));
                 let address = address.trim_start_matches('[').trim_end_matches(']');
-                let address = Node::text(address, item.span);
+                let address = Node::text(address, item.span).along(&item.trail);
                 let place = *places.entry(name.to_owned()).or_insert(map.entries.len());
                 match map.entries.get_mut(place).map(|e| &mut e.value.value) {
                     Some(Value::List(addresses)) => addresses.push(address),

@@ -144,6 +144,40 @@ fn place(fault: &Fault, scalar: &Scalar, span: Span, sources: &Sources) -> Span 
     Span::new(span.source, start + offset(fault.start), start + offset(fault.end))
 }
 
+/// A variable that a text names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mention<'a> {
+    pub(crate) name: &'a str,
+    /// The bytes of what holds where it has no value, if the text says so.
+    pub(crate) default: Option<std::ops::Range<usize>>,
+}
+
+/// The variables in a text as it is written, in order, those in defaults too, each once.
+pub(crate) fn mentions(text: &str) -> Vec<Mention<'_>> {
+    let mut found: Vec<Mention<'_>> = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        if let Some(tail) = after.strip_prefix('$') {
+            rest = tail;
+            continue;
+        }
+        let body = after.strip_prefix('{').and_then(|inner| inner.get(..closing(inner)?));
+        let name = name(body.unwrap_or(after));
+        let word = body.and_then(|body| operator(body.get(name.len()..)?));
+        let default =
+            word.filter(|(operator, _)| matches!(operator.action, Action::Default)).map(|(_, word)| {
+                // The word ends where the brace closes.
+                let end = text.len() - after.len() + 1 + body.map_or(0, str::len);
+                end - word.len()..end
+            });
+        if !name.is_empty() && !found.iter().any(|mention| mention.name == name) {
+            found.push(Mention { name, default });
+        }
+        rest = after;
+    }
+    found
+}
+
 /// The text with its variables replaced, and what is wrong with them. A broken variable ends the work: what comes
 /// after it cannot be told from it.
 pub(crate) fn substitute(text: &str, lookup: &Lookup<'_>, room: &mut Room) -> (String, Vec<Fault>) {

@@ -35,6 +35,7 @@ pub mod source;
 mod spell;
 pub mod units;
 mod variables;
+mod way;
 mod written;
 mod yaml;
 
@@ -43,10 +44,9 @@ pub use host::Host;
 pub use model::{Project, Service};
 pub use schema::schema;
 pub use source::{At, Origin, Source, SourceId, Sources, Span};
-pub use variables::environment;
+pub use variables::{Environment, environment};
 pub use written::as_written;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a load starts from: texts already read, and everything pure code may not fetch by itself.
@@ -59,7 +59,7 @@ pub struct Request {
     /// `-p` or `COMPOSE_PROJECT_NAME`; else the file's `name`, else the folder's.
     pub project_name: Option<String>,
     /// The variables that interpolation sees: `.env` or `--env-file` under the caller's environment.
-    pub environment: BTreeMap<String, String>,
+    pub environment: Environment,
 }
 
 /// A loaded file: the model where one could be made, and every problem met.
@@ -104,7 +104,7 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
 ///
 /// Nothing is admitted that has an error, be it of loading or of the policy.
 pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitted>, Report) {
-    let Loaded { project, mut report, .. } = loaded;
+    let Loaded { project, mut report, tree } = loaded;
     let Some(mut project) = project else { return (None, report) };
     let mut found = policy::judge(&policy::Stack::new(&project, policy.calls, host));
     if !report.unreadable {
@@ -120,6 +120,10 @@ pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitt
         }
     }
     report.findings.append(&mut found);
+    if let Some(tree) = &tree {
+        way::explain(&mut report.findings, tree);
+        variables::explain(&mut report.findings, &mut report.sources, &tree.scope());
+    }
     report.sort();
     let refused = report.refuses();
     ((!refused).then_some(Admitted(project)), report)

@@ -23,6 +23,7 @@ use crate::paths;
 use crate::problem::{self, Problems};
 use crate::shape;
 use crate::source::{At, Source, SourceId, Sources, Span};
+use crate::variables::{Environment, Places};
 use crate::written::Tree;
 use crate::yaml;
 use crate::{Loaded, Request};
@@ -41,6 +42,8 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         bases: BTreeMap::new(),
         included: Vec::new(),
         budget: Budget::default(),
+        places: Rc::default(),
+        own: BTreeMap::new(),
     };
     let files = std::mem::take(&mut request.files);
     let ids: Vec<SourceId> = files.into_iter().map(|file| loader.sources.add(file)).collect();
@@ -49,7 +52,7 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         trees.extend(loader.parse(id));
     }
     let name = name::project_name(&trees, &request, &mut loader.problems);
-    let mut environment = request.environment;
+    let Environment { values: mut environment, definitions } = request.environment;
     environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
     let mut merged: Option<Node> = None;
     for mut tree in trees {
@@ -73,16 +76,18 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         host,
         budget: &mut loader.budget,
         variables: BTreeMap::new(),
+        read_for: BTreeMap::new(),
         sources: &mut loader.sources,
         problems: &mut loader.problems,
     };
     let mut project = lower::lower(&root, name, &mut context);
-    let Loader { sources, problems, included, .. } = loader;
+    let read_for = context.read_for;
+    let Loader { sources, problems, included, own, .. } = loader;
     project.included = included;
     let unreadable = problems.has_errors();
     let report = Report { findings: problems.finish(), sources, unreadable };
-    let tree = Some(Tree { root, directory: request.directory, environment });
-    Loaded { project: Some(project), report, tree }
+    let tree = Tree { root, directory: request.directory, environment, definitions, own, read_for };
+    Loaded { project: Some(project), report, tree: Some(tree) }
 }
 
 /// The first service that is one too many.
@@ -103,6 +108,9 @@ struct Loader<'a> {
     /// Every file that `extends` or `include` led to, and from where.
     included: Vec<At<PathBuf>>,
     budget: Budget,
+    /// The variables of the included file at hand, and those of every one that has some.
+    places: Rc<Places>,
+    own: BTreeMap<SourceId, Rc<Places>>,
 }
 
 impl Loader<'_> {
@@ -154,6 +162,9 @@ impl Loader<'_> {
         let bytes = self.bytes(path, from)?;
         let shown = path.strip_prefix(self.directory).unwrap_or(path);
         let id = self.sources.add(Source::from_bytes(shown.display().to_string(), bytes).at(path));
+        if !self.places.is_empty() {
+            self.own.insert(id, Rc::clone(&self.places));
+        }
         let mut tree = self.parse(id)?;
         self.prepare(&mut tree, environment);
         Some(tree)

@@ -26,7 +26,7 @@ use crate::model::Project;
 use crate::node::{Entry, Node};
 use crate::paths;
 use crate::problem::Problems;
-use crate::source::{Sources, Span};
+use crate::source::{SourceId, Sources, Span};
 
 /// What lowering asks besides the tree.
 pub(crate) struct Context<'a> {
@@ -40,6 +40,8 @@ pub(crate) struct Context<'a> {
     pub(crate) budget: &'a mut Budget,
     /// Environment files that were read, by path and format: services share them.
     pub(crate) variables: environment::Known,
+    /// Where a service names the environment file that was read for it.
+    pub(crate) read_for: BTreeMap<(SourceId, String), Span>,
     /// Texts read on the way are added.
     pub(crate) sources: &'a mut Sources,
     /// Where problems go.

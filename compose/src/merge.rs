@@ -4,6 +4,7 @@
 //! files are merged and in which order (`load`).
 
 use crate::node::{Entry, Map, Mark, Node, Value};
+use crate::way::{self, Way};
 
 mod unique;
 
@@ -52,14 +53,23 @@ pub(crate) fn settle(tree: &mut Node) {
     }
 }
 
-fn node(base: Node, over: Node, path: &mut Vec<String>) -> Node {
+fn node(mut base: Node, mut over: Node, path: &mut Vec<String>) -> Node {
     if over.mark != Mark::None || base.mark == Mark::Reset {
+        over.trail.push(base.span, Way::Over);
         return over;
     }
     let words: Vec<&str> = path.iter().map(String::as_str).collect();
     if is_replaced(&words, &base, &over) {
+        over.trail.push(base.span, Way::Over);
         return over;
     }
+    if base.as_scalar().is_some() {
+        over.trail.push(base.span, Way::Over);
+    } else {
+        way::hand_down(&mut base);
+        way::hand_down(&mut over);
+    }
+    let trail = std::mem::take(&mut over.trail);
     let (span, mark) = (over.span, base.mark);
     let value = match (base.value, over.value) {
         (Value::Map(base), Value::Map(over)) => Value::Map(maps(base, over, path)),
@@ -74,11 +84,11 @@ fn node(base: Node, over: Node, path: &mut Vec<String>) -> Node {
         (kept @ (Value::Map(_) | Value::List(_)), Value::Scalar(s))
             if s.kind() == crate::scalar::Kind::Null =>
         {
-            return Node { value: kept, span: base.span, mark };
+            return Node { mark, ..Node::new(kept, base.span) };
         }
         (_, value) => value,
     };
-    Node { value, span, mark }
+    Node { mark, trail, ..Node::new(value, span) }
 }
 
 fn maps(mut base: Map, over: Map, path: &mut Vec<String>) -> Map {

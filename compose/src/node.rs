@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::scalar::{self, Kind};
 use crate::source::Span;
+use crate::way::Trail;
 
 /// One value and where it is written. Through an alias it is the anchor's place.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,8 @@ pub(crate) struct Node {
     pub(crate) span: Span,
     /// `!reset` or `!override`.
     pub(crate) mark: Mark,
+    /// How it came here.
+    pub(crate) trail: Trail,
 }
 
 /// What merging does with a node besides the usual.
@@ -71,7 +74,13 @@ pub(crate) struct Entry {
 impl Node {
     /// A node without a mark.
     pub(crate) const fn new(value: Value, span: Span) -> Self {
-        Self { value, span, mark: Mark::None }
+        Self { value, span, mark: Mark::None, trail: Trail::none() }
+    }
+
+    /// The same, come here as another did.
+    pub(crate) fn along(mut self, trail: &Trail) -> Self {
+        self.trail.extend(trail);
+        self
     }
 
     /// A string.

@@ -55,7 +55,7 @@ pub(crate) fn is_remote(written: &str) -> bool {
 pub(crate) fn make_absolute(file: &mut Node, folder: &Path, environment: &BTreeMap<String, String>) {
     let change = |node: &mut Node| {
         if let Some(written) = node.as_text() {
-            *node = Node::text(as_written(folder, &written, environment), node.span);
+            *node = Node::text(as_written(folder, &written, environment), node.span).along(&node.trail);
         }
     };
     entries(field(file, "services"), |service| {

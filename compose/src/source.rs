@@ -37,6 +37,7 @@ pub struct Position {
 pub struct Source {
     name: String,
     path: Option<PathBuf>,
+    private: bool,
     text: String,
     line_starts: Vec<u32>,
     invalid_at: Option<u32>,
@@ -131,7 +132,7 @@ impl Source {
                 .filter(|(_, b)| *b == b'\n')
                 .filter_map(|(i, _)| u32::try_from(i + 1).ok()),
         );
-        Self { name: name.into(), path: None, text, line_starts, invalid_at: None }
+        Self { name: name.into(), path: None, private: false, text, line_starts, invalid_at: None }
     }
 
     /// Takes bytes under their name. Where they are not UTF-8, the place is kept and a load says so.
@@ -156,6 +157,18 @@ impl Source {
     /// Where it was read from, if it is a Compose file.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Says that its lines may hold credentials, which no report repeats: an environment file.
+    #[must_use]
+    pub const fn private(mut self) -> Self {
+        self.private = true;
+        self
+    }
+
+    /// Whether no report may repeat its lines.
+    pub const fn is_private(&self) -> bool {
+        self.private
     }
 
     /// Another text under the same name and path.

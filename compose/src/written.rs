@@ -9,10 +9,13 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use crate::Loaded;
 use crate::json::Json;
 use crate::node::Node;
+use crate::source::{SourceId, Span};
+use crate::variables::{Definitions, Places, Scope};
 
 /// The merged tree of a load, and what resolving it takes. It may hold secrets, so that `Debug` shows nothing of it.
 #[derive(Clone)]
@@ -20,6 +23,18 @@ pub(crate) struct Tree {
     pub(crate) root: Node,
     pub(crate) directory: PathBuf,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) definitions: Definitions,
+    /// Variables of included files, by file.
+    pub(crate) own: BTreeMap<SourceId, Rc<Places>>,
+    /// Where a service names the environment file that was read for it.
+    pub(crate) read_for: BTreeMap<(SourceId, String), Span>,
+}
+
+impl Tree {
+    /// What its variables mean, and where they are set.
+    pub(crate) const fn scope(&self) -> Scope<'_> {
+        Scope { values: &self.environment, definitions: &self.definitions, own: &self.own }
+    }
 }
 
 impl std::fmt::Debug for Tree {

@@ -12,6 +12,7 @@ use crate::node::{Entry, Map, Mark, Node, Scalar, Value};
 use crate::problem::{self, Problems};
 use crate::scalar::Kind;
 use crate::source::{MOST_BYTES, Source, SourceId, Span};
+use crate::way::Way;
 
 pub(crate) mod outline;
 mod places;
@@ -282,15 +283,18 @@ impl Builder<'_> {
                 Value::Map(map)
             }
         };
-        self.complete(Node { value, span: whole, mark: frame.mark }, frame.size, frame.anchor);
+        let node = Node { mark: frame.mark, ..Node::new(value, whole) };
+        self.complete(node, frame.size, frame.anchor);
     }
 
     /// Entries of a `<<` that the mapping does not have itself; of several, the first wins.
     fn merge(&mut self, map: &mut Map, seen: &mut Seen, merged: Node) {
         let span = merged.span;
+        let trail = merged.trail;
         match merged.value {
             Value::Map(from) => {
-                for entry in from.entries {
+                for mut entry in from.entries {
+                    entry.value.trail.extend(&trail);
                     if seen.first(map, &entry.key).is_none() {
                         seen.push(map, entry);
                     }
@@ -334,7 +338,8 @@ impl Builder<'_> {
             self.gave_up = true;
             return;
         }
-        let node = node.clone();
+        let mut node = node.clone();
+        node.trail.push(span, Way::Alias);
         // The alias is what stands here; its end is what the collection around it ends with.
         if let Some(frame) = self.frames.last_mut() {
             frame.end = frame.end.max(span.end);

@@ -2,7 +2,7 @@
 //!
 //! The stacks are the examples of the rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use compose::emit::{self, Credentials};
 use compose::host::MemoryHost;
@@ -16,7 +16,7 @@ fn load(text: &str) -> Loaded {
         files: vec![Source::new("compose.yaml", text)],
         directory: "/srv/stack".into(),
         project_name: Some("stack".into()),
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     compose::load(request, &MemoryHost::default())
 }

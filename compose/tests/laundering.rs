@@ -394,7 +394,7 @@ fn request(row: &Row, files: &[String]) -> (Request, MemoryHost) {
             .collect(),
         directory: "/srv/stack".into(),
         project_name: Some("stack".into()),
-        environment: BTreeMap::from([("EVIL".into(), row.4.into()), ("SET".into(), "1".into())]),
+        environment: [("EVIL".into(), row.4.into()), ("SET".into(), "1".into())].into(),
     };
     let mut host = host();
     host.files.extend(files.get(2).map(|base| ("/srv/stack/base.yaml".into(), base.clone().into_bytes())));

@@ -10,7 +10,7 @@ use compose::fix::Fixed;
 use compose::host::ReadError;
 use compose::model::Date;
 use compose::source::MOST_BYTES;
-use compose::{Admitted, Host, Loaded, Policy, Report, Request, Source, problem};
+use compose::{Admitted, Environment, Host, Loaded, Policy, Report, Request, Source, problem};
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
@@ -140,7 +140,7 @@ fn gather(global: &GlobalArgs) -> Result<Request, Report> {
         (None, None) => here.clone(),
     };
     // `.env` may name the files, and a `.env` beside those files holds as well.
-    let mut variables = environment(global, &[&folder], own.clone())?;
+    let mut variables = environment(global, &here, &[&folder], own.clone())?;
     let files =
         if global.file.is_empty() { find_files(&folder, &here, &variables)? } else { global.file.clone() };
     let beside = match files.first() {
@@ -150,12 +150,12 @@ fn gather(global: &GlobalArgs) -> Result<Request, Report> {
         _ => folder.clone(),
     };
     if beside != folder {
-        variables = environment(global, &[&folder, &beside], own)?;
+        variables = environment(global, &here, &[&folder, &beside], own)?;
     }
     let project_name = global
         .project_name
         .clone()
-        .or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned());
+        .or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).map(str::to_owned));
     let directory = std::path::absolute(&beside).unwrap_or(beside);
     let files = files.iter().map(|path| read_compose(path, &here)).collect::<Result<_, _>>()?;
     Ok(Request { files, directory, project_name, environment: variables })
@@ -168,15 +168,16 @@ fn parent(file: &Path) -> PathBuf {
 /// The variables of `--env-file`, else of `COMPOSE_ENV_FILES`, else of the `.env` in these folders, under the caller's own.
 fn environment(
     global: &GlobalArgs,
+    here: &Path,
     folders: &[&Path],
     own: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Report> {
+) -> Result<Environment, Report> {
     let named = own.get("COMPOSE_ENV_FILES").map(String::as_str).unwrap_or_default();
     let named: Vec<PathBuf> = named.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     let named = if global.env_file.is_empty() { named } else { global.env_file.clone() };
     let files = if named.is_empty() {
         let default = folders.iter().map(|folder| folder.join(".env")).filter(|path| path.is_file());
-        default.map(|path| read(&path)).collect::<Result<Vec<_>, _>>()?
+        default.map(|path| read(&relative(here, path))).collect::<Result<Vec<_>, _>>()?
     } else {
         named.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?
     };
@@ -185,14 +186,10 @@ fn environment(
 }
 
 /// `COMPOSE_FILE`, else the default file and its override, in the folder or the nearest one above.
-fn find_files(
-    folder: &Path,
-    here: &Path,
-    variables: &BTreeMap<String, String>,
-) -> Result<Vec<PathBuf>, Report> {
+fn find_files(folder: &Path, here: &Path, variables: &Environment) -> Result<Vec<PathBuf>, Report> {
     if let Some(list) = variables.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
         let separator = variables.get("COMPOSE_PATH_SEPARATOR").filter(|s| !s.is_empty());
-        let paths = list.split(separator.map_or(":", String::as_str)).filter(|path| !path.is_empty());
+        let paths = list.split(separator.unwrap_or(":")).filter(|path| !path.is_empty());
         return Ok(paths.map(|path| if path == "-" { path.into() } else { folder.join(path) }).collect());
     }
     for folder in folder.ancestors() {

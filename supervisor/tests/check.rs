@@ -336,3 +336,55 @@ fn what_fix_leaves_is_said_with_the_reason() {
     assert!(why.as_str().unwrap().contains("variable"));
     assert_eq!(fs::read_to_string(folder.path().join("compose.yaml")).unwrap(), file);
 }
+
+#[test]
+fn a_value_from_elsewhere_is_shown_where_it_is_used_and_where_it_is_set() {
+    let file = GOOD
+        .replace("services:", "x-f: &f ${FLAG}\nservices:")
+        .replace("    user", "    privileged: *f\n    user");
+    let folder = folder(&[("compose.yaml", &file), (".env", "FLAG=true\n")]);
+    let output = run(folder.path(), &["check"]);
+    let shown = text(&output.stdout);
+    let places = [
+        "compose.yaml:1:",
+        "x-f: &f ${FLAG}",
+        "used here, through its anchor",
+        "compose.yaml:5:",
+        "`FLAG` is set here",
+    ];
+    let found: Vec<_> = places.iter().map(|place| shown.find(place)).collect();
+    assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?}\n{shown}");
+    assert!(!shown.contains("FLAG=true") && shown.contains("FLAG=…"), "{shown}");
+    let output = run(folder.path(), &["check", "--format", "json"]);
+    let findings = json(&output)["findings"].as_array().unwrap().clone();
+    let related = findings.iter().find(|finding| finding["rule"] == "SV105").unwrap()["related"].clone();
+    let places: Vec<_> =
+        related.as_array().unwrap().iter().map(|r| (&r["message"], &r["line"], &r["column"])).collect();
+    let set = Value::from("`FLAG` is set here");
+    let used = Value::from("used here, through its anchor");
+    assert_eq!(places, [(&used, &5.into(), &17.into()), (&set, &1.into(), &1.into())]);
+    assert_eq!(Path::new(related[1]["file"].as_str().unwrap()).file_name().unwrap(), ".env");
+    let output = run(folder.path(), &["check", "--format", "sarif"]);
+    let results = json(&output)["runs"][0]["results"].as_array().unwrap().clone();
+    let result = results.iter().find(|result| result["ruleId"] == "SV105").unwrap();
+    assert_eq!(result["relatedLocations"].as_array().unwrap().len(), 2);
+    let output = run(folder.path(), &["check", "--format", "github"]);
+    assert!(
+        text(&output.stdout).contains("used here, through its anchor (compose.yaml:5)"),
+        "{}",
+        text(&output.stdout)
+    );
+}
+
+#[test]
+fn the_line_of_an_environment_file_is_never_repeated() {
+    let file = GOOD.replace(
+        "    user",
+        "    environment: {DB_PASSWORD: \"${DB}\"}\n    privileged: \"${DB}\"\n    user",
+    );
+    let folder = folder(&[("compose.yaml", &file), (".env", "DB=correct-horse\n")]);
+    for format in ["human", "sarif", "github"] {
+        let output = run(folder.path(), &["check", "--strict", "--format", format]);
+        assert_eq!(text(&output.stdout).matches("DB=correct-horse").count(), 0, "{}", text(&output.stdout));
+    }
+}

@@ -142,7 +142,7 @@ pub fn check(data: &[u8]) {
         files: vec![Source::new("compose.yaml", once.as_str())],
         directory: FOLDER.into(),
         project_name: name,
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let (again, report) = judge(request, &host);
     let Some(again) = again else { panic!("not admitted again: {:?}\n{once}", report.findings) };

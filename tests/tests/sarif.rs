@@ -3,6 +3,8 @@
 //! The schema comes from the npm registry when the tests are set up (`cargo xtask test`), and is no part of this project.
 //! Deliberately absent: what the findings are.
 
+use std::collections::BTreeMap;
+
 use boon::{Compiler, Schemas};
 use compose::host::MemoryHost;
 use compose::model::Date;
@@ -10,11 +12,12 @@ use compose::{Policy, Report, Request, Source};
 use serde_json::Value;
 
 fn judged(file: &str, text: &str) -> Report {
+    let (environment, _) = compose::environment(vec![Source::new("./.env", "ON=true\n")], BTreeMap::new());
     let request = Request {
         files: vec![Source::new(file, text)],
         directory: "/srv/stack".into(),
         project_name: Some("stack".into()),
-        environment: std::collections::BTreeMap::new(),
+        environment,
     };
     let host = MemoryHost::default();
     let policy = Policy {
@@ -37,7 +40,10 @@ fn every_report_is_valid_by_the_schema_of_sarif() {
     let index = compiler.compile("file:///sarif.json", &mut schemas).unwrap();
     let unreadable = ["a: [", "\u{1b}", "", "x: ${A:?no}", "services: {web: {image: a, imagee: b}, wéb: {}}"];
     let examples = compose::rules::all().flat_map(|rule| [rule.bad, rule.good]);
-    for text in examples.chain(unreadable) {
+    let elsewhere = "x-f: &f ${ON}\nservices: {web: {image: a, privileged: *f, pid: \"${MODE:-host}\"}}\n";
+    let places = supervisor::render::sarif::report(&judged("compose.yaml", elsewhere));
+    assert_eq!(places.matches("relatedLocations").count(), 2, "{places}");
+    for text in examples.chain(unreadable).chain([elsewhere]) {
         for file in ["compose.yaml", "/srv/my stack/ü#1.yaml"] {
             let log = supervisor::render::sarif::report(&judged(file, text));
             let log: Value = serde_json::from_str(&log).unwrap();

@@ -165,7 +165,7 @@ pub(crate) fn load(file: &Path) -> Result<Loaded, String> {
     let request = Request {
         files: vec![Source::from_bytes(file.display().to_string(), text)],
         directory,
-        project_name: environment.get("COMPOSE_PROJECT_NAME").cloned(),
+        project_name: environment.get("COMPOSE_PROJECT_NAME").map(str::to_owned),
         environment,
     };
     Ok(compose::load(request, &host))

@@ -18,7 +18,7 @@ pub(super) fn canonical(node: &mut Node, problems: &mut Problems) {
         return;
     };
     match short(&text, node.span) {
-        Ok(long) => *node = Node { mark: node.mark, ..long },
+        Ok(long) => *node = Node { mark: node.mark, ..long }.along(&node.trail),
         Err(what) => {
             let message = format!("the volume `{}` {what}", crate::yaml::shown(&text));
             problems.add(&problem::BAD_VALUE, node.span, message, "write `SOURCE:TARGET[:ro]`");

@@ -24,7 +24,7 @@ pub(super) fn canonical(node: &mut Node, problems: &mut Problems) {
                 }
                 let Some(text) = item.as_text() else { continue };
                 match short(&text, item.span) {
-                    Ok(made) => ports.extend(made),
+                    Ok(made) => ports.extend(made.into_iter().map(|port| port.along(&item.trail))),
                     Err(what) => {
                         let message = format!("the port `{}` {what}", crate::yaml::shown(&text));
                         problems.add(

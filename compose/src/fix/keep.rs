@@ -70,8 +70,12 @@ fn keys(root: &Node) -> Vec<(Place, Option<&crate::node::Entry>, &Node)> {
 }
 
 /// A place that says nothing by itself: the object is there.
-static EMPTY: Node =
-    Node { value: Value::List(Vec::new()), span: Span::nowhere(), mark: crate::node::Mark::None };
+static EMPTY: Node = Node {
+    value: Value::List(Vec::new()),
+    span: Span::nowhere(),
+    mark: crate::node::Mark::None,
+    trail: crate::way::Trail::none(),
+};
 
 /// Extensions say nothing to Compose; ours do.
 fn is_said(key: &str) -> bool {

@@ -1,6 +1,5 @@
 //! Text in, text out: what is written for each rule, in each style that a file may have.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
@@ -22,7 +21,7 @@ fn fixed(text: &str) -> Fixed {
         files: Vec::new(),
         directory: "/srv/stack".into(),
         project_name: Some("stack".into()),
-        environment: BTreeMap::from([("ON".into(), "true".into())]),
+        environment: [("ON".into(), "true".into())].into(),
     };
     let mut host = rules::tests::host();
     let mut files = text.split("--- ").skip(1).map(|file| file.split_once('\n').unwrap()).peekable();

@@ -12,6 +12,7 @@ use crate::paths;
 use crate::problem;
 use crate::shape;
 use crate::source::Span;
+use crate::way::Way;
 use crate::yaml::shown;
 
 use super::{DEEPEST, Loader};
@@ -64,7 +65,7 @@ impl Loader<'_> {
                     self.problems.add(&problem::TOO_MUCH, extends.span, message, "extend smaller services");
                     own
                 } else {
-                    merge::service(base, own)
+                    merge::service(extended(base, extends.span), own)
                 }
             }
         };
@@ -165,6 +166,14 @@ struct Walk<'a> {
     environment: &'a BTreeMap<String, String>,
     done: &'a mut BTreeMap<Place, Option<Node>>,
     trail: Vec<Place>,
+}
+
+/// A base whose keys say from where they were taken.
+fn extended(mut base: Node, from: Span) -> Node {
+    if let Value::Map(map) = &mut base.value {
+        map.entries.iter_mut().for_each(|entry| entry.value.trail.push(from, Way::Extends));
+    }
+    base
 }
 
 fn services_mut(tree: &mut Node) -> Option<&mut Map> {

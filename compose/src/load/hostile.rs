@@ -145,7 +145,7 @@ fn bytes_that_are_no_text() {
         files: vec![source],
         directory: PathBuf::from("/srv"),
         project_name: None,
-        environment: std::collections::BTreeMap::new(),
+        environment: crate::Environment::default(),
     };
     let loaded = load(request, &MemoryHost::default());
     expect![[r#"

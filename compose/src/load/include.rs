@@ -4,13 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::merge;
-use crate::node::Node;
+use crate::node::{Node, Value};
 use crate::paths;
 use crate::problem;
 use crate::source::{At, Source, Span};
-use crate::variables;
+use crate::variables::{self, Places};
+use crate::way::Way;
 
 use super::{DEEPEST, Loader};
 
@@ -58,15 +60,20 @@ impl Loader<'_> {
             Some(written) => paths::absolute(folder, &written, environment),
             None => first.parent().unwrap_or(folder).to_path_buf(),
         };
-        let environment = self.variables(row, folder, &own_folder, environment);
+        let (environment, own) = self.variables(row, folder, &own_folder, environment);
+        // What the including file has wins, so that its own variables hold here as well.
+        let places = self.places.iter().map(|(name, span)| (name.clone(), *span)).chain(own).collect();
+        let outer = std::mem::replace(&mut self.places, Rc::new(places));
         trail.push(first);
         let mut merged = None;
         for (path, span) in found {
             let Some(mut tree) = self.read(&path, span, &environment) else { continue };
             paths::make_absolute(&mut tree, &own_folder, &environment);
+            included(&mut tree, span);
             merged = Some(self.over(merged, tree, &own_folder, &environment, trail));
         }
         trail.pop();
+        self.places = outer;
         merged.map(|mut tree| {
             merge::settle(&mut tree);
             tree
@@ -80,7 +87,7 @@ impl Loader<'_> {
         folder: &Path,
         own_folder: &Path,
         environment: &BTreeMap<String, String>,
-    ) -> BTreeMap<String, String> {
+    ) -> (BTreeMap<String, String>, Places) {
         let named = texts(row.get("env_file"));
         let mut files = Vec::new();
         if named.is_empty() {
@@ -88,7 +95,8 @@ impl Loader<'_> {
             if own_folder != self.directory
                 && let Some(Ok(bytes)) = self.budget.try_read(self.host, &path, row.span, &mut self.problems)
             {
-                files.push(Source::from_bytes(path.display().to_string(), bytes));
+                let shown = path.strip_prefix(self.directory).unwrap_or(&path);
+                files.push(Source::from_bytes(shown.display().to_string(), bytes));
             }
         }
         for (written, span) in named {
@@ -101,6 +109,16 @@ impl Loader<'_> {
         }
         let room = &mut self.budget.text;
         variables::under(files, environment.clone(), room, &mut self.sources, &mut self.problems)
+    }
+}
+
+/// A file whose objects say where they were included.
+fn included(tree: &mut Node, from: Span) {
+    let Value::Map(top) = &mut tree.value else { return };
+    for section in &mut top.entries {
+        if let Value::Map(names) = &mut section.value.value {
+            names.entries.iter_mut().for_each(|name| name.value.trail.push(from, Way::Include));
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn project_name(trees: &[Node], request: &Request, problems: &mut Pro
     let written = trees.iter().rev().find_map(|t| t.get("name").filter(|n| n.as_text().is_some()));
     let Some(node) = written else { return folder_name(&request.directory) };
     let text = node.as_text().unwrap_or_default();
-    let lookup = |name: &str| request.environment.get(name).map(String::as_str);
+    let lookup = |name: &str| request.environment.get(name);
     // What is wrong with its variables is reported with the rest of its file.
     let (name, _) = interpolate::substitute(&text, &lookup, &mut Budget::default().text);
     if !is_project_name(&name) {

@@ -22,7 +22,11 @@ pub(crate) type Known = BTreeMap<(PathBuf, Format), Rc<[Variable]>>;
 pub(super) fn environment(service: &mut Service, map: &Map, context: &mut Context<'_>) {
     let own = map.get("environment").map(read::variables).unwrap_or_default();
     for row in map.get("env_file").and_then(Node::as_list).unwrap_or_default() {
-        for Variable { name, value, span } in file(row, service, context).iter() {
+        let given = file(row, service, context);
+        if let Some(first) = given.first() {
+            context.read_for.insert((first.span.source, service.name.clone()), row.span);
+        }
+        for Variable { name, value, span } in given.iter() {
             let value = EnvValue(value.clone());
             service.environment.insert(name.clone(), At::file(Some(value), *span));
         }
@@ -86,7 +90,7 @@ fn variables(
             return Rc::default();
         }
     };
-    let source = Source::from_bytes(written, bytes);
+    let source = Source::from_bytes(written, bytes).private();
     let id = context.sources.add(source.clone());
     let environment = context.environment;
     let lookup = |name: &str| environment.get(name).map(String::as_str);

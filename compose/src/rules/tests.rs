@@ -78,7 +78,7 @@ pub(crate) fn judge(text: &str) -> (Option<crate::Admitted>, Report) {
         files: vec![Source::new("compose.yaml", text)],
         directory: "/srv/stack".into(),
         project_name: Some("example".into()),
-        environment: BTreeMap::from([("TOKEN".into(), "t".into())]),
+        environment: [("TOKEN".into(), "t".into())].into(),
     };
     let host = host();
     let today = Date { year: 2026, month: 11, day: 22 };

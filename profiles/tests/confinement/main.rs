@@ -73,7 +73,8 @@ pub(crate) fn judged(text: &str, variables: &[(&str, &str)]) -> Result<Admitted,
         environment: variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into(),
     };
     let policy = Policy {
         today: Date { year: 2026, month: 11, day: 22 },

@@ -1,6 +1,6 @@
 //! What a recorded profile does to the promise, and what is said of one that was edited by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use compose::host::MemoryHost;
@@ -21,7 +21,7 @@ fn judge(service: &str, recorded: &str) -> (Option<Admitted>, Report) {
         files: vec![Source::new("compose.yaml", text)],
         directory: "/srv/stack".into(),
         project_name: Some("shop".to_owned()),
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let today = Date { year: 2026, month: 11, day: 22 };
     let policy = Policy { today, strict: false, calls: profiles::recorded::call };

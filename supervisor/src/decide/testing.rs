@@ -55,7 +55,7 @@ fn want_as(
         files: vec![Source::new("compose.yaml", text)],
         directory: PathBuf::from("/srv/shop"),
         project_name: Some("shop".to_owned()),
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let host = MemoryHost::default();
     let policy = Policy {

@@ -20,7 +20,12 @@ pub fn report(report: &Report) -> String {
         }
         properties.push(format!("title={}", finding.rule));
         let fix = finding.fix.as_ref().map(|fix| format!("\nwrite: {fix}")).unwrap_or_default();
-        let message = data(&format!("{}\n{}{fix}", finding.message, finding.help));
+        let related = finding.related.iter().fold(String::new(), |out, (span, what)| {
+            let place = location(report, Some(*span));
+            let place = place.map_or_else(String::new, |place| format!(" ({}:{})", place.file, place.line));
+            format!("{out}\n{what}{place}")
+        });
+        let message = data(&format!("{}{related}\n{}{fix}", finding.message, finding.help));
         let _ = writeln!(out, "::{} {}::{message}", severity(finding), properties.join(","));
     }
     out

@@ -85,7 +85,10 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
     }
     for (span, what) in &finding.related {
         group = group.element(Level::NOTE.message(plain(what)));
-        group = shown(group, report, *span, hide);
+        // A place that is shown already is not shown again.
+        if Some(*span) != finding.span {
+            group = shown(group, report, *span, hide);
+        }
     }
     if !finding.help.is_empty() {
         group = group.element(Level::HELP.message(plain(&finding.help)));
@@ -131,7 +134,11 @@ impl<'a> Line<'a> {
         }
         let stop = (span.end as usize).clamp(start, end);
         let marked = text.get(start..stop)?;
-        let marked = if hide { Cow::Borrowed("…") } else { Cow::Owned(plain(marked)) };
+        let marked = match (hide, source.is_private()) {
+            (true, _) => Cow::Borrowed("…"),
+            (_, true) => Cow::Owned(without_value(marked)),
+            _ => Cow::Owned(plain(marked)),
+        };
         let before = plain(text.get(begin..start)?);
         let after = plain(text.get(stop..end)?.trim_end());
         let from = before.len();
@@ -155,6 +162,12 @@ impl<'a> Line<'a> {
             .line_start(self.number)
             .annotation(AnnotationKind::Primary.span(marked))
     }
+}
+
+/// An assignment without its value, which may be a credential.
+fn without_value(assignment: &str) -> String {
+    let name = assignment.split_once(['=', ':']).map(|(name, _)| plain(name));
+    name.map_or_else(|| "…".to_owned(), |name| format!("{name}=…"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Deliberately absent: anything that may change; a key is added, never renamed or removed.
 
 use compose::fix::Done;
-use compose::{Report, Severity};
+use compose::{Report, Severity, Span};
 use serde::Serialize;
 
 use super::{location, plain_json, severity};
@@ -36,6 +36,14 @@ pub enum Repairs<'a> {
 }
 
 #[derive(Serialize)]
+struct Related<'a> {
+    message: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+    column: Option<u32>,
+}
+
+#[derive(Serialize)]
 struct Mended<'a> {
     rule: &'a str,
     message: &'a str,
@@ -54,6 +62,9 @@ struct Row<'a> {
     service: Option<&'a str>,
     help: &'a str,
     fix: Option<&'a str>,
+    /// Other places that explain it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    related: Vec<Related<'a>>,
     /// Why `--fix` left it.
     #[serde(skip_serializing_if = "Option::is_none")]
     unfixed: Option<&'a str>,
@@ -85,6 +96,7 @@ pub fn with_repairs(report: &Report, repairs: &Repairs<'_>) -> String {
             service: finding.service.as_deref(),
             help: &finding.help,
             fix: finding.fix.as_deref(),
+            related: finding.related.iter().map(|(span, what)| related(report, *span, what)).collect(),
             unfixed: finding.unfixed.as_deref(),
         }
     });
@@ -104,6 +116,16 @@ pub fn with_repairs(report: &Report, repairs: &Repairs<'_>) -> String {
     // Serializing text and numbers into memory cannot fail.
     let json = serde_json::to_string(&output).unwrap_or_default();
     format!("{}\n", plain_json(&json))
+}
+
+fn related<'a>(report: &'a Report, span: Span, what: &'a str) -> Related<'a> {
+    let place = location(report, Some(span));
+    Related {
+        message: what,
+        file: place.as_ref().map(|place| place.file),
+        line: place.as_ref().map(|place| place.line),
+        column: place.as_ref().map(|place| place.column),
+    }
 }
 
 fn mended(done: &Done) -> Mended<'_> {

@@ -88,7 +88,7 @@ pub(crate) fn judged(text: &str) -> Report {
         files: vec![compose::Source::new("compose.yaml", text)],
         directory: "/srv/stack".into(),
         project_name: Some("stack".into()),
-        environment: std::collections::BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let host = compose::host::MemoryHost::default();
     let policy = compose::Policy {

@@ -51,7 +51,7 @@ fn stack(text: &str) -> Box<Stack> {
         files: vec![Source::new("compose.yaml", text)],
         directory: PathBuf::from("/srv/shop"),
         project_name: None,
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let policy = Policy {
         today: Date { year: 2026, month: 11, day: 22 },

@@ -50,7 +50,7 @@ pub(super) fn world(apparmor: bool) -> Wanted {
         files: vec![Source::new("compose.yaml", FILE)],
         directory: PathBuf::from("/srv/shop"),
         project_name: None,
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let host = MemoryHost::default();
     let policy = Policy {

@@ -20,7 +20,7 @@ fn want(text: &str, apparmor: bool) -> Wanted {
         files: vec![Source::new("compose.yaml", text)],
         directory: PathBuf::from("/srv/shop"),
         project_name: Some("shop".into()),
-        environment: BTreeMap::new(),
+        environment: compose::Environment::default(),
     };
     let host = MemoryHost::default();
     let policy = Policy {
