@@ -27,6 +27,7 @@ pub mod order;
 mod paths;
 pub mod policy;
 pub mod problem;
+pub mod reach;
 pub mod rules;
 mod scalar;
 mod schema;

@@ -534,8 +534,9 @@ fn what_only_the_author_can_say_is_left_with_the_reason() {
             "    networks: [n]\n    ports: [\"127.0.0.1:80:80\"]\nnetworks:\n  n:\n    internal: false\n",
         ),
         expect![[r#"
-        SV184 is left: SV194 would be found then
-    "#]],
+            -"    internal: false\n"
+            +"    internal: true\n"
+        "#]],
     );
     check("services: [", expect![""]);
     check(&service("    privileged: true\n    bad: key\n"), expect![""]);

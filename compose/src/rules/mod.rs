@@ -11,6 +11,7 @@ pub(crate) mod image;
 pub(crate) mod isolation;
 pub(crate) mod lifecycle;
 pub(crate) mod network;
+pub(crate) mod reach;
 pub(crate) mod recorded;
 pub(crate) mod resources;
 pub(crate) mod secrets;
@@ -21,7 +22,7 @@ pub use network::network_elsewhere;
 use crate::policy::{Place, Rule};
 
 /// The tables, by id.
-const TABLES: [&[Rule]; 12] = [
+const TABLES: [&[Rule]; 13] = [
     identity::RULES,
     isolation::RULES,
     recorded::RULES,
@@ -34,6 +35,7 @@ const TABLES: [&[Rule]; 12] = [
     secrets::RULES,
     exemptions::RULES,
     egress::RULES,
+    reach::RULES,
 ];
 
 /// Every rule of the policy, by id.

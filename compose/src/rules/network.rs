@@ -202,12 +202,12 @@ pub(crate) const RULES: &[Rule] = &[
         title: "a published port can be reached",
         reason: "the engine drops, without a word, a port of a container that is on internal networks alone",
         severity: Severity::Warning,
-        fix: "name the service as `x-supervisor.edge`, or remove the port",
-        bad: "services:\n  web:\n    image: caddy:2\n    networks: [backend]\n    ports:\n      - \"127.0.0.1:8080:80\" # <-\nnetworks:\n  backend:\n    internal: true\n",
-        good: "x-supervisor:\n  edge: web\nservices:\n  web:\n    image: caddy:2\n    ports:\n      - \"127.0.0.1:8080:80\"\n",
+        fix: "publish a TCP port on loopback, which the supervisor relays, name the service as `x-supervisor.edge`, or remove the port",
+        bad: "services:\n  web:\n    image: caddy:2\n    networks: [backend]\n    ports:\n      - \"127.0.0.1:8080:80/udp\" # <-\nnetworks:\n  backend:\n    internal: true\n",
+        good: "services:\n  web:\n    image: caddy:2\n    networks: [backend]\n    ports:\n      - \"127.0.0.1:8080:80\"\nnetworks:\n  backend:\n    internal: true\n",
         place: place("5.6", "5.9", ""),
         exempt: Exempt::Possible,
-        check: Check::Service(dropped_ports),
+        check: Check::Service(super::reach::dropped),
         repair: Repair::Author,
     },
     Rule {
@@ -603,21 +603,4 @@ fn external(stack: &Stack<'_>) -> Vec<Hit> {
 fn unsupported(stack: &Stack<'_>) -> Vec<Hit> {
     let keys = networks(stack).flat_map(|network| &network.refused);
     keys.map(|(key, span)| Hit::on(*span, format!("`{key}` of a network is not supported"))).collect()
-}
-
-fn dropped_ports(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    if service.networks.is_empty() || stack.is_edge(&service.name) {
-        return Vec::new();
-    }
-    let inside = service.networks.keys().all(|key| {
-        let network = stack.project.networks.get(key);
-        network.is_some_and(|network| {
-            network.external.is_none() && network.internal.as_ref().is_none_or(|i| i.value)
-        })
-    });
-    let hits = service.ports.iter().filter(|_| inside).map(|port| {
-        let number = port.value.published.unwrap_or(port.value.target);
-        Hit::at(port, format!("port {number} of `{}`, which has internal networks alone", service.name))
-    });
-    hits.collect()
 }

@@ -24,6 +24,7 @@ pub mod port;
 pub mod profile;
 pub mod ps;
 pub mod pull;
+mod relayed;
 pub mod restart;
 pub mod rules;
 pub mod run;

@@ -9,6 +9,8 @@ use clap::ValueEnum;
 
 use crate::args::GlobalArgs;
 use crate::decide::plan::{Choice, Dependencies, Orphans, Plan, Recreate, plan_with};
+use crate::decide::relay::not_served;
+use crate::decide::wanted::Restarts;
 use crate::exit::{Exit, Failure};
 use crate::{input, pipeline, render, session};
 
@@ -73,7 +75,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let session = session::open(global).await?;
     let wish = session::compare(global, &stack.project().name);
     let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
-    let plan = plan_with(&prepared.wanted, &prepared.seen, &args.choice());
+    let mut plan = plan_with(&prepared.wanted, &prepared.seen, &args.choice());
+    if wish.restarts == Restarts::Engine {
+        plan.warnings.extend(not_served(&prepared.wanted, &args.services.iter().cloned().collect()));
+    }
     let text = match args.format {
         Format::Human => render::plan::human(&plan),
         Format::Json => render::plan::json(&prepared.wanted.project, &plan),

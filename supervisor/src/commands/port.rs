@@ -1,6 +1,7 @@
 //! `port`: where a port of a service is published on the host.
 //!
-//! Deliberately absent: ports that are only in the file; the engine says what is bound now.
+//! Deliberately absent: ports that are only in the file; the engine says what it has bound now, and the kernel what a
+//! supervisor that runs listens on in its place.
 
 use std::net::SocketAddr;
 
@@ -10,6 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::{input, session};
 
 use super::chosen;
+use super::relayed::relayed;
 
 /// Options of `port`.
 #[derive(Debug, clap::Args)]
@@ -38,15 +40,17 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let session = session::open(global).await?;
     let container = chosen::replica(&session.engine, &project, &args.service, args.index).await?;
     let inspected = session.engine.inspect(&container.id).await?;
+    let relayed = relayed(global, &project).remove(&args.service).unwrap_or_default();
     let mut bound = inspected
         .ports
         .iter()
+        .chain(&relayed)
         .filter(|port| port.container_port == args.private_port && port.protocol == args.protocol);
     let Some(first) = bound.next() else {
         let what =
             format!("port {}/{} of `{}` is not published", args.private_port, args.protocol, container.name);
         return Err(Failure::new(Exit::Failed, what)
-            .help("`supervisor ps` shows what is; a service that is only on internal networks has no ports on the host"));
+            .help("`supervisor ps` shows what is; ports of a service that is only on internal networks are served while `supervisor run` keeps the stack"));
     };
     for port in std::iter::once(first).chain(bound) {
         println!("{}", SocketAddr::new(port.host_ip, port.host_port));

@@ -22,6 +22,8 @@ use crate::render::plain;
 use crate::render::table::table;
 use crate::{input, pipeline, session};
 
+use super::relayed::relayed;
+
 /// Options of `ps`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -92,12 +94,13 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         containers.iter().filter(|container| matches!(container.state, State::Exited(code) if code != 0));
     let ended = try_join_all(ended.map(|container| session.engine.inspect(&container.id))).await?;
     let reasons = reasons(global, &session.engine, &ended).await;
+    let relayed = relayed(global, &project);
     match args.format {
         Format::Table => {
             let of_memory: BTreeSet<String> =
                 ended.iter().filter(|seen| seen.oom_killed).map(|seen| seen.id.clone()).collect();
             let rows: Vec<Vec<String>> =
-                containers.iter().map(|container| row(container, &of_memory)).collect();
+                containers.iter().map(|container| row(container, &of_memory, &relayed)).collect();
             print!("{}", table(&["NAME", "IMAGE", "SERVICE", "STATUS", "PORTS"], &rows));
             for (name, reason) in &reasons {
                 println!("{name}: {}", plain(reason));
@@ -106,7 +109,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         Format::Json => {
             let inspected = try_join_all(containers.iter().map(|c| session.engine.inspect(&c.id))).await?;
             let rows: Vec<serde_json::Value> =
-                inspected.iter().map(|container| json(container, &reasons)).collect();
+                inspected.iter().map(|container| json(container, &reasons, &relayed)).collect();
             println!("{}", serde_json::Value::Array(rows));
         }
     }
@@ -170,14 +173,18 @@ async fn reasons(global: &GlobalArgs, engine: &Docker, ended: &[Inspected]) -> B
     reasons
 }
 
-fn row(container: &Listed, out_of_memory: &BTreeSet<String>) -> Vec<String> {
+/// Ports that the supervisor listens on, by service.
+type Relayed = BTreeMap<String, BTreeSet<PortSpec>>;
+
+fn row(container: &Listed, out_of_memory: &BTreeSet<String>, relayed: &Relayed) -> Vec<String> {
+    let relayed = relayed.get(&container.service).filter(|_| container.state == State::Running);
     let killed = if out_of_memory.contains(&container.id) { " (out of memory)" } else { "" };
     vec![
         container.name.clone(),
         container.image.clone(),
         container.service.clone(),
         format!("{}{killed}", container.status),
-        ports(&container.ports),
+        ports(container.ports.iter().chain(relayed.into_iter().flatten())),
     ]
 }
 
@@ -216,15 +223,15 @@ const fn state_name(state: State) -> &'static str {
     }
 }
 
-fn ports(ports: &BTreeSet<PortSpec>) -> String {
-    let ports = ports.iter().map(|port| {
+fn ports<'a>(ports: impl Iterator<Item = &'a PortSpec>) -> String {
+    let ports = ports.map(|port| {
         let host = SocketAddr::new(port.host_ip, port.host_port);
         format!("{host}->{}/{}", port.container_port, port.protocol)
     });
     ports.collect::<Vec<_>>().join(", ")
 }
 
-fn json(container: &Inspected, reasons: &BTreeMap<String, String>) -> serde_json::Value {
+fn json(container: &Inspected, reasons: &BTreeMap<String, String>, relayed: &Relayed) -> serde_json::Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     serde_json::json!({
         "id": container.id,
@@ -241,6 +248,7 @@ fn json(container: &Inspected, reasons: &BTreeMap<String, String>) -> serde_json
         "started_at": time(container.started_at),
         "finished_at": time(container.finished_at),
         "ports": container.ports,
+        "relayed_ports": relayed.get(&label(container, labels::SERVICE)).cloned().unwrap_or_default(),
     })
 }
 

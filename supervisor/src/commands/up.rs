@@ -16,6 +16,7 @@ use crate::args::GlobalArgs;
 use crate::decide::plan::{
     Choice, Dependencies, Orphans, Plan, Planned, Recreate, Step, plan_with, readiness, runs_to_its_end,
 };
+use crate::decide::relay::not_served;
 use crate::decide::seen::{Health, Seen, SeenContainer, State};
 use crate::decide::spec::{ServiceSpec, Wanted};
 use crate::decide::wanted::Restarts;
@@ -108,6 +109,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
 
     let mut plan = plan_with(&wanted, &seen, &choice(args));
+    plan.warnings.extend(not_served(&wanted, &args.services.iter().cloned().collect()));
     images_are_to_be_had(&wanted, &plan, args.pull)?;
     shared::announce(&plan)?;
     if args.no_start {

@@ -10,6 +10,7 @@ pub mod hash;
 pub mod heal;
 pub mod labels;
 pub mod plan;
+pub mod relay;
 pub mod seen;
 pub mod spare;
 pub mod spec;

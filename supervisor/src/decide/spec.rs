@@ -50,8 +50,10 @@ pub struct ServiceSpec {
     pub update: UpdateSpec,
     /// How an update of it is taken back.
     pub rollback: UpdateSpec,
-    /// Loopback ports that the engine would drop without a word, since the service is only on internal networks.
-    pub unpublished: BTreeSet<PortSpec>,
+    /// Loopback ports that the engine would drop, and on which the supervisor listens in its place.
+    pub relayed: BTreeSet<PortSpec>,
+    /// Ports that nobody answers on, each with the reason.
+    pub unpublished: BTreeMap<PortSpec, &'static str>,
 }
 
 /// How containers are replaced, or put back.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use compose::Admitted;
 use compose::model::{self, FailureAction, HealthTest, Project, Service, Update, UpdateOrder};
+use compose::reach::{Reach, reach};
 use compose::source::{At, Origin};
 use profiles::Confinement;
 use profiles::confinement::MountSource;
@@ -115,10 +116,10 @@ fn service_spec(project: &Project, service: &Service, given: &Given<'_>) -> Resu
     let confinement =
         given.confinements.get(&service.name).ok_or_else(|| WantedError::Unconfined(service.name.clone()))?;
     let image = service.image.as_ref().ok_or_else(|| WantedError::NoImage(service.name.clone()))?;
-    let (ports, unpublished) = ports(project, service);
+    let Ports { published, relayed, unpublished } = ports(project, service);
     let count = service.scale.as_ref().map_or(1, |scale| scale.value);
     let containers = (1..=count)
-        .map(|number| container_spec(project, service, number, &image.value, confinement, &ports, given))
+        .map(|number| container_spec(project, service, number, &image.value, confinement, &published, given))
         .collect();
     let healthcheck = service.healthcheck.as_ref().map(|check| &check.value);
     Ok(ServiceSpec {
@@ -133,6 +134,7 @@ fn service_spec(project: &Project, service: &Service, given: &Given<'_>) -> Resu
         never_pull: service.pull_policy.as_ref().is_some_and(|policy| policy.value == "never"),
         update: update_spec(service, service.update.as_ref()),
         rollback: update_spec(service, service.rollback.as_ref()),
+        relayed,
         unpublished,
     })
 }
@@ -222,28 +224,31 @@ fn networks(project: &Project, service: &Service) -> BTreeMap<String, AttachSpec
     networks
 }
 
-/// The ports that the engine binds, and those that it would drop.
-fn ports(project: &Project, service: &Service) -> (BTreeSet<PortSpec>, BTreeSet<PortSpec>) {
-    let ports = service
-        .ports
-        .iter()
-        .map(|port| PortSpec {
+/// A service's ports by who answers on them.
+#[derive(Default)]
+struct Ports {
+    published: BTreeSet<PortSpec>,
+    relayed: BTreeSet<PortSpec>,
+    unpublished: BTreeMap<PortSpec, &'static str>,
+}
+
+fn ports(project: &Project, service: &Service) -> Ports {
+    let mut ports = Ports::default();
+    for port in &service.ports {
+        let spec = PortSpec {
             host_ip: port.value.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             // 0: the engine chooses.
             host_port: port.value.published.unwrap_or_default(),
             container_port: port.value.target,
             protocol: port.value.protocol.clone(),
-        })
-        .collect();
-    if only_internal(project, service) { (BTreeSet::new(), ports) } else { (ports, BTreeSet::new()) }
-}
-
-fn only_internal(project: &Project, service: &Service) -> bool {
-    service
-        .networks
-        .keys()
-        .filter_map(|key| project.networks.get(key))
-        .all(|network| is(network.internal.as_ref()) && !is(network.external.as_ref()))
+        };
+        match reach(project, service, &port.value) {
+            Reach::Published => drop(ports.published.insert(spec)),
+            Reach::Relayed => drop(ports.relayed.insert(spec)),
+            Reach::Dropped(why) => drop(ports.unpublished.insert(spec, why)),
+        }
+    }
+    ports
 }
 
 fn health_spec(check: &model::Healthcheck) -> HealthSpec {
@@ -429,12 +434,12 @@ networks:
     }
 
     #[test]
-    fn loopback_ports_are_published_unless_every_network_is_internal() {
+    fn loopback_ports_are_published_or_relayed_where_every_network_is_internal() {
         let text = "
 x-supervisor: {edge: out}
 services:
   out: {image: 'i:1', ports: ['127.0.0.1:8080:80'], networks: [front, back]}
-  in: {image: 'i:1', ports: ['127.0.0.1:9090:90'], networks: [back]}
+  in: {image: 'i:1', ports: ['127.0.0.1:9090:90', '127.0.0.1:53:53/udp'], networks: [back]}
 networks:
   front: {internal: false}
   back: {internal: true}
@@ -445,10 +450,16 @@ networks:
             .services
             .values()
             .map(|s| {
-                format!("{}: {:?} {:?}", s.service, ports(&s.containers[0].ports), ports(&s.unpublished))
+                let dropped: Vec<_> = s.unpublished.keys().map(|port| port.host_port).collect();
+                format!(
+                    "{}: {:?} {:?} {dropped:?}",
+                    s.service,
+                    ports(&s.containers[0].ports),
+                    ports(&s.relayed)
+                )
             })
             .collect();
-        expect!["in: [] [9090]; out: [8080] []"].assert_eq(&rows.join("; "));
+        expect!["in: [] [9090] [53]; out: [8080] [] []"].assert_eq(&rows.join("; "));
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Bytes between networks: the way out by name, and what carries it.
+//! How bytes get from one connection to another: the way out of a stack by name, and the way in by a loopback port.
 //!
-//! Deliberately absent: the engine, the stack's file, and any decision about containers.
+//! Deliberately absent: who may; that is decided before a connection is made.
 
 pub mod egress;
+pub mod relay;
 pub mod splice;

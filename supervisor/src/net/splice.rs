@@ -59,13 +59,15 @@ pub enum Ended {
     Idle,
 }
 
-/// Passes bytes both ways until both sides are done, one breaks off, or nothing has moved for `idle`. A side that is
-/// done sending is told to the other, and may still receive.
-pub async fn join(a: &TcpStream, b: &TcpStream, pipes: &Pipes, idle: Duration) -> Ended {
+/// Passes bytes both ways until both sides are done or one breaks off. A side that is done sending is told to the other,
+/// and may still receive.
+pub async fn join(a: &TcpStream, b: &TcpStream, pipes: &Pipes) {
+    both_ways(a, b, pipes, &Cell::new(Instant::now())).await;
+}
+
+/// The same, given up once nothing has moved for `idle`.
+pub async fn join_while_busy(a: &TcpStream, b: &TcpStream, pipes: &Pipes, idle: Duration) -> Ended {
     let moved = Cell::new(Instant::now());
-    let both = async {
-        let _ = tokio::try_join!(one_way(a, b, pipes, &moved), one_way(b, a, pipes, &moved));
-    };
     let silence = async {
         loop {
             let until = moved.get() + idle;
@@ -76,9 +78,14 @@ pub async fn join(a: &TcpStream, b: &TcpStream, pipes: &Pipes, idle: Duration) -
         }
     };
     tokio::select! {
-        () = both => Ended::Closed,
+        () = both_ways(a, b, pipes, &moved) => Ended::Closed,
         () = silence => Ended::Idle,
     }
+}
+
+async fn both_ways(a: &TcpStream, b: &TcpStream, pipes: &Pipes, moved: &Cell<Instant>) {
+    // Whichever breaks off ends both; how does not matter to either.
+    let _ = tokio::try_join!(one_way(a, b, pipes, moved), one_way(b, a, pipes, moved));
 }
 
 /// Passes everything that comes from one side to the other, then says that no more will come.
@@ -163,7 +170,7 @@ mod tests {
             assert!(got == sent, "{} bytes arrived of {}", got.len(), sent.len());
             assert_eq!(answer, "all of it");
         };
-        let (ended, ()) = tokio::join!(join(&near, &far, &pipes, Duration::from_mins(1)), talk);
+        let (ended, ()) = tokio::join!(join_while_busy(&near, &far, &pipes, Duration::from_mins(1)), talk);
         assert_eq!(ended, Ended::Closed);
         assert!(!pipes.0.borrow().is_empty(), "its pipes are kept for the next");
     }
@@ -180,7 +187,7 @@ mod tests {
             let _ = server.read_to_end(&mut got).await;
         };
         let passing = async {
-            let ended = join(&near, &far, &pipes, Duration::from_mins(1)).await;
+            let ended = join_while_busy(&near, &far, &pipes, Duration::from_mins(1)).await;
             drop((near, far));
             ended
         };
@@ -192,6 +199,9 @@ mod tests {
     async fn silence_ends_it() {
         let (_client, near) = pair().await;
         let (far, _server) = pair().await;
-        assert_eq!(join(&near, &far, &Pipes::default(), Duration::from_millis(50)).await, Ended::Idle);
+        assert_eq!(
+            join_while_busy(&near, &far, &Pipes::default(), Duration::from_millis(50)).await,
+            Ended::Idle
+        );
     }
 }

@@ -241,6 +241,7 @@ impl Keep {
 
     fn unmeet(&mut self) {
         self.met = None;
+        self.address = None;
         self.attestation = Attestation::Unknown;
         if let Some(asked) = &mut self.check {
             asked.started = false;
@@ -251,6 +252,11 @@ impl Keep {
     /// Where probes reach it.
     pub(super) fn found_at(&mut self, address: Option<IpAddr>) {
         self.address = address.or(self.address);
+    }
+
+    /// Where the host reaches it, while it runs.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address.filter(|_| self.runs())
     }
 
     /// The kernel killed one of its processes for its memory; its end comes next.

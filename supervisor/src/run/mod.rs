@@ -12,6 +12,7 @@ mod keep;
 mod last_lines;
 pub mod log;
 pub mod notify;
+mod ports;
 mod shell;
 mod stack;
 #[cfg(test)]

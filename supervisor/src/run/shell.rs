@@ -21,6 +21,7 @@ use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
 use super::last_lines::{self, LastLines};
 use super::notify::Notify;
+use super::ports::Ports;
 use super::stack;
 use super::watch::Watch;
 use super::{clock, effects, view};
@@ -88,6 +89,7 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
         contents: Rc::default(),
         notify: Notify::from_env(),
         last_lines: LastLines::default(),
+        ports: Ports::default(),
         started_at: now.wall,
         options,
     };
@@ -132,6 +134,7 @@ struct Shell<'a> {
     contents: Rc<Contents>,
     notify: Notify,
     last_lines: LastLines,
+    ports: Ports,
     started_at: Timestamp,
 }
 
@@ -208,6 +211,7 @@ impl Shell<'_> {
         }
         let mut snapshot = view::snapshot(&self.watch, self.started_at, now);
         self.last_lines.show(&mut snapshot);
+        self.ports.turn(&self.watch, &mut snapshot);
         self.notify.status(view::status_line(&snapshot));
         self.options.snapshots.send_replace(Arc::new(snapshot));
         if last {

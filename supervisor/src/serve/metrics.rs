@@ -10,7 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::snapshot::{Attestation, ContainerStatus, STALE_AFTER, ServiceState, Snapshot};
+use super::snapshot::{Attestation, ContainerStatus, RelayStatus, STALE_AFTER, ServiceState, Snapshot};
 
 /// The media type of OpenMetrics text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -244,6 +244,41 @@ pub static METRICS: &[Metric] = &[
         #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
         read: |r| each_container(r, |c| c.probe.as_ref().map(|p| p.failed as f64)),
     },
+    Metric {
+        name: "supervisor_relay_listening",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &["service", "listen"],
+        help: "1 where the supervisor listens on a loopback port of a service on internal networks, 0 where it cannot",
+        read: |r| each_relay(r, |relay| flag(relay.error.is_none())),
+    },
+    Metric {
+        name: "supervisor_relay_connections",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &["service", "listen"],
+        help: "Connections through that port now",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| each_relay(r, |relay| relay.open as f64),
+    },
+    Metric {
+        name: "supervisor_relay_passed",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["service", "listen"],
+        help: "Connections that were passed on to a container",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| each_relay(r, |relay| relay.passed as f64),
+    },
+    Metric {
+        name: "supervisor_relay_refused",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["service", "listen"],
+        help: "Connections that were closed at once: too many, or no container took them",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| each_relay(r, |relay| relay.refused as f64),
+    },
 ];
 
 /// The whole exposition.
@@ -350,6 +385,11 @@ fn each_container(reading: &Reading<'_>, value: impl Fn(&ContainerStatus) -> Opt
         .flat_map(|(service, s)| s.containers.iter().map(move |c| (service, c)))
         .filter_map(|(service, c)| value(c).map(|value| sample([service, &c.name], value)))
         .collect()
+}
+
+fn each_relay(reading: &Reading<'_>, value: impl Fn(&RelayStatus) -> f64) -> Vec<Sample> {
+    let relays = reading.snapshot.relays.iter();
+    relays.map(|relay| sample([&relay.service, &relay.listen.to_string()], value(relay))).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Its serialization is `/status`. Deliberately absent: secrets, anything that can reach the engine.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub engine: EngineStatus,
     /// By service name.
     pub services: BTreeMap<String, ServiceStatus>,
+    /// Loopback ports that the supervisor listens on for services on internal networks.
+    pub relays: Vec<RelayStatus>,
     /// The last plan that changed something.
     pub last_plan: Option<PlanStatus>,
     /// Running totals since this process started.
@@ -240,6 +243,27 @@ pub enum Attestation {
     },
 }
 
+/// A port that the supervisor listens on for a service.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RelayStatus {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// For whom.
+    pub service: String,
+    /// Where connections go now; empty while no container runs.
+    pub to: Vec<SocketAddr>,
+    /// Why it does not listen; `None` where it does.
+    pub error: Option<String>,
+    /// Connections now.
+    pub open: usize,
+    /// The most at once.
+    pub bound: usize,
+    /// Connections that were passed on since this process started.
+    pub passed: u64,
+    /// Connections that were closed at once: too many, or no container took them.
+    pub refused: u64,
+}
+
 /// A plan that was carried out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanStatus {
@@ -280,6 +304,7 @@ impl Snapshot {
             stack: StackStatus::default(),
             engine: EngineStatus::default(),
             services: BTreeMap::new(),
+            relays: Vec::new(),
             last_plan: None,
             totals: Totals::default(),
             processes: BTreeMap::new(),

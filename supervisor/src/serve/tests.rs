@@ -477,6 +477,14 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_probes counter
         # HELP supervisor_probe_failures Probes that failed
         # TYPE supervisor_probe_failures counter
+        # HELP supervisor_relay_listening 1 where the supervisor listens on a loopback port of a service on internal networks, 0 where it cannot
+        # TYPE supervisor_relay_listening gauge
+        # HELP supervisor_relay_connections Connections through that port now
+        # TYPE supervisor_relay_connections gauge
+        # HELP supervisor_relay_passed Connections that were passed on to a container
+        # TYPE supervisor_relay_passed counter
+        # HELP supervisor_relay_refused Connections that were closed at once: too many, or no container took them
+        # TYPE supervisor_relay_refused counter
         # EOF
     "#]].assert_eq(&text);
 }

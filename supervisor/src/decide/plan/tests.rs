@@ -726,23 +726,23 @@ fn what_healing_or_an_administrator_has_in_hand_is_left_to_them() {
 }
 
 #[test]
-fn a_loopback_port_on_internal_networks_is_warned_of() {
+fn a_port_on_internal_networks_that_nobody_answers_on_is_warned_of() {
     let shop = SHOP
-        .replace("    depends_on", "    ports: ['127.0.0.1:8080:80']\n    depends_on")
+        .replace("    depends_on", "    ports: ['127.0.0.1:8080:80', '127.0.0.1:53:53/udp']\n    depends_on")
         .replace("back: {}", "back: {internal: true}");
     check(
         &want(&shop),
         &Seen::default(),
         expect![[r#"
-        0 create network shop_back: it is not there
-        1 create volume shop_data: it is not there
-        2 create shop-db-1 (after 0 1): it is not there
-        3 start shop-db-1 (after 2): it is not there
-        4 create shop-web-1 (after 0): it is not there
-        5 await db Healthy 6s (after 3): another service starts when it is healthy
-        6 start shop-web-1 (after 4 5): it is not there
-        warning: port `127.0.0.1:8080` of service `web` is not published: the service is only on internal networks, and the engine publishes nothing of those; reach it through the edge service, or give it a network that is not internal
-    "#]],
+            0 create network shop_back: it is not there
+            1 create volume shop_data: it is not there
+            2 create shop-db-1 (after 0 1): it is not there
+            3 start shop-db-1 (after 2): it is not there
+            4 create shop-web-1 (after 0): it is not there
+            5 await db Healthy 6s (after 3): another service starts when it is healthy
+            6 start shop-web-1 (after 4 5): it is not there
+            warning: port `127.0.0.1:53` of service `web` is not published: the service is only on internal networks, of which the engine publishes nothing, and only TCP is relayed
+        "#]],
     );
 }
 

@@ -75,11 +75,10 @@ pub fn readiness(wanted: &Wanted, service: &ServiceSpec) -> Await {
 
 fn warn_of_ports(wanted: &Wanted, scope: &BTreeSet<&str>, draft: &mut Draft) {
     for service in in_scope(wanted, scope) {
-        for port in &service.unpublished {
+        for (port, why) in &service.unpublished {
             draft.warn(format!(
-                "port `{}` of service `{}` is not published: the service is only on internal networks, and the \
-                 engine publishes nothing of those; reach it through the edge service, or give it a network that is \
-                 not internal",
+                "port `{}` of service `{}` is not published: the service is only on internal networks, of which the \
+                 engine publishes nothing, and {why}",
                 std::net::SocketAddr::new(port.host_ip, port.host_port),
                 service.service
             ));

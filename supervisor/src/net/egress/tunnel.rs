@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::hello::{self, First};
 use super::request::Target;
-use crate::net::splice::{Pipes, join};
+use crate::net::splice::{Pipes, join_while_busy};
 
 /// For the client's whole greeting.
 const GREETING: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(super) async fn pass(tunnel: Tunnel, pipes: &Pipes) -> Result<(), String> {
         .unwrap_or_else(|_| Err("its greeting did not come in time".to_owned()))?;
     server.write_all(&sent).await.map_err(|error| error.to_string())?;
     drop(sent);
-    join(&client, &server, pipes, IDLE).await;
+    join_while_busy(&client, &server, pipes, IDLE).await;
     Ok(())
 }
 
