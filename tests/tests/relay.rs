@@ -218,6 +218,38 @@ fn a_port_that_somebody_has_is_named_and_served_once_it_is_free() {
 }
 
 #[test]
+fn a_port_of_the_file_is_attested_with_whoever_listens_there() {
+    let bed = Bed::new("relay-attest");
+    let port = free_port();
+    node(&bed, port, "10.79.44.32/28");
+    let row = |ran: &bed::Ran| -> Value {
+        let stack = ran.json()["stack"].clone();
+        let item = format!("port 127.0.0.1:{port}/tcp");
+        let rows = stack.as_array().expect("rows").iter();
+        rows.clone().find(|row| row["item"] == item.as_str()).unwrap_or_else(|| panic!("{stack}")).clone()
+    };
+    let attest = || bed.supervisor(&["attest", "--format", "json"]);
+    bed.supervisor(&["up", "--wait"]).expect(0);
+    assert_eq!(row(&attest().expect(0))["verdict"], "noted");
+    {
+        let daemon = Daemon::start(&bed, &[]);
+        daemon.until_healthy();
+        let kept = row(&attest().expect(0));
+        assert_eq!(
+            (&kept["verdict"], &kept["seen"]),
+            (&json!("kept"), &json!(format!("supervisor ({})", daemon.pid())))
+        );
+    }
+    // Somebody else was faster: this test.
+    let _other = TcpListener::bind(("127.0.0.1", port)).expect("the port");
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until("the reason", |status| relay(status)["error"].is_string());
+    let broken = row(&attest().expect(5));
+    let pid = format!("({})", std::process::id());
+    assert!(broken["verdict"] == "broken" && broken["seen"].as_str().unwrap().contains(&pid), "{broken}");
+}
+
+#[test]
 fn the_real_openclaw_answers_on_the_loopback_port_that_its_guide_gives_it() {
     let stack = Stack::new("relay-openclaw");
     let path = stack.bed.folder().join("compose.override.yaml");

@@ -17,7 +17,7 @@ use crate::decide::spec::ContainerSpec;
 use crate::engine::Inspected;
 use crate::observe::kernel::{Evidence, Read};
 
-pub use listening::listening;
+pub use listening::{Sockets, listening};
 
 /// One item: what was promised, what was seen, and whether that is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::ValueEnum;
 
 use crate::args::GlobalArgs;
-use crate::attest::{Check, Verdict, listening};
+use crate::attest::{Check, Sockets, Verdict, listening};
 use crate::decide::seen::{Seen, State as Running};
 use crate::decide::spec::ContainerSpec;
 use crate::decide::wanted::Restarts;
@@ -71,7 +71,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let stack = if running.is_empty() || !args.services.is_empty() {
         Vec::new()
     } else {
-        listening(&prepared.wanted, &running, &kernel::listening())
+        let sockets = Sockets { listening: kernel::listening(), owners: kernel::owners::owners() };
+        let kept_by = session::restarts(global, &prepared.wanted.project);
+        listening(&prepared.wanted, &running, &sockets, kept_by)
     };
     let held = |state| matches!(state, State::Gone | State::NotRunning);
     let attestation = Attestation {

@@ -9,6 +9,7 @@ pub mod denied;
 pub mod inside;
 pub mod limits;
 pub mod mountinfo;
+pub mod owners;
 mod processes;
 pub mod sockets;
 pub mod status;
@@ -236,15 +237,18 @@ pub fn listening() -> Read<BTreeSet<sockets::Listening>> {
     listening_of("self")
 }
 
+/// The kernel's files of listening sockets.
+const LISTENING: [(&str, sockets::Protocol); 4] = [
+    ("tcp", sockets::Protocol::Tcp),
+    ("tcp6", sockets::Protocol::Tcp),
+    ("udp", sockets::Protocol::Udp),
+    ("udp6", sockets::Protocol::Udp),
+];
+
 /// What listens in a process's network namespace.
 fn listening_of(pid: impl std::fmt::Display) -> Read<BTreeSet<sockets::Listening>> {
     let mut all = BTreeSet::new();
-    for (file, protocol) in [
-        ("tcp", sockets::Protocol::Tcp),
-        ("tcp6", sockets::Protocol::Tcp),
-        ("udp", sockets::Protocol::Udp),
-        ("udp6", sockets::Protocol::Udp),
-    ] {
+    for (file, protocol) in LISTENING {
         match std::fs::read_to_string(format!("/proc/{pid}/net/{file}")) {
             Ok(text) => all.extend(sockets::parse(&text, protocol)),
             // A kernel without IPv6 has no such file.

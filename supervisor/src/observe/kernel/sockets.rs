@@ -1,8 +1,8 @@
 //! `/proc/net/{tcp,tcp6,udp,udp6}`: what listens in a network namespace.
 //!
-//! Pure. Deliberately absent: who listens, and ports that are only forwarded by the packet filter.
+//! Pure. Deliberately absent: who listens (`owners`), and ports that are only forwarded by the packet filter.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -47,18 +47,27 @@ const CLOSE: &str = "07";
 
 /// Reads one of the files; lines that are none are passed over, as the header is.
 pub fn parse(text: &str, protocol: Protocol) -> BTreeSet<Listening> {
-    text.lines()
-        .filter_map(|line| {
-            let mut fields = line.split_ascii_whitespace().skip(1);
-            let (local, _peer, state) = (fields.next()?, fields.next()?, fields.next()?);
-            let wanted = match protocol {
-                Protocol::Tcp => LISTEN,
-                Protocol::Udp => CLOSE,
-            };
-            (state == wanted).then_some(())?;
-            Some(Listening { protocol, address: address(local)? })
-        })
-        .collect()
+    rows(text, protocol).map(|(socket, _)| socket).collect()
+}
+
+/// The same by inode, which names a socket among a process's descriptors. Several may listen at one address.
+pub fn by_inode(text: &str, protocol: Protocol) -> BTreeMap<u64, Listening> {
+    rows(text, protocol).filter_map(|(socket, inode)| Some((inode?, socket))).collect()
+}
+
+fn rows(text: &str, protocol: Protocol) -> impl Iterator<Item = (Listening, Option<u64>)> {
+    text.lines().filter_map(move |line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, _peer, state) = (fields.next()?, fields.next()?, fields.next()?);
+        let wanted = match protocol {
+            Protocol::Tcp => LISTEN,
+            Protocol::Udp => CLOSE,
+        };
+        (state == wanted).then_some(())?;
+        // Queues, timer, retransmissions, user and time-out come before it (proc_pid_net(5)).
+        let inode = fields.nth(5).and_then(|inode| inode.parse().ok());
+        Some((Listening { protocol, address: address(local)? }, inode))
+    })
 }
 
 /// `0100007F:1F90`: words of the address in the machine's byte order, then the port.
@@ -122,6 +131,13 @@ mod tests {
                 [::1]:81/tcp
                 [::ffff:127.0.0.1]:82/tcp"]],
         );
+    }
+
+    #[test]
+    fn a_socket_is_named_by_its_inode() {
+        let rows = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n";
+        let sockets = by_inode(&format!("{HEAD}{rows}"), Protocol::Tcp);
+        assert_eq!(sockets.keys().collect::<Vec<_>>(), [&4711]);
     }
 
     #[test]
