@@ -4,14 +4,14 @@
 //! What is made here is judged, confined, started, attested and healed like every other service. Deliberately absent: the
 //! proxy itself, and where a name leads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::finding::{Finding, Severity};
 use crate::harden::way_out;
 use crate::model::{
-    Attachment, Condition, Dependency, EnvValue, Probe, Project, Restart, Runtime, Service, ServiceOptions,
-    Ulimit,
+    Attachment, Condition, Dependency, Destination, EnvValue, Probe, Project, Restart, Runtime, Service,
+    ServiceOptions, Ulimit,
 };
 use crate::policy::{Hit, finding};
 use crate::rules;
@@ -67,6 +67,22 @@ pub(crate) fn open(project: &mut Project) -> Vec<Finding> {
         findings.extend(lead(service, &near));
     }
     findings
+}
+
+/// Grants nothing to anybody, so that the proxy writes down what each service asks for: every one that could have a way
+/// out by name gets one that leads nowhere. Gives what was granted, by service.
+pub fn deny_all(project: &mut Project) -> BTreeMap<String, BTreeSet<Destination>> {
+    let edge = project.stack.edge.as_ref().map(|edge| edge.value.clone());
+    let inner = project.services.values().filter(|service| {
+        Some(&service.name) != edge.as_ref() && service.network_mode.is_none() && service.name != SERVICE
+    });
+    let inner: Vec<String> = inner.map(|service| service.name.clone()).collect();
+    let mut granted = BTreeMap::new();
+    for name in inner {
+        let rows = project.stack.egress.insert(name.clone(), Vec::new()).unwrap_or_default();
+        granted.insert(name, rows.into_iter().map(|row| row.value).collect());
+    }
+    granted
 }
 
 /// The proxy as this stack wants it, its own network aside; `None` where no service may reach anything.

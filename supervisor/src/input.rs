@@ -2,10 +2,11 @@
 //!
 //! Deliberately absent: understanding of any text; that is `compose`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
+use compose::destination::Destination;
 use compose::fix::Fixed;
 use compose::host::ReadError;
 use compose::model::Date;
@@ -99,6 +100,24 @@ pub fn admitted(global: &GlobalArgs) -> Result<Admitted, Failure> {
     let colour = global.colours(std::io::stderr().is_terminal());
     eprint!("{}", render::human::without_notes(&judged.report, colour));
     judged.admitted.ok_or_else(|| Failure::explained(exit))
+}
+
+/// The same with nothing granted to any service, so that the egress proxy writes down what each asks for; and what the
+/// file grants.
+///
+/// # Errors
+/// As of [`admitted`].
+pub fn admitted_with_nothing_granted(
+    global: &GlobalArgs,
+) -> Result<(Admitted, BTreeMap<String, BTreeSet<Destination>>), Failure> {
+    let mut loaded = load(global).map_err(|_| Failure::explained(Exit::Unreadable))?;
+    let granted = loaded.project.as_mut().map(compose::egress::deny_all).unwrap_or_default();
+    let (admitted, report) = compose::admit(loaded, &policy(false), &Files);
+    let colour = global.colours(std::io::stderr().is_terminal());
+    if admitted.is_none() {
+        eprint!("{}", render::human::without_notes(&report, colour));
+    }
+    Ok((admitted.ok_or_else(|| Failure::explained(verdict(&report)))?, granted))
 }
 
 /// The project's name for commands that look at what runs: the file need not be admitted, nor be there at all if a

@@ -109,13 +109,16 @@ fn is_public_suffix(name: &str) -> bool {
 }
 
 fn local(stack: &Stack<'_>) -> Vec<Hit> {
-    let local = rows(stack).filter(|row| {
-        let base = row.value.base();
-        let below =
-            |zone: &str| base.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        (!row.value.is_wildcard() && !base.contains('.')) || LOCAL.iter().any(|zone| below(zone))
-    });
+    let local = rows(stack).filter(|row| is_local_name(&row.value));
     local.map(|row| Hit::at(row, format!("`{}` is no name of the public DNS", row.value))).collect()
+}
+
+/// Whether a name is one that leads inside, and that no file may grant.
+pub fn is_local_name(to: &Destination) -> bool {
+    let base = to.base();
+    let below =
+        |zone: &str| base.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    (!to.is_wildcard() && !base.contains('.')) || LOCAL.iter().any(|zone| below(zone))
 }
 
 fn written(stack: &Stack<'_>) -> Vec<Hit> {

@@ -16,6 +16,7 @@ pub(crate) mod recorded;
 pub(crate) mod resources;
 pub(crate) mod secrets;
 
+pub use egress::is_local_name;
 pub use filesystem::volume_elsewhere;
 pub use network::network_elsewhere;
 

@@ -9,6 +9,7 @@ pub mod config;
 pub mod cp;
 pub mod down;
 mod each;
+pub mod egress;
 pub mod egress_proxy;
 pub mod endpoint;
 pub mod events;
@@ -99,6 +100,8 @@ pub enum Command {
     Top(top::Args),
     /// Show what services use
     Stats(stats::Args),
+    /// Show what services asked the egress proxy for, or learn it
+    Egress(egress::Args),
     /// Show how the kernel confines a service: seccomp and AppArmor
     Profile(profile::Args),
     /// List the rules, or explain one
@@ -156,6 +159,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Config(args) => config::run(global, &args),
         Command::Rules(args) => rules::run(global, &args),
         Command::Init(args) => init::run(global, &args),
+        Command::Egress(args) => block_on(egress::run(global, &args)),
         Command::Profile(args) => block_on(profile::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),

@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod diagnose;
+pub mod egress;
 pub mod hash;
 pub mod heal;
 pub mod labels;

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
@@ -79,17 +79,47 @@ pub async fn probe(ask: &Ask<'_>) -> Result<(), Failure> {
     tokio::time::timeout(ask.timeout, exchange(ask)).await.unwrap_or(Err(Failure::TimedOut(ask.timeout)))
 }
 
+/// Asks once for a whole body of at most so many bytes.
+///
+/// # Errors
+/// No good status, no answer in time, or more bytes than that.
+pub async fn fetch(
+    address: SocketAddr,
+    path: &str,
+    most: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, Failure> {
+    let whole = async |response: Response<Incoming>| {
+        if !response.status().is_success() {
+            return Err(Failure::Status(response.status().as_u16()));
+        }
+        let body = Limited::new(response.into_body(), most).collect().await;
+        body.map(|body| body.to_bytes().to_vec()).map_err(|error| Failure::Broken(error.to_string()))
+    };
+    let fetched = tokio::time::timeout(timeout, answered(address, path, whole)).await;
+    fetched.unwrap_or(Err(Failure::TimedOut(timeout)))
+}
+
 async fn exchange(ask: &Ask<'_>) -> Result<(), Failure> {
-    let stream = TcpStream::connect(ask.address).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
+    answered(ask.address, ask.path, async |response| judge(response, ask.body).await).await
+}
+
+/// Asks, and takes what `take` makes of the answer.
+async fn answered<T>(
+    address: SocketAddr,
+    path: &str,
+    take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let stream = TcpStream::connect(address).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEADER_LIMIT)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    let request = request(ask)?;
+    let request = request(address, path)?;
     let answer = pin!(async {
         let response = sender.send_request(request).await.map_err(broken)?;
-        judge(response, ask.body).await
+        take(response).await
     });
     // The connection moves the bytes for `answer`; where it fails, `answer` is told why.
     match select(answer, connection).await {
@@ -98,9 +128,9 @@ async fn exchange(ask: &Ask<'_>) -> Result<(), Failure> {
     }
 }
 
-fn request(ask: &Ask<'_>) -> Result<Request<Empty<Bytes>>, Failure> {
-    Request::get(ask.path)
-        .header(HOST, ask.address.to_string())
+fn request(address: SocketAddr, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
+    Request::get(path)
+        .header(HOST, address.to_string())
         .header(USER_AGENT, concat!("supervisor/", env!("CARGO_PKG_VERSION")))
         .header(CONNECTION, "close")
         .body(Empty::new())

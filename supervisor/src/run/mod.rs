@@ -6,6 +6,7 @@
 mod clock;
 mod due;
 mod effects;
+mod egress;
 pub mod event;
 mod journal;
 mod keep;

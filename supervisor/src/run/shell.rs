@@ -17,6 +17,7 @@ use profiles::Kernel;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::watch as channel;
 
+use super::egress::Egress;
 use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
 use super::last_lines::{self, LastLines};
@@ -26,10 +27,12 @@ use super::stack;
 use super::watch::Watch;
 use super::{clock, effects, view};
 use crate::args::GlobalArgs;
+use crate::decide::egress::Counted;
 use crate::engine::{Docker, EngineEvent, EngineStream, EngineVersion};
 use crate::host::contents::{self, Contents};
 use crate::host::lock::{self, Lock, LockError};
 use crate::host::state::{self, StateError};
+use crate::observe::egress::counts;
 use crate::pipeline::Stack;
 use crate::serve::snapshot::Snapshot;
 
@@ -90,6 +93,7 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
         notify: Notify::from_env(),
         last_lines: LastLines::default(),
         ports: Ports::default(),
+        egress: Egress::default(),
         started_at: now.wall,
         options,
     };
@@ -135,6 +139,7 @@ struct Shell<'a> {
     notify: Notify,
     last_lines: LastLines,
     ports: Ports,
+    egress: Egress,
     started_at: Timestamp,
 }
 
@@ -150,6 +155,8 @@ enum Outcome {
     Event(Event),
     /// What a container wrote last: its name, its service, the lines.
     LastLines(String, String, Vec<String>),
+    /// What the egress proxy counted.
+    Counts(Option<Counted>),
     Connected(Rc<Docker>, EngineVersion),
 }
 
@@ -175,6 +182,9 @@ impl Shell<'_> {
         }
         if loaded || applied {
             self.take_contents();
+        }
+        if let Some(proxy) = self.egress.due(&self.watch, now.boot) {
+            self.under_way.push(Box::pin(async move { Outcome::Counts(counts(proxy).await.ok()) }));
         }
         self.publish(now, last);
         Ok(last)
@@ -212,6 +222,7 @@ impl Shell<'_> {
         let mut snapshot = view::snapshot(&self.watch, self.started_at, now);
         self.last_lines.show(&mut snapshot);
         self.ports.turn(&self.watch, &mut snapshot);
+        self.egress.show(&mut snapshot);
         self.notify.status(view::status_line(&snapshot));
         self.options.snapshots.send_replace(Arc::new(snapshot));
         if last {
@@ -235,6 +246,10 @@ impl Shell<'_> {
                     tracing::warn!(service, "`{container}` wrote: {line}");
                 }
                 self.last_lines.keep(container, lines);
+                Event::Tick
+            }
+            Outcome::Counts(counted) => {
+                self.egress.heard(counted);
                 Event::Tick
             }
             Outcome::Connected(engine, version) => {

@@ -279,6 +279,23 @@ pub static METRICS: &[Metric] = &[
         #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
         read: |r| each_relay(r, |relay| relay.refused as f64),
     },
+    Metric {
+        name: "supervisor_egress_requests",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["service", "name", "outcome"],
+        help: "Connections that a service asked the egress proxy for, by name and port: `allowed`, `denied`, or `failed` where \
+               the way was open and nobody answered; 100 names a service, the rest under `other:0`",
+        read: |r| {
+            let rows = r.snapshot.egress.iter();
+            #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+            let samples = rows.map(|row| {
+                let to = format!("{}:{}", row.asked.name, row.asked.port);
+                sample([&row.asked.service, &to, row.outcome.name()], row.count as f64)
+            });
+            samples.collect()
+        },
+    },
 ];
 
 /// The whole exposition.

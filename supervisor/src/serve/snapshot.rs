@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::in_force::InForce;
 
+use crate::decide::egress::Row;
+
 /// The loop counts as turning while its last turn ended no longer ago than this; it turns at least every 5 s.
 pub const STALE_AFTER: Duration = Duration::from_secs(30);
 
@@ -41,6 +43,8 @@ pub struct Snapshot {
     pub services: BTreeMap<String, ServiceStatus>,
     /// Loopback ports that the supervisor listens on for services on internal networks.
     pub relays: Vec<RelayStatus>,
+    /// What services asked the egress proxy for since this process started, and how that ended.
+    pub egress: Vec<Row>,
     /// The last plan that changed something.
     pub last_plan: Option<PlanStatus>,
     /// Running totals since this process started.
@@ -305,6 +309,7 @@ impl Snapshot {
             engine: EngineStatus::default(),
             services: BTreeMap::new(),
             relays: Vec::new(),
+            egress: Vec::new(),
             last_plan: None,
             totals: Totals::default(),
             processes: BTreeMap::new(),

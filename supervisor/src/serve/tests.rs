@@ -485,6 +485,8 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_relay_passed counter
         # HELP supervisor_relay_refused Connections that were closed at once: too many, or no container took them
         # TYPE supervisor_relay_refused counter
+        # HELP supervisor_egress_requests Connections that a service asked the egress proxy for, by name and port: `allowed`, `denied`, or `failed` where the way was open and nobody answered; 100 names a service, the rest under `other:0`
+        # TYPE supervisor_egress_requests counter
         # EOF
     "#]].assert_eq(&text);
 }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::callers::Callers;
 use super::connect::{NoWay, connect};
-use super::counts::{Asked, Counts, Outcome};
+use super::counts::{Asked, Counted, Counts, Outcome};
 use super::forward;
 use super::grants::Grants;
 use super::names::Names;
@@ -51,6 +51,8 @@ struct Shared {
     names: Names,
     pipes: Pipes,
     began: Instant,
+    /// Milliseconds since 1970.
+    started: u64,
     rates: RefCell<Rates>,
     counts: RefCell<Counts>,
 }
@@ -73,6 +75,7 @@ pub async fn serve(listener: TcpListener, grants: Grants, callers: Callers) -> i
         names: Names::default(),
         pipes: Pipes::default(),
         began: Instant::now(),
+        started: u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
         rates: RefCell::default(),
         counts: RefCell::default(),
     });
@@ -196,7 +199,7 @@ impl Shared {
     }
 
     fn counts_as_json(&self) -> String {
-        serde_json::json!({ "rows": self.counts.borrow().rows() }).to_string()
+        serde_json::json!(Counted { began: self.started, rows: self.counts.borrow().rows() }).to_string()
     }
 }
 
