@@ -1,7 +1,8 @@
 //! Builds the program that confines services from inside their containers, so that the supervisor can carry it in itself.
 //!
 //! A build of its own: whatever the supervisor is built as, the program is a release, linked statically, since it runs in
-//! images that have no library at all. Its hash comes along, so that nothing has to be hashed at run time.
+//! images that have no library at all. It is carried compressed, and its hash comes along, so that nothing has to be hashed
+//! at run time.
 //!
 //! And compiles the filters of system calls for the supervisor's own processes.
 
@@ -73,6 +74,9 @@ fn json(process: &calls::Process, arch: &str) -> serde_json::Value {
     serde_json::json!({ process.name: filter })
 }
 
+/// Linked statically, with compact relocations.
+const SMALL: [&str; 2] = ["-Ctarget-feature=+crt-static", "-Clink-arg=-Wl,-z,pack-relative-relocs"];
+
 fn confine() -> Result<(), Box<dyn std::error::Error>> {
     let confine = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../confine");
     for path in ["src", "Cargo.toml", "../Cargo.lock"] {
@@ -100,7 +104,7 @@ fn confine() -> Result<(), Box<dyn std::error::Error>> {
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("CARGO_BUILD_TARGET_DIR")
         .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
+        .env("CARGO_ENCODED_RUSTFLAGS", SMALL.join("\u{1f}"));
     if !build.status()?.success() {
         return Err("the program that confines services does not build".into());
     }
@@ -109,7 +113,10 @@ fn confine() -> Result<(), Box<dyn std::error::Error>> {
     let hash = Sha256::digest(&bytes)
         .iter()
         .try_fold(String::new(), |mut text, byte| write!(text, "{byte:02x}").map(|()| text))?;
-    println!("cargo::rustc-env=CONFINE_PROGRAM={}", program.display());
+    let packed = out.join("supervisor-confine.deflated");
+    // The best that the format can do; it is one megabyte, once a build.
+    std::fs::write(&packed, miniz_oxide::deflate::compress_to_vec(&bytes, 10))?;
+    println!("cargo::rustc-env=CONFINE_PROGRAM={}", packed.display());
     println!("cargo::rustc-env=CONFINE_SHA256={hash}");
     Ok(())
 }

@@ -33,15 +33,35 @@ pub struct Contents(BTreeMap<String, Content>);
 
 #[derive(Clone)]
 struct Content {
-    bytes: Cow<'static, [u8]>,
+    bytes: Bytes,
     hash: Cow<'static, str>,
+}
+
+#[derive(Clone)]
+enum Bytes {
+    Read(Vec<u8>),
+    /// As DEFLATE has them (RFC 1951).
+    Packed(&'static [u8]),
 }
 
 /// `confine`, linked statically, and its SHA-256: see `build.rs`.
 const PROGRAM: Content = Content {
-    bytes: Cow::Borrowed(include_bytes!(env!("CONFINE_PROGRAM"))),
+    bytes: Bytes::Packed(include_bytes!(env!("CONFINE_PROGRAM"))),
     hash: Cow::Borrowed(env!("CONFINE_SHA256")),
 };
+/// More than `confine` ever is, in bytes.
+const LARGEST: usize = 16 << 20;
+
+impl Bytes {
+    fn unpacked(&self) -> io::Result<Cow<'_, [u8]>> {
+        match self {
+            Self::Read(bytes) => Ok(bytes.into()),
+            Self::Packed(packed) => miniz_oxide::inflate::decompress_to_vec_with_limit(packed, LARGEST)
+                .map(Cow::Owned)
+                .map_err(|_| io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
 
 /// A secret or config that could not be read or staged.
 #[derive(Debug, thiserror::Error)]
@@ -154,9 +174,8 @@ impl Contents {
             }
             ContentSource::External => return Ok(()),
         };
-        let hash =
-            Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        self.0.insert(name, Content { bytes: bytes.into(), hash: hash.into() });
+        let hash = hash(&bytes).into();
+        self.0.insert(name, Content { bytes: Bytes::Read(bytes), hash });
         Ok(())
     }
 
@@ -178,7 +197,7 @@ impl Contents {
             let folder = folder.join(FOLDER);
             private_folder(&folder)?;
             let path = folder.join(file_name(kind, key, (*uid, *gid, *mode), &content.hash));
-            write(&path, &content.bytes, (*uid, *gid, *mode)).map_err(|source| ContentsError::Stage {
+            content.place(&path, (*uid, *gid, *mode)).map_err(|source| ContentsError::Stage {
                 name: name(),
                 path: path.clone(),
                 source,
@@ -187,6 +206,25 @@ impl Contents {
         }
         Ok(staged)
     }
+}
+
+impl Content {
+    /// Puts it in a file of this owner and mode, where it is not there already.
+    fn place(&self, path: &Path, (uid, gid, mode): (u32, u32, u32)) -> io::Result<()> {
+        if let Ok(found) = std::fs::symlink_metadata(path) {
+            let same =
+                found.is_file() && (found.uid(), found.gid(), found.mode() & 0o7777) == (uid, gid, mode);
+            if same && std::fs::read(path).is_ok_and(|have| hash(&have) == self.hash) {
+                return Ok(());
+            }
+        }
+        write(path, &self.bytes.unpacked()?, (uid, gid, mode))
+    }
+}
+
+/// The SHA-256, in hexadecimal.
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Removes staged files that none of these containers needs any more.
@@ -227,12 +265,6 @@ fn file_name(kind: &str, key: &str, (uid, gid, mode): (u32, u32, u32), hash: &st
 
 /// Puts a file in place in one step, with its owner and mode from the start.
 fn write(path: &Path, bytes: &[u8], (uid, gid, mode): (u32, u32, u32)) -> io::Result<()> {
-    if let Ok(found) = std::fs::symlink_metadata(path) {
-        let same = found.is_file() && (found.uid(), found.gid(), found.mode() & 0o7777) == (uid, gid, mode);
-        if same && std::fs::read(path).is_ok_and(|have| have == bytes) {
-            return Ok(());
-        }
-    }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);
@@ -269,12 +301,14 @@ mod tests {
         let bed = tempfile::tempdir().unwrap();
         let path = bed.path().join("secret-token-0-0-400-abcd");
         let me = std::fs::metadata(bed.path()).unwrap();
-        write(&path, b"s3cret", (me.uid(), me.gid(), 0o400)).unwrap();
+        let content =
+            |text: &str| Content { bytes: Bytes::Read(text.into()), hash: hash(text.as_bytes()).into() };
+        content("s3cret").place(&path, (me.uid(), me.gid(), 0o400)).unwrap();
         let first = std::fs::metadata(&path).unwrap();
         assert_eq!((first.mode() & 0o777, std::fs::read(&path).unwrap()), (0o400, b"s3cret".to_vec()));
-        write(&path, b"s3cret", (me.uid(), me.gid(), 0o400)).unwrap();
+        content("s3cret").place(&path, (me.uid(), me.gid(), 0o400)).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().ino(), first.ino());
-        write(&path, b"other", (me.uid(), me.gid(), 0o440)).unwrap();
+        content("other").place(&path, (me.uid(), me.gid(), 0o440)).unwrap();
         let second = std::fs::metadata(&path).unwrap();
         assert_eq!((second.mode() & 0o777, std::fs::read(&path).unwrap()), (0o440, b"other".to_vec()));
         assert_ne!(second.ino(), first.ino());
@@ -282,8 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn the_program_that_confines_is_unpacked_as_it_was_hashed() {
+        let bytes = PROGRAM.bytes.unpacked().unwrap();
+        assert_eq!((hash(&bytes).as_str(), bytes.get(..4)), (PROGRAM.hash.as_ref(), Some(&b"\x7fELF"[..])));
+    }
+
+    #[test]
     fn contents_are_never_printed() {
-        let content = Content { bytes: b"s3cret".into(), hash: "ab".into() };
+        let content = Content { bytes: Bytes::Read(b"s3cret".into()), hash: "ab".into() };
         let contents = Contents(BTreeMap::from([("secret/token".to_owned(), content)]));
         assert_eq!(format!("{contents:?}"), r#"{"secret/token"}"#);
     }
