@@ -22,10 +22,11 @@ use crate::commands::Command;
   supervisor up                         harden and start the stack, and wait until it is healthy
   supervisor run                        start the stack, and keep it running and healthy
   supervisor attest                     what the kernel says about every running container
+  supervisor audit                      the host and the stack against the hardening guide's checklist
   supervisor rules SV151                why a rule is there, with a good and a bad example
 
 Exit codes: 0 done, 1 the file is refused, 2 it cannot be read, 3 `plan` found changes,
-4 the engine or a service failed, 5 `attest` found a difference, 10 no engine, 11 engine too old,
+4 the engine or a service failed, 5 `attest` or `audit` found a difference, 10 no engine, 11 engine too old,
 12 image missing, 13 port taken, 14 not healthy in time."
 )]
 pub struct Cli {

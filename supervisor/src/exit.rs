@@ -19,7 +19,7 @@ pub enum Exit {
     Changes,
     /// The engine or a service failed in a way that has no code of its own.
     Failed,
-    /// `attest`: something runs with more rights than promised.
+    /// `attest`: something runs with more rights than promised; `audit`: a row failed.
     NotAsPromised,
     /// No engine answers.
     EngineUnreachable,
@@ -43,7 +43,7 @@ impl Exit {
         (Self::Unreadable, "the file, or the command line, cannot be read"),
         (Self::Changes, "`plan`: `up` would change something"),
         (Self::Failed, "the engine or a service failed"),
-        (Self::NotAsPromised, "`attest`: something is not confined as promised"),
+        (Self::NotAsPromised, "`attest`: something is not confined as promised; `audit`: a row failed"),
         (Self::EngineUnreachable, "no engine answers"),
         (Self::EngineTooOld, "the engine is older than what is supported"),
         (Self::ImageMissing, "an image is not there and could not be fetched"),

@@ -5,12 +5,14 @@
 pub mod apply;
 pub mod args;
 pub mod attest;
+pub mod audit;
 pub mod commands;
 pub mod compose_cli;
 pub mod decide;
 pub mod engine;
 pub mod exit;
 pub mod failures;
+pub mod hardened;
 pub mod host;
 pub mod input;
 pub mod manual;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
+use compose::Admitted;
 
 use crate::args::GlobalArgs;
 use crate::attest::{Check, Sockets, Verdict, listening};
@@ -49,10 +50,25 @@ enum Format {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let stack = input::admitted(global)?;
     let session = session::open(global).await?;
+    let attestation = attestation(global, &session, stack, &args.services).await?;
+    print(global, args.format, &attestation)?;
+    Ok(exit(&attestation))
+}
+
+/// Looks at the containers of these services, or at the whole stack.
+///
+/// # Errors
+/// The engine fails, or there is no such service.
+pub(crate) async fn attestation(
+    global: &GlobalArgs,
+    session: &Session,
+    stack: Admitted,
+    services: &[String],
+) -> Result<Attestation, Failure> {
     let wish = session::wish(global, Restarts::Engine);
     let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
-    let asked = |service: &str| args.services.is_empty() || args.services.iter().any(|name| name == service);
-    if let Some(unknown) = args.services.iter().find(|name| !prepared.wanted.services.contains_key(*name)) {
+    let asked = |service: &str| services.is_empty() || services.iter().any(|name| name == service);
+    if let Some(unknown) = services.iter().find(|name| !prepared.wanted.services.contains_key(*name)) {
         return Err(Failure::new(Exit::Unreadable, format!("there is no service `{unknown}` in this stack"))
             .help("`supervisor config` lists its services; one of an inactive profile needs `--profile`"));
     }
@@ -61,14 +77,14 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let mut running = BTreeMap::new();
     let wanted = prepared.wanted.services.values().filter(|service| asked(&service.service));
     for spec in wanted.flat_map(|service| &service.containers) {
-        let (container, inspected) = look(&session, spec, &prepared.seen).await?;
+        let (container, inspected) = look(session, spec, &prepared.seen).await?;
         containers.push(container);
         running.extend(inspected.map(|inspected| (spec.name.clone(), inspected)));
     }
-    if args.services.is_empty() {
+    if services.is_empty() {
         containers.extend(foreign(&prepared.wanted.project, &prepared.seen, &containers));
     }
-    let stack = if running.is_empty() || !args.services.is_empty() {
+    let stack = if running.is_empty() || !services.is_empty() {
         Vec::new()
     } else {
         let sockets = Sockets { listening: kernel::listening(), owners: kernel::owners::owners() };
@@ -76,16 +92,14 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         listening(&prepared.wanted, &running, &sockets, kept_by)
     };
     let held = |state| matches!(state, State::Gone | State::NotRunning);
-    let attestation = Attestation {
+    Ok(Attestation {
         project: prepared.wanted.project.clone(),
         holds: containers.iter().any(|c| c.state == State::Running)
             && containers.iter().all(|c| c.holds || held(c.state))
             && stack.iter().all(Check::holds),
         containers,
         stack,
-    };
-    print(global, args.format, &attestation)?;
-    Ok(exit(&attestation))
+    })
 }
 
 fn exit(attestation: &Attestation) -> Exit {

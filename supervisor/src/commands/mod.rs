@@ -3,6 +3,7 @@
 //! Deliberately absent: decisions and effects; a command asks `compose`, `decide` and `engine`, and prints.
 
 pub mod attest;
+pub mod audit;
 pub mod check;
 mod chosen;
 pub mod config;
@@ -64,6 +65,8 @@ pub enum Command {
     Run(run::Args),
     /// Compare every running container with its promise, by the kernel's word
     Attest(attest::Args),
+    /// Look at the host and the stack, row by row, as the hardening guide's checklist has them
+    Audit(audit::Args),
     /// List the stack's containers
     Ps(ps::Args),
     /// Print what services write
@@ -168,6 +171,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Down(args) => block_on(down::run(global, &args)),
         Command::Run(args) => block_on(run::run(global, &args)),
         Command::Attest(args) => block_on(attest::run(global, &args)),
+        Command::Audit(args) => block_on(audit::run(global, &args)),
         Command::Ps(args) => block_on(ps::run(global, &args)),
         Command::Logs(args) => block_on(logs::run(global, &args)),
         Command::Start(args) => block_on(start::run(global, &args)),

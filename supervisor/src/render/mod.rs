@@ -3,6 +3,7 @@
 //! Deliberately absent: deciding what is a finding. Text from files is made harmless here, and only here.
 
 pub mod attestation;
+pub mod audit;
 pub mod catalogue;
 pub mod diff;
 pub mod github;

@@ -9,6 +9,7 @@ mod failure;
 mod image;
 mod own_image;
 mod read;
+mod settings;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,6 +21,8 @@ use std::time::Duration;
 use bollard::query_parameters as query;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+
+pub use settings::Settings;
 
 use super::error::{EngineError, OLDEST_API, Unreachable};
 use super::ground::{Ground, Standing};
