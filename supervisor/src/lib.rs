@@ -6,6 +6,7 @@ pub mod apply;
 pub mod args;
 pub mod attest;
 pub mod audit;
+pub mod cloud_init;
 pub mod commands;
 pub mod compose_cli;
 pub mod decide;

@@ -5,6 +5,7 @@
 use super::evidence::{Evidence, Source};
 use super::{Judged, Row, not_applicable, not_so, unless};
 use crate::hardened::services::UNNEEDED;
+use crate::hardened::watched::WATCHED;
 
 const APPARMOR: Source = Source::File("/sys/module/apparmor/parameters/enabled");
 const PROFILES: Source = Source::File("/sys/kernel/security/apparmor/profiles");
@@ -155,14 +156,15 @@ fn apparmor(e: &Evidence) -> Judged {
     }
 }
 
-/// What has to be watched, by a part of a rule: who changes who may do what, and the engine.
-const WATCHED: &[&str] =
-    &["/etc/passwd", "/etc/shadow", "/etc/sudoers", "/etc/ssh/sshd_config", "/usr/bin/dockerd", "execve"];
-
 fn rules(e: &Evidence) -> Judged {
     let Some(rules) = e.optional(RULES)? else { return Err(not_so("auditd is not installed")) };
     let status = e.optional(STATUS)?.unwrap_or_default();
-    let missing: Vec<&str> = WATCHED.iter().copied().filter(|part| !rules.contains(part)).collect();
+    let missing: Vec<&str> = WATCHED
+        .iter()
+        .map(|(place, ..)| *place)
+        .chain(["execve"])
+        .filter(|part| !rules.contains(part))
+        .collect();
     let mut wrong = Vec::new();
     if !missing.is_empty() {
         wrong.push(format!("not watched: {}", missing.join(", ")));

@@ -27,6 +27,7 @@ pub mod profile;
 pub mod ps;
 pub mod pull;
 mod relayed;
+pub mod render;
 pub mod restart;
 pub mod rules;
 pub mod run;
@@ -111,6 +112,8 @@ pub enum Command {
     Rules(rules::Args),
     /// Write a hardened stack to start from
     Init(init::Args),
+    /// Print files for deploying a stack, made from a few answers
+    Render(render::Args),
     /// Pass services to the names that they were granted; started in a container by `up` and `run`
     #[command(hide = true)]
     EgressProxy(egress_proxy::Args),
@@ -163,6 +166,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Rules(args) => rules::run(global, &args),
         Command::Init(args) => init::run(global, &args),
         Command::Egress(args) => block_on(egress::run(global, &args)),
+        Command::Render(args) => render::run(global, &args),
         Command::Profile(args) => block_on(profile::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),

@@ -5,8 +5,10 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod engine;
 pub mod modules;
 pub mod packet_filter;
 pub mod services;
 pub mod sshd;
 pub mod sysctl;
+pub mod watched;

@@ -5,3 +5,4 @@
 
 mod apparmor;
 mod unit;
+mod user_data;

@@ -6,7 +6,7 @@ use crate::audit::evidence::{
     Attested, Container, Engine, Evidence, Metadata, Mode, Placed, Read, Source, Stack,
 };
 use crate::audit::sources;
-use crate::hardened::{modules, sshd, sysctl};
+use crate::hardened::{modules, sshd, sysctl, watched};
 
 /// What `sshd -T` prints of the settings that we write: words in lower case, values as they are.
 fn sshd() -> String {
@@ -61,14 +61,6 @@ const APT: &str = "APT::Periodic \"\";
 APT::Periodic::Update-Package-Lists \"1\";
 APT::Periodic::Unattended-Upgrade \"1\";
 ";
-const RULES: &str = "-w /etc/passwd -p wa -k identity
--w /etc/shadow -p wa -k identity
--w /etc/sudoers -p wa -k privileges
--w /etc/ssh/sshd_config -p wa -k sshd
--w /usr/bin/dockerd -p wx -k engine
--a always,exit -F arch=b64 -S execve -F euid=0 -F auid>=1000 -F auid!=-1 -F key=root-commands
-";
-
 fn text(source: Source) -> String {
     match source {
         Source::Sysctls => sysctls(),
@@ -101,7 +93,7 @@ fn text(source: Source) -> String {
             ["systemctl", "is-active", _] => "active\n",
             ["systemctl", "list-units", ..] => UNITS,
             ["systemd-analyze", ..] => "→ Overall exposure level for supervisor.service: 1.9 OK :-)\n",
-            ["auditctl", "-l"] => RULES,
+            ["auditctl", "-l"] => return watched::rules(),
             ["auditctl", ..] => "enabled 2\nfailure 1\n",
             ["apt-config", ..] => APT,
             ["timedatectl", ..] => "NTPSynchronized=yes\n",
