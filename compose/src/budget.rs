@@ -33,12 +33,17 @@ pub(crate) struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        let room = |most| Room { most, left: most };
+        let room = |most| Room { most, left: most, spent: false };
         Self { values: room(VALUES), text: room(TEXT), bytes: room(BYTES), files: room(FILES) }
     }
 }
 
 impl Budget {
+    /// Whether more was asked for than there was: what was loaded is not whole, and nothing more can be.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.values.spent || self.text.spent
+    }
+
     /// What is in a file that another leads to; `None` where it cannot be had, and a problem at `from`.
     pub(crate) fn read(
         &mut self,
@@ -89,6 +94,7 @@ impl Budget {
 pub(crate) struct Room {
     most: usize,
     left: usize,
+    spent: bool,
 }
 
 impl Room {
@@ -96,6 +102,7 @@ impl Room {
     pub(crate) fn take(&mut self, amount: usize) -> bool {
         let left = self.left.checked_sub(amount);
         self.left = left.unwrap_or_default();
+        self.spent |= left.is_none();
         left.is_some()
     }
 

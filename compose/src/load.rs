@@ -51,6 +51,9 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     for id in ids {
         trees.extend(loader.parse(id));
     }
+    if loader.is_too_much(trees.iter()) {
+        return loader.nothing();
+    }
     let name = name::project_name(&trees, &request, &mut loader.problems);
     let Environment { values: mut environment, definitions } = request.environment;
     environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
@@ -59,16 +62,10 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
         loader.prepare(&mut tree, &environment);
         merged = Some(loader.over(merged, tree, &request.directory, &environment, &mut Vec::new()));
     }
-    let Some(mut root) = merged else {
-        let report = Report { findings: loader.problems.finish(), sources: loader.sources, unreadable: true };
-        return Loaded { project: None, report, tree: None };
-    };
+    let Some(mut root) = merged else { return loader.nothing() };
     merge::settle(&mut root);
-    if let Some(span) = too_many_services(&root) {
-        let message = format!("more than {MOST_SERVICES} services");
-        loader.problems.add(&problem::TOO_MUCH, span, message, "split the stack");
-        let report = Report { findings: loader.problems.finish(), sources: loader.sources, unreadable: true };
-        return Loaded { project: None, report, tree: None };
+    if loader.is_too_much([&root]) {
+        return loader.nothing();
     }
     let mut context = lower::Context {
         directory: &request.directory,
@@ -114,6 +111,20 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// Nothing but what is wrong.
+    fn nothing(self) -> Loaded {
+        let report = Report { findings: self.problems.finish(), sources: self.sources, unreadable: true };
+        Loaded { project: None, report, tree: None }
+    }
+
+    /// Whether the room is used up, or there are more services than are judged, which is a problem.
+    fn is_too_much<'t>(&mut self, trees: impl IntoIterator<Item = &'t Node>) -> bool {
+        let Some(span) = trees.into_iter().find_map(too_many_services) else { return self.budget.is_spent() };
+        let message = format!("more than {MOST_SERVICES} services");
+        self.problems.add(&problem::TOO_MUCH, span, message, "split the stack");
+        true
+    }
+
     fn parse(&mut self, id: SourceId) -> Option<Node> {
         let source = self.sources.get(id)?;
         yaml::parse(source, id, &mut self.budget, &mut self.problems)

@@ -22,6 +22,10 @@ use places::Places;
 /// Deepest nesting.
 const DEEPEST: usize = 100;
 
+/// Most marks of flow style within one outermost pair of brackets or braces: the parser keeps all that is between them
+/// until they close. A stack of 1,000 services as JSON has about 80,000.
+const MOST_IN_BRACKETS: usize = 100_000;
+
 /// Reads one text. `None` where nothing can be said of it; the problems say why.
 pub(crate) fn parse(
     source: &Source,
@@ -94,6 +98,17 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         );
         return false;
     }
+    if let Some(at) = crowded(text) {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        let message = format!("more than {MOST_IN_BRACKETS} marks between one pair of brackets");
+        problems.add(
+            &problem::TOO_MUCH,
+            Span::new(id, at, at),
+            message,
+            "write it line by line, without brackets",
+        );
+        return false;
+    }
     if let Some(at) = source.invalid_at() {
         problems.add(
             &problem::NOT_TEXT,
@@ -117,6 +132,21 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         return false;
     }
     true
+}
+
+/// Where there is too much between brackets. Quotes and comments are not told apart: what is counted there is far less.
+fn crowded(text: &str) -> Option<usize> {
+    let (mut depth, mut marks) = (0_usize, 0_usize);
+    text.bytes().position(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' | b':' | b'?' => {}
+            _ => return false,
+        }
+        marks = if depth == 0 { 0 } else { marks + 1 };
+        marks > MOST_IN_BRACKETS
+    })
 }
 
 /// A collection that is open.

@@ -40,9 +40,19 @@ pub const CASES: &[Case] = &[
         write: |at| compose(at, &"- a\n".repeat(260_000)),
     },
     Case { name: "one-mebibyte-of-unknown-keys", arguments: NONE, write: |at| compose(at, &unknown_keys()) },
-    Case { name: "one-mebibyte-in-one-line", arguments: NONE, write: |at| compose(at, &one_line()) },
+    Case {
+        name: "one-mebibyte-in-one-line",
+        arguments: NONE,
+        write: |at| compose(at, &keys_in_line(80_000)),
+    },
+    Case {
+        name: "as-much-in-one-line-as-is-read",
+        arguments: NONE,
+        write: |at| compose(at, &keys_in_line(49_000)),
+    },
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
-    Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &many_extend()) },
+    Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &extending(20_000)) },
+    Case { name: "services-extend-a-large-one", arguments: NONE, write: |at| compose(at, &extending(1_900)) },
     Case {
         name: "not-utf-8",
         arguments: NONE,
@@ -119,8 +129,8 @@ fn unknown_keys() -> String {
     rows(80_000, |i| format!("key{i}: x\n"))
 }
 
-fn one_line() -> String {
-    format!("{{{}}}\n", rows(80_000, |i| format!("k{i}: x, ")))
+fn keys_in_line(count: usize) -> String {
+    format!("{{{}}}\n", rows(count, |i| format!("k{i}: x, ")))
 }
 
 fn many_services() -> String {
@@ -129,9 +139,9 @@ fn many_services() -> String {
 }
 
 /// More than there is room for, each a copy of a service with much in it.
-fn many_extend() -> String {
+fn extending(count: usize) -> String {
     let labels = rows(300, |i| format!("l{i}: v, "));
-    let services = rows(20_000, |i| format!("  a{i}: {{extends: base}}\n"));
+    let services = rows(count, |i| format!("  a{i}: {{extends: base}}\n"));
     format!("services:\n  base: {{image: x, labels: {{{labels}}}}}\n{services}")
 }
 

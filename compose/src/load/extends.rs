@@ -35,6 +35,9 @@ impl Loader<'_> {
         let all = Base::new(services.clone());
         let mut done = BTreeMap::new();
         for entry in &mut services.entries {
+            if self.budget.is_spent() {
+                return;
+            }
             if entry.value.get("extends").is_some() {
                 let mut walk = Walk { folder, environment, done: &mut done, trail: Vec::new() };
                 self.problems.service = Some(entry.key.clone());

@@ -120,6 +120,30 @@ fn as_many_values_as_fit() {
 }
 
 #[test]
+fn more_between_brackets_than_is_kept() {
+    check(
+        &format!("x-a: [a, b]\nservices: {{{}}}\n", "a: b, ".repeat(60_000)),
+        expect![[
+            r#"SV004 compose.yaml:2:300010 "" more than 100000 marks between one pair of brackets (1 in all, unreadable: true)"#
+        ]],
+    );
+    let lines = "x-a: [a, {b: c}]\n".repeat(40_000);
+    assert!(!problems(&loaded(&lines)).contains("brackets"), "each line has its own");
+}
+
+#[test]
+fn a_large_base_is_copied_a_few_times_only() {
+    let labels = (0..300).map(|i| format!("l{i}: v")).collect::<Vec<_>>().join(", ");
+    let services = (0..1900).fold(String::new(), |text, i| text + &format!("  a{i}: {{extends: base}}\n"));
+    check(
+        &format!("services:\n  base: {{image: x, labels: {{{labels}}}}}\n{services}"),
+        expect![[
+            r#"SV004 compose.yaml:371:19 "base" services extend each other to more than is read (1 in all, unreadable: true)"#
+        ]],
+    );
+}
+
+#[test]
 fn more_services_than_a_host_runs() {
     let services = (0..2001).fold(String::new(), |text, i| text + &format!("  a{i}: {{image: x}}\n"));
     check(
