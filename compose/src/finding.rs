@@ -60,7 +60,13 @@ impl Report {
         fn key(f: &Finding) -> impl Ord {
             (f.span, f.severity, f.rule, f.service.as_deref(), f.message.as_str())
         }
-        self.findings.sort_by(|a, b| key(a).cmp(&key(b)));
+        // A finding is large: references are put in order, and each finding is moved once.
+        let mut order: Vec<(usize, &Finding)> = self.findings.iter().enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| key(a).cmp(&key(b)));
+        let order: Vec<usize> = order.into_iter().map(|(number, _)| number).collect();
+        let mut findings: Vec<Option<Finding>> =
+            std::mem::take(&mut self.findings).into_iter().map(Some).collect();
+        self.findings = order.into_iter().filter_map(|number| findings.get_mut(number)?.take()).collect();
         self.findings.dedup();
     }
 

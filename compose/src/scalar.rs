@@ -3,6 +3,8 @@
 //! Compose's parser reads `0777` as octal, drops `_` in numbers, and knows `0b11`; the values it prints are told
 //! here too. Deliberately absent: booleans of YAML 1.1, which are strings here and a problem where a boolean stands.
 
+use std::borrow::Cow;
+
 /// The kind of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
@@ -20,6 +22,10 @@ pub(crate) enum Kind {
 
 /// The kind of a plain scalar.
 pub(crate) fn kind(text: &str) -> Kind {
+    // Nearly every scalar is none of what follows, and says so with its first byte.
+    if text.bytes().next().is_some_and(|first| !is_first(first)) {
+        return Kind::Text;
+    }
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
         "true" | "True" | "TRUE" => return Kind::Bool(true),
@@ -32,7 +38,7 @@ pub(crate) fn kind(text: &str) -> Kind {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) || text.len() > 64 {
         return Kind::Text;
     }
-    let bare: String = text.chars().filter(|c| *c != '_').collect();
+    let bare = if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     if let Some(number) = whole(&bare) {
         return Kind::Int(number);
     }
@@ -42,6 +48,11 @@ pub(crate) fn kind(text: &str) -> Kind {
         return Kind::Float(number);
     }
     Kind::Text
+}
+
+/// Whether null, a boolean or a number can begin so.
+const fn is_first(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'n' | b'N' | b't' | b'T' | b'f' | b'F')
 }
 
 /// The text as Compose prints it.
@@ -62,13 +73,12 @@ fn whole(text: &str) -> Option<i128> {
         b'+' => (false, text.get(1..)?),
         _ => (false, text),
     };
-    let lower = digits.to_ascii_lowercase();
-    let (radix, digits) = match lower.as_str() {
-        s if s.starts_with("0x") => (16, s.get(2..)?),
-        s if s.starts_with("0o") => (8, s.get(2..)?),
-        s if s.starts_with("0b") => (2, s.get(2..)?),
-        s if s.len() > 1 && s.starts_with('0') => (8, s.get(1..)?),
-        s => (10, s),
+    let (radix, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, digits.get(2..)?),
+        [b'0', b'o' | b'O', ..] => (8, digits.get(2..)?),
+        [b'0', b'b' | b'B', ..] => (2, digits.get(2..)?),
+        [b'0', _, ..] => (8, digits.get(1..)?),
+        _ => (10, digits),
     };
     if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;

@@ -191,6 +191,27 @@ impl Shape {
 /// Reports what in a tree is not of the shape: wrong types, unknown keys, keys that are not strings. `name` is what
 /// the value is called in messages.
 pub(crate) fn check(node: &Node, shape: &Shape, name: &str, problems: &mut Problems) {
+    walk(node, shape, Name::Is(name), problems);
+}
+
+/// What a value is called, put into words only where something is wrong with it.
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    Is(&'a str),
+    /// The entry of this key in what is called so.
+    In(&'a Name<'a>, &'a str),
+}
+
+impl std::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Is(name) => f.write_str(name),
+            Self::In(outer, key) => write!(f, "{outer}.{}", shown(key)),
+        }
+    }
+}
+
+fn walk(node: &Node, shape: &Shape, name: Name<'_>, problems: &mut Problems) {
     // What is reset takes its place from earlier files and has no value of its own.
     if matches!(shape.entries, Entries::Free) || node.mark == Mark::Reset {
         return;
@@ -198,14 +219,14 @@ pub(crate) fn check(node: &Node, shape: &Shape, name: &str, problems: &mut Probl
     match &node.value {
         Value::Scalar(scalar) => check_scalar(scalar, node.span, shape, name, problems),
         Value::List(items) => match shape.items {
-            Some(item) => items.iter().for_each(|n| check(n, item, name, problems)),
+            Some(item) => items.iter().for_each(|n| walk(n, item, name, problems)),
             None => wrong(node.span, shape, name, "a list", problems),
         },
         Value::Map(map) => check_map(map, node.span, shape, name, problems),
     }
 }
 
-fn check_scalar(scalar: &Scalar, span: Span, shape: &Shape, name: &str, problems: &mut Problems) {
+fn check_scalar(scalar: &Scalar, span: Span, shape: &Shape, name: Name<'_>, problems: &mut Problems) {
     let has = |bit| shape.scalars & bit != 0;
     let (ok, what) = match scalar.kind() {
         Kind::Null => (has(NULL_BIT), "empty"),
@@ -224,7 +245,7 @@ fn check_scalar(scalar: &Scalar, span: Span, shape: &Shape, name: &str, problems
     }
 }
 
-fn check_flag(text: &str, span: Span, name: &str, problems: &mut Problems) {
+fn check_flag(text: &str, span: Span, name: Name<'_>, problems: &mut Problems) {
     if matches!(text.to_ascii_lowercase().as_str(), "true" | "false") {
         return;
     }
@@ -238,17 +259,16 @@ fn check_flag(text: &str, span: Span, name: &str, problems: &mut Problems) {
     }
 }
 
-fn check_map(map: &Map, span: Span, shape: &Shape, name: &str, problems: &mut Problems) {
+fn check_map(map: &Map, span: Span, shape: &Shape, name: Name<'_>, problems: &mut Problems) {
     match shape.entries {
         Entries::None => wrong(span, shape, name, "a mapping", problems),
         Entries::Free => {}
         Entries::Any(value) => {
             odd_keys(map, name, problems);
-            map.entries
-                .iter()
-                .for_each(|e| check(&e.value, value, &format!("{name}.{}", shown(&e.key)), problems));
+            map.entries.iter().for_each(|e| walk(&e.value, value, Name::In(&name, &e.key), problems));
         }
         Entries::Names(value) => {
+            let is_services = matches!(name, Name::Is(SERVICES));
             odd_keys(map, name, problems);
             for entry in &map.entries {
                 if entry.key.starts_with("x-") {
@@ -263,11 +283,11 @@ fn check_map(map: &Map, span: Span, shape: &Shape, name: &str, problems: &mut Pr
                         "use letters, digits, `.`, `_` and `-`",
                     );
                 }
-                if name == SERVICES {
+                if is_services {
                     problems.service = Some(entry.key.clone());
                 }
-                check(&entry.value, value, &format!("{name}.{}", shown(&entry.key)), problems);
-                if name == SERVICES {
+                walk(&entry.value, value, Name::In(&name, &entry.key), problems);
+                if is_services {
                     problems.service = None;
                 }
             }
@@ -277,7 +297,7 @@ fn check_map(map: &Map, span: Span, shape: &Shape, name: &str, problems: &mut Pr
 }
 
 /// Where anything goes, keys are strings all the same.
-fn free(node: &Node, name: &str, problems: &mut Problems) {
+fn free(node: &Node, name: Name<'_>, problems: &mut Problems) {
     match &node.value {
         Value::Scalar(_) => {}
         Value::List(items) => items.iter().for_each(|n| free(n, name, problems)),
@@ -288,7 +308,7 @@ fn free(node: &Node, name: &str, problems: &mut Problems) {
     }
 }
 
-fn odd_keys(map: &Map, name: &str, problems: &mut Problems) {
+fn odd_keys(map: &Map, name: Name<'_>, problems: &mut Problems) {
     for entry in map.entries.iter().filter(|e| e.odd && !e.key.starts_with("x-")) {
         let message = format!("the key `{}` in `{name}` is not a string", shown(&entry.key));
         problems.add(&problem::KEY_NOT_TEXT, entry.key_span, message, "put it in quotes").fix =
@@ -296,16 +316,18 @@ fn odd_keys(map: &Map, name: &str, problems: &mut Problems) {
     }
 }
 
-fn check_keys(map: &Map, keys: &'static [Key], name: &str, problems: &mut Problems) {
+fn check_keys(map: &Map, keys: &'static [Key], name: Name<'_>, problems: &mut Problems) {
     for entry in &map.entries {
         match keys.iter().find(|k| k.name == entry.key) {
             Some(key) => {
-                check(&entry.value, key.shape, key.name, problems);
+                walk(&entry.value, key.shape, Name::Is(key.name), problems);
             }
             // Exit codes are numbers, and read by us alone.
             None if entry.key == "x-supervisor" => {}
-            None if entry.key.starts_with("x-") => free(&entry.value, &entry.key, problems),
-            None => unknown(&entry.key, entry.key_span, name, keys.iter().map(|k| k.name), problems),
+            None if entry.key.starts_with("x-") => free(&entry.value, Name::Is(&entry.key), problems),
+            None => {
+                unknown(&entry.key, entry.key_span, &name.to_string(), keys.iter().map(|k| k.name), problems);
+            }
         }
     }
 }
@@ -334,7 +356,7 @@ pub(crate) fn unknown<'a>(
     }
 }
 
-fn wrong(span: Span, shape: &Shape, name: &str, what: &str, problems: &mut Problems) {
+fn wrong(span: Span, shape: &Shape, name: Name<'_>, what: &str, problems: &mut Problems) {
     let message = format!("`{name}` must be {}, not {what}", shape.words());
     problems.add(&problem::WRONG_TYPE, span, message, &format!("write {}", shape.words()));
 }

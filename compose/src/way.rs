@@ -170,6 +170,10 @@ impl Walk<'_> {
     }
 
     fn note(&mut self, span: Span, definition: Option<Span>) {
+        // Most values are written where they are read: nothing is looked up for them.
+        if self.steps.is_empty() && definition.is_none() {
+            return;
+        }
         let Some(services) = self.wanted.get(&span) else { return };
         let mut places: Vec<(Span, &'static str)> = Vec::new();
         places.extend(definition.map(|span| (span, "its value is written here")));

@@ -139,7 +139,9 @@ fn names_credential(name: &str) -> bool {
     let name = name.trim().trim_start_matches('-').replace(['-', '.'], "_").to_ascii_uppercase();
     let last = name.rsplit('_').next().unwrap_or_default();
     WORDS.contains(&last)
-        || PAIRS.iter().any(|pair| name == *pair || name.ends_with(&format!("_{pair}")))
+        || PAIRS
+            .iter()
+            .any(|pair| name.strip_suffix(pair).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
         || ["PASSWORD", "PASSWD"].iter().any(|word| last.ends_with(word))
 }
 
