@@ -88,6 +88,34 @@ fn hardening_keeps_what_the_file_says() {
 }
 
 #[test]
+fn what_is_filled_in_is_marked() {
+    let mut marked = 0;
+    for text in examples() {
+        let (Some(admitted), Some(written)) = (admit(text, TODAY).0, load(text).project) else { continue };
+        let written = emit::yaml(&written, Credentials::Shown);
+        let written: BTreeSet<&str> = written.lines().collect();
+        let hardened = emit::yaml(admitted.project(), Credentials::Shown);
+        let lines: Vec<&str> = hardened.lines().collect();
+        let depth = |line: &str| line.len() - line.trim_start().len();
+        for (at, line) in lines.iter().enumerate() {
+            if line.contains("  # SV") {
+                marked += 1;
+                continue;
+            }
+            // What opens a collection needs no mark of its own: what is in it has one.
+            let opens = line.ends_with(':');
+            assert!(
+                written.contains(line)
+                    || opens
+                    || lines[..at].iter().rev().any(|l| depth(l) < depth(line) && l.contains("  # SV")),
+                "`{line}` is filled in and not marked:\n{hardened}"
+            );
+        }
+    }
+    assert!(marked > 1000, "{marked}");
+}
+
+#[test]
 fn a_hardened_stack_has_nothing_left_to_harden() {
     for text in examples() {
         let Some(admitted) = admit(text, TODAY).0 else { continue };
@@ -111,6 +139,71 @@ fn an_exemption_holds_for_its_rule_and_service_until_its_last_day() {
     assert_eq!(found(&text, tomorrow), [("SV303", Severity::Error), ("SV150", Severity::Error)]);
     let other = "{rule: SV150, service: other, reason: writes beside its binary, until: 2030-01-01}";
     assert_eq!(found(&writable(other), TODAY), [("SV304", Severity::Warning), ("SV150", Severity::Error)]);
+}
+
+/// An example with one more exemption, of this rule for the service that it speaks of.
+fn with_exemption(example: &str, rule: &str, service: Option<&str>) -> String {
+    let service = service.map(|name| format!("service: {name}, ")).unwrap_or_default();
+    let row = format!("    - {{rule: {rule}, {service}reason: as agreed in March, until: 2030-01-01}}\n");
+    if example.contains("  exempt:\n") {
+        return example.replacen("  exempt:\n", &format!("  exempt:\n{row}"), 1);
+    }
+    if example.contains("x-supervisor:\n") && example.starts_with("x-supervisor:\n") {
+        return example.replacen("x-supervisor:\n", &format!("x-supervisor:\n  exempt:\n{row}"), 1);
+    }
+    format!("x-supervisor:\n  exempt:\n{row}{example}")
+}
+
+#[test]
+fn each_rule_is_exempted_as_its_row_says_and_strict_does_not_bring_it_back() {
+    let (mut possible, mut never) = (0, 0);
+    for rule in rules::all() {
+        let (_, before) = admit(rule.bad, TODAY);
+        let Some(found) = before.findings.iter().find(|f| f.rule == rule.id && f.severity != Severity::Note)
+        else {
+            continue;
+        };
+        let text = with_exemption(rule.bad, rule.id, found.service.as_deref());
+        let policy = Policy { today: TODAY, strict: true, calls: compose::policy::no_calls };
+        let (_, after) = compose::admit(load(&text), &policy, &MemoryHost::default());
+        let loud = after.findings.iter().filter(|f| f.severity != Severity::Note);
+        let loud: BTreeSet<&str> =
+            loud.filter(|f| f.service == found.service || f.rule == "SV301").map(|f| f.rule).collect();
+        match rule.exempt {
+            compose::policy::Exempt::Possible => {
+                possible += 1;
+                assert!(!loud.contains(rule.id) && !loud.contains("SV304"), "{text}\n{loud:?}");
+                let told = after
+                    .findings
+                    .iter()
+                    .any(|f| f.rule == rule.id && f.message.contains("as agreed in March"));
+                assert!(told, "{text}");
+            }
+            compose::policy::Exempt::Never => {
+                never += 1;
+                assert!(loud.contains(rule.id) && loud.contains("SV301"), "{text}\n{loud:?}");
+            }
+        }
+    }
+    assert!(possible >= 15 && never >= 30, "{possible} {never}");
+}
+
+#[test]
+fn an_exemption_says_all_of_it() {
+    for (missing, row) in [
+        ("reason", "{rule: SV150, service: web, until: 2030-01-01}"),
+        ("until", "{rule: SV150, service: web, reason: writes beside its binary}"),
+        ("rule", "{service: web, reason: writes beside its binary, until: 2030-01-01}"),
+    ] {
+        let (admitted, report) = admit(&writable(row), TODAY);
+        let said = report.findings.iter().find(|f| f.rule == "SV016").unwrap_or_else(|| panic!("{missing}"));
+        assert!(said.message.contains(missing), "{}", said.message);
+        assert!(admitted.is_none());
+    }
+    for bad in ["2030-02-30", "someday", "2030"] {
+        let row = format!("{{rule: SV150, service: web, reason: writes beside its binary, until: {bad}}}");
+        assert!(admit(&writable(&row), TODAY).1.refuses(), "{bad}");
+    }
 }
 
 #[test]
