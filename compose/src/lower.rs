@@ -11,6 +11,7 @@ mod mounts;
 mod network;
 mod objects;
 mod ports;
+mod processor;
 mod read;
 mod recorded;
 mod references;

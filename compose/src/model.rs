@@ -148,6 +148,12 @@ pub struct Service {
     pub memory: Option<At<i64>>,
     /// `memswap_limit`: memory and swap together; -1 is kept.
     pub memory_swap: Option<At<i64>>,
+    /// `cpu_shares`: the weight of its CPU time among containers; the engine's default is 1,024.
+    pub cpu_shares: Option<At<u64>>,
+    /// `cpuset`: the cores that it stays on, such as `0-2,4`.
+    pub cpuset: Option<At<String>>,
+    /// `blkio_config.weight`: its weight for block devices, 10 to 1,000.
+    pub blkio_weight: Option<At<u16>>,
     /// `mem_reservation` or `deploy.resources.reservations.memory`.
     pub memory_reservation: Option<At<i64>>,
     /// `cpus` or `deploy.resources.limits.cpus`; 0 is kept.
@@ -685,6 +691,9 @@ impl Service {
             memory: None,
             memory_swap: None,
             memory_reservation: None,
+            cpu_shares: None,
+            cpuset: None,
+            blkio_weight: None,
             cpus: None,
             shm_size: None,
             oom_score_adj: None,

@@ -94,6 +94,9 @@ fn limits(service: &Service) -> Limits {
         memory: service.memory.as_ref().and_then(positive).unwrap_or(256 * MIB),
         memory_reservation: service.memory_reservation.as_ref().and_then(positive),
         nano_cpus: service.cpus.as_ref().map_or(500_000_000, |cpus| cpus.value.0),
+        cpu_shares: service.cpu_shares.as_ref().map(|shares| shares.value),
+        cpuset: service.cpuset.as_ref().map(|cores| cores.value.clone()),
+        blkio_weight: service.blkio_weight.as_ref().map(|weight| weight.value),
         ulimits: ulimits
             .map(|(name, limit)| (name.clone(), (ulimit(limit.value.soft), ulimit(limit.value.hard))))
             .collect::<BTreeMap<_, _>>(),

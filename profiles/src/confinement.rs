@@ -105,6 +105,12 @@ pub struct Limits {
     pub memory_reservation: Option<u64>,
     /// Billionths of a core.
     pub nano_cpus: u64,
+    /// Weight of its CPU time among containers, if said.
+    pub cpu_shares: Option<u64>,
+    /// The cores that it stays on, in the kernel's list format, if said.
+    pub cpuset: Option<String>,
+    /// Weight for block devices, if said.
+    pub blkio_weight: Option<u16>,
     /// `nofile`, `nproc` and the like: soft and hard.
     pub ulimits: BTreeMap<String, (u64, u64)>,
     /// Bytes of `/dev/shm`.

@@ -187,6 +187,13 @@ fn bounds(tree: &mut Tree, service: &Service) {
     tree.put_some("mem_reservation", service.memory_reservation.as_ref().map(amount));
     tree.put_some("pids_limit", service.pids.as_ref().map(word));
     tree.put_some("cpus", service.cpus.as_ref().map(word));
+    tree.put_some("cpu_shares", service.cpu_shares.as_ref().map(word));
+    tree.put_some("cpuset", service.cpuset.as_ref().map(text));
+    if let Some(weight) = &service.blkio_weight {
+        let mut blkio = Tree::map();
+        blkio.put("weight", Tree::word(weight.value));
+        tree.put("blkio_config", blkio.from(weight));
+    }
     tree.put_some("shm_size", service.shm_size.as_ref().map(size));
     tree.put_some("oom_score_adj", service.oom_score_adj.as_ref().map(word));
     let mut ulimits = Tree::map();

@@ -10,7 +10,8 @@ use crate::source::{At, Span};
 use crate::yaml::shown;
 
 use super::{
-    Context, deploy, environment, grants, healthcheck, mounts, network, ports, read, supervisor, whole,
+    Context, deploy, environment, grants, healthcheck, mounts, network, ports, processor, read, supervisor,
+    whole,
 };
 
 pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
@@ -20,6 +21,7 @@ pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
         key(&mut service, entry, context);
     }
     // `deploy` and `scale` may contradict keys beside them, wherever those stand.
+    processor::quota(&mut service, map, context.problems);
     if let Some(node) = map.get("deploy") {
         deploy::deploy(&mut service, node, context.problems);
     }
@@ -80,6 +82,14 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "mem_reservation" => service.memory_reservation = read::amount(node, name, problems),
         "cpus" => service.cpus = read::cpus(node, name, problems),
         "shm_size" => service.shm_size = read::size(node, name, problems),
+        "cpu_shares" => service.cpu_shares = processor::shares(node, problems),
+        "cpuset" => service.cpuset = processor::cores(node, problems),
+        "blkio_config" => {
+            service.blkio_weight = processor::blkio_weight(node, problems);
+            service.refused.extend(processor::blkio_devices(node));
+        }
+        // Windows has others; `default` is what there is.
+        "isolation" if node.as_text().is_none_or(|text| text.is_empty() || text == "default") => {}
         "oom_score_adj" => service.oom_score_adj = oom_score_adj(node, problems),
         "logging" => service.logging = Some(logging(node)),
         "labels" => service.labels = read::pairs(node),
@@ -102,9 +112,10 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "platform" => service.platform = read::text(node),
         "pull_policy" => service.pull_policy = pull_policy(node, problems),
         "runtime" => service.runtime = read::text(node),
-        // The first four are read with the whole service in view; `attach` says only whose logs `up` shows, and
+        // All but the last two are read with the whole service in view; `attach` says only whose logs `up` shows, and
         // `extends` was resolved by merging.
-        "deploy" | "environment" | "env_file" | "label_file" | "attach" | "extends" => {}
+        "deploy" | "cpu_quota" | "cpu_period" | "environment" | "env_file" | "label_file" | "attach"
+        | "extends" => {}
         _ => refuse(service, entry),
     }
 }

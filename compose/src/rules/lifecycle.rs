@@ -264,5 +264,11 @@ fn unsupported(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let left = service.refused.iter().filter(|(key, _)| {
         !super::all().any(|rule| matches!(rule.check, Check::Keys(keys) if keys.contains(key)))
     });
-    left.map(|(key, span)| Hit::on(*span, format!("`{key}` is not supported"))).collect()
+    left.map(|(key, span)| match *key {
+        "mem_swappiness" => {
+            Hit::on(*span, "`mem_swappiness` has no effect: there is no swap to use").only(Severity::Note)
+        }
+        key => Hit::on(*span, format!("`{key}` is not supported")),
+    })
+    .collect()
 }

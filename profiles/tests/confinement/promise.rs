@@ -140,7 +140,7 @@ fn a_kernel_without_apparmor_gets_no_profile() {
 #[test]
 fn bounds_are_those_of_the_file() {
     let promise = web(
-        "services: {web: {image: a, pids_limit: 7, mem_limit: 64m, mem_reservation: 32m, cpus: 0.25, shm_size: 8m, oom_score_adj: 500, \
+        "services: {web: {image: a, pids_limit: 7, mem_limit: 64m, mem_reservation: 32m, cpus: 0.25, cpu_shares: 512, cpuset: \"0-1,3\", blkio_config: {weight: 300}, shm_size: 8m, oom_score_adj: 500, \
          ulimits: {nofile: {soft: 64, hard: 128}, core: 0}}}",
         KERNEL,
     );
@@ -152,6 +152,15 @@ fn bounds_are_those_of_the_file() {
                 33554432,
             ),
             nano_cpus: 250000000,
+            cpu_shares: Some(
+                512,
+            ),
+            cpuset: Some(
+                "0-1,3",
+            ),
+            blkio_weight: Some(
+                300,
+            ),
             ulimits: {
                 "core": (
                     0,
