@@ -22,11 +22,21 @@ impl Daemon {
     /// Starts it, with further variables in its environment. It may not answer yet.
     #[track_caller]
     pub fn start(bed: &Bed, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(bed, variables, &[])
+    }
+
+    /// The same, with further arguments.
+    #[track_caller]
+    pub fn start_with(bed: &Bed, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let socket = bed.folder().join("endpoint.sock");
         let listen = format!("unix:{}", socket.display());
         let state = bed.folder().join("state");
         let mut command = bed.command();
-        command.args(["run", "--listen", &listen, "--state-dir"]).arg(state).envs(variables.iter().copied());
+        command
+            .args(["run", "--listen", &listen, "--state-dir"])
+            .arg(state)
+            .args(arguments)
+            .envs(variables.iter().copied());
         Self { running: Running::start(bed, "run", command.stdin(Stdio::null())), socket }
     }
 

@@ -8,6 +8,7 @@ pub mod bed;
 pub mod daemon;
 pub mod dns;
 pub mod engine;
+pub mod flood;
 pub mod fuzz;
 pub mod hostile;
 pub mod http;

@@ -5,11 +5,14 @@ use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use supervisor::serve::process::Process;
+use supervisor::serve::snapshot::STALE_AFTER;
 use tests::bed::{Bed, ran, signal};
 use tests::daemon::Daemon;
+use tests::flood::{Attack, attack};
 use tests::wait;
 
 /// One small service.
@@ -133,6 +136,34 @@ fn the_endpoint_is_left_with_its_sockets_alone() {
     assert!(left["seccomp_filters"].as_u64() > Some(0), "{status}");
     assert_eq!(left["landlock"], "full", "{status}");
     assert!(status["processes"]["supervisor"]["uid"].is_u64(), "{status}");
+}
+
+#[test]
+fn its_owner_is_answered_at_little_cost_whoever_attacks_and_the_loop_does_not_notice() {
+    let bed = bed("flood");
+    let token = bed.write("token", "0123456789abcdef0123456789abcdef\n");
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = address.to_string();
+    let daemon =
+        Daemon::start_with(&bed, &[], &["--listen", &listen, "--token-file", &token.display().to_string()]);
+    daemon.until_healthy();
+    let seen = attack(&Attack {
+        address,
+        token: "0123456789abcdef0123456789abcdef".to_owned(),
+        endpoint: endpoint(&daemon),
+        connections: 500,
+        fuzz: Duration::from_secs(5),
+        seed: 6,
+    });
+    assert_eq!(seen.wrong, Vec::<String>::new());
+    assert!(seen.answers > 0 && seen.malformed > 0, "{seen:?}");
+    // The loop turns at least every 5 s; `/livez` calls it stuck after 30.
+    assert!(seen.oldest_turn < STALE_AFTER, "{seen:?}");
+    assert!(seen.longest_on_the_processor < Duration::from_millis(50), "{seen:?}");
+    daemon.until_healthy();
+    let status = daemon.status();
+    assert_eq!(status["services"]["web"]["containers"][0]["restarts"], 0, "{status}");
 }
 
 #[test]

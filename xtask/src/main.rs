@@ -9,6 +9,7 @@ mod compat;
 mod debian;
 mod demo;
 mod docs;
+mod endpoint;
 mod engine;
 mod figures;
 mod fuzz;
@@ -17,6 +18,7 @@ mod images;
 mod machine;
 mod netfilter;
 mod product;
+mod promtool;
 mod recipes;
 mod registry;
 mod runc;
@@ -57,6 +59,8 @@ enum Task {
     Hook,
     /// Run the fuzz targets for a while, and print what was reached
     Fuzz(fuzz::Args),
+    /// Attack the endpoint and hold it to its description, and print what was seen
+    Endpoint(endpoint::Args),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build and boot a machine with systemd and AppArmor, under User-Mode Linux
@@ -80,6 +84,7 @@ fn main() -> Result<()> {
         Task::Survey(args) => survey::run(&args),
         Task::Hook => hook::run(),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Endpoint(args) => endpoint::run(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Machine(args) => machine::run(&args),
         Task::Runc(args) => runc::run(&args),

@@ -11,7 +11,7 @@ use crate::machine::tests::Beside;
 use crate::product::{self, cargo, workspace};
 use crate::sarif;
 use crate::shell::{command, has, loud, require_root, say};
-use crate::{images, registry};
+use crate::{images, promtool, registry};
 
 /// What tests need of the machine: program or file, and Debian package.
 const NEEDS: [(&str, &str); 10] = [
@@ -66,6 +66,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("DOCKER_COMPOSE", docker_compose()?)
         .env("SUPERVISOR_BIN", binary)
         .env("SUPERVISOR_REGISTRY_BIN", registry)
+        .env("SUPERVISOR_PROMTOOL", promtool::binary()?)
         .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
         .env(machine.variable().0, machine.variable().1)
         .env("SUPERVISOR_STATIC_BIN", static_binary)

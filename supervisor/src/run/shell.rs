@@ -95,6 +95,7 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
         ports: Ports::default(),
         egress: Egress::default(),
         started_at: now.wall,
+        longest_turn: Duration::ZERO,
         options,
     };
     shell.turn(Event::Tick)?;
@@ -141,6 +142,7 @@ struct Shell<'a> {
     ports: Ports,
     egress: Egress,
     started_at: Timestamp,
+    longest_turn: Duration,
 }
 
 /// The project's folder, held while this process keeps the project.
@@ -171,7 +173,7 @@ impl Shell<'_> {
         }
         let loaded = matches!(event, Event::Loaded(_));
         let applied = matches!(event, Event::Applied { .. });
-        let now = clock::now();
+        let (now, began) = (clock::now(), Instant::now());
         let mut last = false;
         for effect in self.watch.take(event, now) {
             last |= matches!(effect, Effect::End);
@@ -186,7 +188,7 @@ impl Shell<'_> {
         if let Some(proxy) = self.egress.due(&self.watch, now.boot) {
             self.under_way.push(Box::pin(async move { Outcome::Counts(counts(proxy).await.ok()) }));
         }
-        self.publish(now, last);
+        self.publish(now, began, last);
         Ok(last)
     }
 
@@ -213,7 +215,7 @@ impl Shell<'_> {
         }
     }
 
-    fn publish(&mut self, now: Now, last: bool) {
+    fn publish(&mut self, now: Now, began: Instant, last: bool) {
         if let Some(home) = &mut self.home
             && let Err(error) = home.journal.write(self.watch.to_remember(), self.watch.rejected.clone())
         {
@@ -224,6 +226,10 @@ impl Shell<'_> {
         self.ports.turn(&self.watch, &mut snapshot);
         self.egress.show(&mut snapshot);
         self.notify.status(view::status_line(&snapshot));
+        let took = began.elapsed();
+        self.longest_turn = self.longest_turn.max(took);
+        snapshot.turn_seconds = took.as_secs_f64();
+        snapshot.longest_turn_seconds = self.longest_turn.as_secs_f64();
         self.options.snapshots.send_replace(Arc::new(snapshot));
         if last {
             return Notify::stopping();

@@ -20,7 +20,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::access::Access;
 use super::listen::Bound;
-use super::routes;
+use super::requests::Requests;
+use super::routes::{self, Moment};
 use super::snapshot::{Pulse, Snapshot};
 
 /// Connections at once on one listener. Above it the oldest is closed: an answer takes no time, so that the oldest is
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) access: Access,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) pulse: Pulse,
+    pub(super) requests: Arc<Requests>,
 }
 
 /// Accepts until it is dropped. Belongs in a `LocalSet`.
@@ -76,9 +78,12 @@ where
                 Ok(stream) => {
                     oldest_first.retain(|connection| !connection.is_finished());
                     if oldest_first.len() >= CONNECTIONS && let Some(oldest) = oldest_first.pop_front() {
+                        shared.requests.crowded_out();
                         oldest.abort();
                     }
                     oldest_first.push_back(open.spawn_local(connection(stream, Arc::clone(shared))));
+                    // Whoever has asked already is answered before the next one comes and makes it the older one.
+                    tokio::task::yield_now().await;
                 }
                 // Out of file descriptors, or the client is gone already: neither ends the endpoint.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -92,8 +97,10 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Sh
     let service = service_fn(|request: Request<Incoming>| {
         let (parts, _body) = request.into_parts();
         let snapshot = Arc::clone(&shared.snapshots.borrow());
-        let age = shared.pulse.age(Instant::now());
-        let answer = routes::answer(&shared.access, &parts, &snapshot, age);
+        let (age, requests) = (shared.pulse.age(Instant::now()), shared.requests.counted());
+        let now = Moment { snapshot: &snapshot, age, requests: &requests };
+        let answer = routes::answer(&shared.access, &parts, now);
+        shared.requests.answered(answer.status().as_u16());
         tracing::debug!(method = %parts.method, path = parts.uri.path(), status = answer.status().as_u16(), "answered");
         std::future::ready(Ok::<_, Infallible>(answer))
     });

@@ -16,6 +16,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use super::http::{self, Shared};
 use super::listen::Bound;
+use super::requests::Requests;
 use super::snapshot::{Pulse, Snapshot};
 use super::wire::{self, Door, Frame};
 use crate::sandbox::{self, SandboxError};
@@ -73,8 +74,14 @@ impl Inside {
         let Self { supervisor, sockets, doors, runtime } = self;
         let pulse = Pulse::new(Instant::now());
         let (sender, snapshots) = watch::channel(Arc::new(Snapshot::starting(Timestamp::now())));
+        let requests = Arc::new(Requests::default());
         let listeners = sockets.into_iter().zip(doors).map(|(socket, door)| {
-            let shared = Shared { access: door.access, snapshots: snapshots.clone(), pulse: pulse.clone() };
+            let shared = Shared {
+                access: door.access,
+                snapshots: snapshots.clone(),
+                pulse: pulse.clone(),
+                requests: Arc::clone(&requests),
+            };
             let bound = if door.unix { Bound::Unix(socket.into()) } else { Bound::Tcp(socket.into()) };
             (bound, shared)
         });
@@ -100,7 +107,10 @@ async fn hear(
             Frame::Snapshot(snapshot) => {
                 snapshots.send_replace(Arc::from(snapshot));
             }
-            Frame::Turned(at) => snapshots.send_modify(|snapshot| Arc::make_mut(snapshot).at = at),
+            Frame::Turned { at, seconds } => snapshots.send_modify(|snapshot| {
+                let snapshot = Arc::make_mut(snapshot);
+                (snapshot.at, snapshot.turn_seconds) = (at, seconds);
+            }),
             Frame::Doors(_) => return Err(io::Error::other("sockets were passed twice")),
         }
         pulse.beat(Instant::now());

@@ -1,16 +1,16 @@
 //! `/metrics`: one row a metric; the row is the metric, its documentation and its reading of the snapshot.
 //!
-//! Deliberately absent: counters of its own; every number is in the snapshot.
+//! Deliberately absent: counters of its own; every number is in what it is given.
 
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::snapshot::{Attestation, ContainerStatus, RelayStatus, STALE_AFTER, ServiceState, Snapshot};
+use super::routes::Moment;
+use super::snapshot::{Attestation, ContainerStatus, RelayStatus, STALE_AFTER, ServiceState};
 
 /// The media type of OpenMetrics text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -28,7 +28,7 @@ pub struct Metric {
     /// What it says, without a full stop.
     pub help: &'static str,
     /// Its samples.
-    read: fn(&Reading<'_>) -> Vec<Sample>,
+    read: fn(&Moment<'_>) -> Vec<Sample>,
 }
 
 /// Whether a metric only grows.
@@ -38,12 +38,6 @@ pub enum Kind {
     Gauge,
     /// Only grows while the supervisor runs.
     Counter,
-}
-
-/// What samples are read from.
-struct Reading<'a> {
-    snapshot: &'a Snapshot,
-    age: Duration,
 }
 
 /// A value under the metric's labels, in their order.
@@ -85,6 +79,22 @@ pub static METRICS: &[Metric] = &[
         labels: &[],
         help: "Since the loop last ended a turn; it turns at least every 5 s",
         read: |r| vec![bare(r.age.as_secs_f64())],
+    },
+    Metric {
+        name: "supervisor_turn_duration",
+        kind: Kind::Gauge,
+        unit: Some(Unit::Seconds),
+        labels: &[],
+        help: "How long the loop's last turn took",
+        read: |r| vec![bare(r.snapshot.turn_seconds)],
+    },
+    Metric {
+        name: "supervisor_turn_longest",
+        kind: Kind::Gauge,
+        unit: Some(Unit::Seconds),
+        labels: &[],
+        help: "How long the longest turn took since this process started",
+        read: |r| vec![bare(r.snapshot.longest_turn_seconds)],
     },
     Metric {
         name: "supervisor_ready",
@@ -175,6 +185,17 @@ pub static METRICS: &[Metric] = &[
         read: |r| vec![count(r.snapshot.totals.plan_failures)],
     },
     Metric {
+        name: "supervisor_last_plan_time",
+        kind: Kind::Gauge,
+        unit: Some(Unit::Seconds),
+        labels: &[],
+        help: "When the last plan with a step ended, since 1970; absent before the first one has",
+        read: |r| {
+            let at = r.snapshot.last_plan.as_ref().and_then(|plan| plan.at);
+            at.map(|at| bare(seconds(at))).into_iter().collect()
+        },
+    },
+    Metric {
         name: "supervisor_service_state",
         kind: Kind::Gauge,
         unit: None,
@@ -207,6 +228,21 @@ pub static METRICS: &[Metric] = &[
                 Attestation::Unknown => None,
                 Attestation::Passed { .. } => Some(1.0),
                 Attestation::Failed { .. } => Some(0.0),
+            })
+        },
+    },
+    Metric {
+        name: "supervisor_container_broken_promises",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &["service", "container"],
+        help: "What the kernel said of it that is not as promised, in sentences; absent where it was not asked yet",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| {
+            each_container(r, |c| match &c.attestation {
+                Attestation::Unknown => None,
+                Attestation::Passed { .. } => Some(0.0),
+                Attestation::Failed { differences, .. } => Some(differences.len() as f64),
             })
         },
     },
@@ -296,12 +332,32 @@ pub static METRICS: &[Metric] = &[
             samples.collect()
         },
     },
+    Metric {
+        name: "supervisor_endpoint_answers",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["status"],
+        help: "Answers of the endpoint since it started; 401 without the right token, 421 for another host",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| {
+            let answers = r.requests.answers.iter();
+            answers.map(|(status, times)| sample([&status.to_string()], *times as f64)).collect()
+        },
+    },
+    Metric {
+        name: "supervisor_endpoint_crowded_out",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &[],
+        help: "Connections to the endpoint that had to make room before they had asked",
+        read: |r| vec![count(r.requests.crowded_out)],
+    },
 ];
 
 /// The whole exposition.
-pub fn render(snapshot: &Snapshot, age: Duration) -> String {
+pub fn render(now: Moment<'_>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Rows(readings(&Reading { snapshot, age }))));
+    registry.register_collector(Box::new(Rows(readings(&now))));
     let mut out = String::new();
     // Writing to a `String` does not fail.
     let _ = text::encode(&mut out, &registry);
@@ -344,7 +400,7 @@ struct Rows(Vec<(&'static Metric, Vec<(Labels, f64)>)>);
 
 type Labels = Vec<(&'static str, String)>;
 
-fn readings(reading: &Reading<'_>) -> Vec<(&'static Metric, Vec<(Labels, f64)>)> {
+fn readings(reading: &Moment<'_>) -> Vec<(&'static Metric, Vec<(Labels, f64)>)> {
     let named = |metric: &'static Metric, sample: Sample| {
         (metric.labels.iter().copied().zip(sample.labels).collect(), sample.value)
     };
@@ -396,7 +452,7 @@ fn seconds(at: jiff::Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
 }
 
-fn each_container(reading: &Reading<'_>, value: impl Fn(&ContainerStatus) -> Option<f64>) -> Vec<Sample> {
+fn each_container(reading: &Moment<'_>, value: impl Fn(&ContainerStatus) -> Option<f64>) -> Vec<Sample> {
     let containers = reading.snapshot.services.iter();
     containers
         .flat_map(|(service, s)| s.containers.iter().map(move |c| (service, c)))
@@ -404,7 +460,7 @@ fn each_container(reading: &Reading<'_>, value: impl Fn(&ContainerStatus) -> Opt
         .collect()
 }
 
-fn each_relay(reading: &Reading<'_>, value: impl Fn(&RelayStatus) -> f64) -> Vec<Sample> {
+fn each_relay(reading: &Moment<'_>, value: impl Fn(&RelayStatus) -> f64) -> Vec<Sample> {
     let relays = reading.snapshot.relays.iter();
     relays.map(|relay| sample([&relay.service, &relay.listen.to_string()], value(relay))).collect()
 }

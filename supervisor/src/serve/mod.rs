@@ -8,7 +8,9 @@ mod http;
 pub mod inside;
 pub mod listen;
 pub mod metrics;
+pub mod openapi;
 pub mod process;
+pub mod requests;
 pub mod routes;
 pub mod snapshot;
 #[cfg(test)]

@@ -123,13 +123,13 @@ fn frame(
     known: &mut Option<Vec<u8>>,
 ) -> io::Result<Frame> {
     let mut timeless = Snapshot { processes: processes.clone(), ..snapshot.clone() };
-    timeless.at = Timestamp::UNIX_EPOCH;
+    (timeless.at, timeless.turn_seconds) = (Timestamp::UNIX_EPOCH, 0.0);
     let bytes = serde_json::to_vec(&timeless)?;
     if known.as_ref() == Some(&bytes) {
-        return Ok(Frame::Turned(snapshot.at));
+        return Ok(Frame::Turned { at: snapshot.at, seconds: snapshot.turn_seconds });
     }
     *known = Some(bytes);
-    timeless.at = snapshot.at;
+    (timeless.at, timeless.turn_seconds) = (snapshot.at, snapshot.turn_seconds);
     Ok(Frame::Snapshot(Box::new(timeless)))
 }
 

@@ -1,6 +1,6 @@
 //! A request and a snapshot to an answer: the paths of the endpoint.
 //!
-//! A pure function but for the age of the loop's last turn, which is an argument. Deliberately absent: sockets.
+//! A pure function. Deliberately absent: sockets, clocks and counters.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::access::{Access, Denied};
 use super::metrics;
+use super::requests::Counted;
 use super::snapshot::{STALE_AFTER, Snapshot};
 
 /// What goes back over the wire.
@@ -27,8 +28,8 @@ pub const PATHS: &[(&str, &str)] = &[
     ("/metrics", "the same for Prometheus, as OpenMetrics text"),
 ];
 
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The short answer of `/healthz`.
 #[derive(Serialize)]
@@ -40,8 +41,19 @@ struct Healthz<'a> {
     services: std::collections::BTreeMap<&'a str, &'static str>,
 }
 
-/// Answers one request. `age` is the time since the loop's last turn.
-pub fn answer(access: &Access, request: &Parts, snapshot: &Snapshot, age: Duration) -> Answer {
+/// What an answer is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// How things are.
+    pub snapshot: &'a Snapshot,
+    /// Since the loop's last turn.
+    pub age: Duration,
+    /// How requests ended so far.
+    pub requests: &'a Counted,
+}
+
+/// Answers one request.
+pub fn answer(access: &Access, request: &Parts, now: Moment<'_>) -> Answer {
     match access.admit(&request.headers) {
         Ok(()) => {}
         Err(Denied::Unauthorized) => return unauthorized(),
@@ -55,10 +67,11 @@ pub fn answer(access: &Access, request: &Parts, snapshot: &Snapshot, age: Durati
     if has_body(request) {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "no body is read here\n");
     }
-    route(request.uri.path(), snapshot, age)
+    route(request.uri.path(), now)
 }
 
-fn route(path: &str, snapshot: &Snapshot, age: Duration) -> Answer {
+fn route(path: &str, now: Moment<'_>) -> Answer {
+    let Moment { snapshot, age, .. } = now;
     let turning = age <= STALE_AFTER;
     match path {
         "/livez" if turning => text(StatusCode::OK, "ok\n"),
@@ -67,7 +80,7 @@ fn route(path: &str, snapshot: &Snapshot, age: Duration) -> Answer {
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, reasons(snapshot, age).join("\n") + "\n"),
         "/healthz" => healthz(snapshot, age),
         "/status" => json(StatusCode::OK, snapshot),
-        "/metrics" => respond(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(snapshot, age)),
+        "/metrics" => respond(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(now)),
         _ => {
             let paths: Vec<&str> = PATHS.iter().map(|(path, _)| *path).collect();
             text(StatusCode::NOT_FOUND, format!("not here; there are {}\n", paths.join(" ")))

@@ -49,6 +49,10 @@ pub struct Snapshot {
     pub last_plan: Option<PlanStatus>,
     /// Running totals since this process started.
     pub totals: Totals,
+    /// How long the loop's last turn took, in seconds.
+    pub turn_seconds: f64,
+    /// How long the longest took since this process started, in seconds.
+    pub longest_turn_seconds: f64,
     /// What each of our own processes is left with.
     pub processes: BTreeMap<String, InForce>,
 }
@@ -312,6 +316,8 @@ impl Snapshot {
             egress: Vec::new(),
             last_plan: None,
             totals: Totals::default(),
+            turn_seconds: 0.0,
+            longest_turn_seconds: 0.0,
             processes: BTreeMap::new(),
         }
     }

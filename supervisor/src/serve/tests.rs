@@ -15,6 +15,8 @@ use super::access::Token;
 use super::http::Shared;
 use super::inside::accept_all;
 use super::listen::Listen;
+use super::requests::Counted;
+use super::routes::Moment;
 use super::snapshot::{ContainerStatus, Phase, Pulse, ServiceState, ServiceStatus, Snapshot};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -32,7 +34,10 @@ struct Serving(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 fn serve(endpoint: super::Endpoint, snapshots: &watch::Receiver<Arc<Snapshot>>, pulse: &Pulse) -> Serving {
     let (stop, stopped) = oneshot::channel();
     let listeners = endpoint.0.into_iter().map(|(bound, access)| {
-        (bound, Shared { access, snapshots: snapshots.clone(), pulse: pulse.clone() })
+        (
+            bound,
+            Shared { access, snapshots: snapshots.clone(), pulse: pulse.clone(), requests: Arc::default() },
+        )
     });
     let listeners: Vec<_> = listeners.collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -399,8 +404,11 @@ fn headers_that_never_end_are_cut_off() {
 #[test]
 fn metrics_are_open_metrics_text() {
     let at = "2026-11-22T12:00:00Z".parse().unwrap();
-    let text = super::metrics::render(&Snapshot { started_at: at, ..healthy() }, Duration::from_secs(1));
-    expect![[r#"
+    let snapshot = Snapshot { started_at: at, ..healthy() };
+    let requests = Counted { answers: [(200, 5), (401, 2)].into(), crowded_out: 3 };
+    let age = Duration::from_secs(1);
+    let text = super::metrics::render(Moment { snapshot: &snapshot, age, requests: &requests });
+    expect![[r##"
         # HELP supervisor_info Always 1; which supervisor this is
         # TYPE supervisor_info gauge
         supervisor_info{version="0.1.0",project="shop"} 1.0
@@ -415,6 +423,14 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_turn_age_seconds gauge
         # UNIT supervisor_turn_age_seconds seconds
         supervisor_turn_age_seconds{} 1.0
+        # HELP supervisor_turn_duration_seconds How long the loop's last turn took
+        # TYPE supervisor_turn_duration_seconds gauge
+        # UNIT supervisor_turn_duration_seconds seconds
+        supervisor_turn_duration_seconds{} 0.0
+        # HELP supervisor_turn_longest_seconds How long the longest turn took since this process started
+        # TYPE supervisor_turn_longest_seconds gauge
+        # UNIT supervisor_turn_longest_seconds seconds
+        supervisor_turn_longest_seconds{} 0.0
         # HELP supervisor_ready 1 when every service is healthy and attested; what /readyz and /healthz say
         # TYPE supervisor_ready gauge
         supervisor_ready{} 1.0
@@ -449,6 +465,9 @@ fn metrics_are_open_metrics_text() {
         # HELP supervisor_plan_failures Plans that stopped before their end
         # TYPE supervisor_plan_failures counter
         supervisor_plan_failures_total{} 0.0
+        # HELP supervisor_last_plan_time_seconds When the last plan with a step ended, since 1970; absent before the first one has
+        # TYPE supervisor_last_plan_time_seconds gauge
+        # UNIT supervisor_last_plan_time_seconds seconds
         # HELP supervisor_service_state 1 for the state that the service is in
         # TYPE supervisor_service_state gauge
         supervisor_service_state{service="web",state="healthy"} 1.0
@@ -467,6 +486,9 @@ fn metrics_are_open_metrics_text() {
         # HELP supervisor_container_attested 1 where the kernel's word is as promised, 0 where it is not; absent where it was not asked yet
         # TYPE supervisor_container_attested gauge
         supervisor_container_attested{service="web",container="shop-web-1"} 1.0
+        # HELP supervisor_container_broken_promises What the kernel said of it that is not as promised, in sentences; absent where it was not asked yet
+        # TYPE supervisor_container_broken_promises gauge
+        supervisor_container_broken_promises{service="web",container="shop-web-1"} 0.0
         # HELP supervisor_container_next_start_seconds When a container that waits for its back-off is started again, since 1970; absent where none waits
         # TYPE supervisor_container_next_start_seconds gauge
         # UNIT supervisor_container_next_start_seconds seconds
@@ -487,6 +509,13 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_relay_refused counter
         # HELP supervisor_egress_requests Connections that a service asked the egress proxy for, by name and port: `allowed`, `denied`, or `failed` where the way was open and nobody answered; 100 names a service, the rest under `other:0`
         # TYPE supervisor_egress_requests counter
+        # HELP supervisor_endpoint_answers Answers of the endpoint since it started; 401 without the right token, 421 for another host
+        # TYPE supervisor_endpoint_answers counter
+        supervisor_endpoint_answers_total{status="200"} 5.0
+        supervisor_endpoint_answers_total{status="401"} 2.0
+        # HELP supervisor_endpoint_crowded_out Connections to the endpoint that had to make room before they had asked
+        # TYPE supervisor_endpoint_crowded_out counter
+        supervisor_endpoint_crowded_out_total{} 3.0
         # EOF
-    "#]].assert_eq(&text);
+    "##]].assert_eq(&text);
 }

@@ -34,7 +34,12 @@ pub(super) enum Frame {
     /// A turn of the loop has ended, and this is how things are.
     Snapshot(Box<Snapshot>),
     /// A turn of the loop has ended, and nothing has changed.
-    Turned(Timestamp),
+    Turned {
+        /// When.
+        at: Timestamp,
+        /// How long it took.
+        seconds: f64,
+    },
 }
 
 /// A socket that listens.
