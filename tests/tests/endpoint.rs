@@ -13,7 +13,7 @@ use supervisor::serve::snapshot::STALE_AFTER;
 use tests::bed::{Bed, ran, signal};
 use tests::daemon::Daemon;
 use tests::flood::{Attack, attack};
-use tests::wait;
+use tests::{http, wait};
 
 /// One small service.
 const STACK: &str = "\
@@ -179,4 +179,54 @@ fn an_endpoint_that_is_killed_is_back_and_nothing_else_was_touched() {
     assert_eq!(id(&bed), container);
     assert_eq!(daemon.stop(), 0);
     wait::until("the end of its endpoint", || (!Path::new(&format!("/proc/{new}")).exists()).then_some(()));
+}
+
+#[test]
+fn under_systemd_a_token_and_a_port_that_are_missing_are_waited_for_and_told() {
+    let bed = bed("token");
+    let token = "0123456789abcdef0123456789abcdef";
+    let (file, taken) = (bed.folder().join("token"), TcpListener::bind("127.0.0.1:0").unwrap());
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let busy = taken.local_addr().unwrap().to_string();
+    let (nobody, path) = (bed.folder().join("nobody"), file.display().to_string());
+    let variables = [("NOTIFY_SOCKET", nobody.to_str().unwrap())];
+    let arguments = ["--listen", &free, "--listen", &busy, "--token-file", &path];
+    let daemon = Daemon::start_with(&bed, &variables, &arguments);
+    daemon.until("a stack that runs, and says what is missing", |status| {
+        let reasons = status["reasons"].to_string();
+        status["services"]["web"]["state"] == "healthy" && reasons.contains("cannot read the token file")
+    });
+    assert_eq!(daemon.get("/healthz").unwrap().status, 503);
+    assert!(TcpStream::connect(&free).is_err(), "it is answered without a token");
+
+    std::fs::write(&file, token).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let bearer = format!("Bearer {token}");
+    wait::until("answers with the token", || {
+        http::get_with(&free, "/livez", &[("Authorization", &bearer)])
+            .ok()
+            .filter(|answer| answer.status == 200)
+    });
+    assert_eq!(http::get(&free, "/livez").unwrap().status, 401);
+    daemon.until("the other address", |status| status["reasons"].to_string().contains(&format!("`{busy}`")));
+    drop(taken);
+    daemon.until_healthy();
+}
+
+#[test]
+fn under_systemd_a_secret_of_the_stack_that_is_missing_is_waited_for_and_told() {
+    let bed = bed("secret");
+    let text = std::fs::read_to_string(bed.folder().join("compose.yaml")).unwrap();
+    let text = text.replace("    networks: [back]\n", "    networks: [back]\n    secrets: [key]\n");
+    bed.write("compose.yaml", &format!("{text}secrets:\n  key: {{file: ./key}}\n"));
+    let nobody = bed.folder().join("nobody");
+    let daemon = Daemon::start(&bed, &[("NOTIFY_SOCKET", nobody.to_str().unwrap())]);
+    daemon.until("a refusal that names the file", |status| {
+        status["stack"]["refused"]["errors"].to_string().contains("key")
+    });
+    assert_eq!(daemon.get("/healthz").unwrap().status, 503);
+    let key = bed.write("key", "hidden");
+    std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    daemon.until_healthy();
+    assert!(!daemon.log().contains("hidden"));
 }

@@ -19,7 +19,8 @@ use crate::run::{Options, RunError, notify};
 use crate::serve::access::{Token, TokenError};
 use crate::serve::listen::{Listen, ListenError};
 use crate::serve::snapshot::Snapshot;
-use crate::serve::{Endpoint, process};
+use crate::serve::wire::LISTENERS;
+use crate::serve::{Endpoint, opening};
 
 /// The credential that holds the endpoint's token, unless a file is named (`LoadCredential=` of systemd.exec(5)).
 const CREDENTIAL: &str = "endpoint-token";
@@ -32,7 +33,8 @@ the file again; one that is refused leaves everything as it is.
 
 On a command line, a file that is refused ends it at once with the code of `check`. Under systemd (NOTIFY_SOCKET is
 set) it stays up, answers 503 with the reason, and goes on as soon as the file is put right. An engine that is away
-is waited for in both.
+is waited for in both. So is, under systemd, an address that cannot be served yet, for want of its token or because
+its port is taken.
 
 The endpoint answers GET /livez /readyz /healthz /status /metrics.")]
 pub struct Args {
@@ -58,7 +60,8 @@ pub struct Args {
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let socket = engine_socket(global)?;
-    if !notify::is_supervised() {
+    let supervised = notify::is_supervised();
+    if !supervised {
         // Somebody waits at a command line: what is wrong with the file is better said now than served later.
         input::admitted(global)?;
     }
@@ -69,17 +72,22 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         tracing::warn!("{advice}");
     }
     let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::starting(Timestamp::now())));
-    let endpoint = bind(args)?;
-    let options = Options { global, socket, state_dir: global.state_dir.clone(), kernel, snapshots };
-    let answering = async {
-        match &endpoint {
-            Some(endpoint) => {
-                let arguments = endpoint::arguments(args.log_format, args.log_level, colour);
-                process::keep(endpoint, &arguments, receiver).await
-            }
-            None => std::future::pending().await,
-        }
+    let addresses: Vec<Listen> = args.listen.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    if addresses.len() > LISTENERS {
+        return Err(ListenError::TooMany.into());
+    }
+    let token = || token_file(args).map(|path| Token::read(&path)).transpose();
+    // Under a service manager what cannot be served is waited for; somebody at a command line is told.
+    let (endpoint, waiting) = if supervised {
+        (Endpoint::default(), addresses)
+    } else {
+        (bind(&addresses, token()?.as_ref())?, Vec::new())
     };
+    let (reasons, unserved) = watch::channel(Vec::new());
+    let arguments = endpoint::arguments(args.log_format, args.log_level, colour);
+    let answering = opening::keep(endpoint, waiting, &token, &arguments, receiver, &reasons);
+    let options =
+        Options { global, socket, state_dir: global.state_dir.clone(), kernel, snapshots, unserved };
     tokio::select! {
         ended = crate::run::run(options) => ended?,
         never = answering => match never {},
@@ -94,17 +102,12 @@ fn engine_socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
 }
 
 /// The endpoint's sockets, so that a port that is taken is known before anything starts.
-fn bind(args: &Args) -> Result<Option<Endpoint>, Failure> {
-    let addresses: Vec<Listen> = args.listen.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-    if addresses.is_empty() {
-        return Ok(None);
-    }
-    let token = token_file(args).map(|path| Token::read(&path)).transpose()?;
-    let endpoint = crate::serve::bind(&addresses, token.as_ref())?;
-    for address in &addresses {
+fn bind(addresses: &[Listen], token: Option<&Token>) -> Result<Endpoint, Failure> {
+    let endpoint = crate::serve::bind(addresses, token)?;
+    for address in addresses {
         tracing::info!(%address, "answering");
     }
-    Ok(Some(endpoint))
+    Ok(endpoint)
 }
 
 fn token_file(args: &Args) -> Option<PathBuf> {

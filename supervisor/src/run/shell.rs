@@ -49,6 +49,8 @@ pub struct Options<'a> {
     pub kernel: Kernel,
     /// To the endpoint, once a turn.
     pub snapshots: channel::Sender<Arc<Snapshot>>,
+    /// Why the endpoint does not answer everywhere where it is to.
+    pub unserved: channel::Receiver<Vec<String>>,
 }
 
 /// Why the loop cannot go on.
@@ -223,6 +225,7 @@ impl Shell<'_> {
         }
         let mut snapshot = view::snapshot(&self.watch, self.started_at, now);
         self.last_lines.show(&mut snapshot);
+        snapshot.reasons.extend(self.options.unserved.borrow().iter().cloned());
         self.ports.turn(&self.watch, &mut snapshot);
         self.egress.show(&mut snapshot);
         self.notify.status(view::status_line(&snapshot));

@@ -9,6 +9,7 @@ pub mod inside;
 pub mod listen;
 pub mod metrics;
 pub mod openapi;
+pub mod opening;
 pub mod process;
 pub mod requests;
 pub mod routes;
@@ -21,7 +22,7 @@ use access::{Access, Token};
 use listen::{Bound, Listen, ListenError};
 
 /// Sockets that listen already, each with what it asks of those who come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Endpoint(Vec<(Bound, Access)>);
 
 /// Binds every address, so that a taken port is known before anything starts.
@@ -34,15 +35,15 @@ pub fn bind(addresses: &[Listen], token: Option<&Token>) -> Result<Endpoint, Lis
     if addresses.len() > wire::LISTENERS {
         return Err(ListenError::TooMany);
     }
-    let mut bound = Vec::new();
-    for address in addresses {
-        let access = match (address, token) {
-            (Listen::Unix(_), _) => Access::Permissions,
-            (Listen::Tcp(_), Some(token)) => Access::Bearer(token.clone()),
-            (Listen::Tcp(_), None) if address.is_local() => Access::Loopback,
-            (Listen::Tcp(_), None) => return Err(ListenError::Open(address.clone())),
-        };
-        bound.push((address.bind()?, access));
-    }
-    Ok(Endpoint(bound))
+    addresses.iter().map(|address| open(address, token)).collect::<Result<_, _>>().map(Endpoint)
+}
+
+fn open(address: &Listen, token: Option<&Token>) -> Result<(Bound, Access), ListenError> {
+    let access = match (address, token) {
+        (Listen::Unix(_), _) => Access::Permissions,
+        (Listen::Tcp(_), Some(token)) => Access::Bearer(token.clone()),
+        (Listen::Tcp(_), None) if address.is_local() => Access::Loopback,
+        (Listen::Tcp(_), None) => return Err(ListenError::Open(address.clone())),
+    };
+    Ok((address.bind()?, access))
 }
