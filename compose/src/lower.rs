@@ -4,6 +4,7 @@
 //! is allowed, which is the policy's.
 
 mod deploy;
+mod edge;
 mod environment;
 mod grants;
 mod healthcheck;
@@ -87,7 +88,7 @@ pub(crate) fn lower(file: &Node, name: String, context: &mut Context<'_>) -> Pro
         context.problems.service = None;
     }
     if let Some(node) = file.get("x-supervisor") {
-        project.stack = supervisor::stack(node, context.problems);
+        project.stack = supervisor::stack(node, context);
     }
     references::check(&mut project, file, context.problems);
     project

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::destination::Destination;
+use crate::prefix::Prefix;
 use crate::source::{At, Span};
 use crate::units::{Bytes, NanoCpus, Port};
 
@@ -43,10 +44,21 @@ pub struct Project {
 pub struct Stack {
     /// The one service that may publish 80/tcp, 443/tcp and 443/udp beyond loopback.
     pub edge: Option<At<String>>,
+    /// From where the edge may be reached; from everywhere without.
+    pub edge_from: Option<At<EdgeFrom>>,
     /// Service to the names that it may reach.
     pub egress: BTreeMap<String, Vec<At<Destination>>>,
     /// Named exceptions.
     pub exempt: Vec<At<Exemption>>,
+}
+
+/// The list that `x-supervisor.edge_from` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeFrom {
+    /// The file.
+    pub path: PathBuf,
+    /// Its blocks of addresses.
+    pub ranges: Vec<At<Prefix>>,
 }
 
 /// One row of `x-supervisor.exempt`.

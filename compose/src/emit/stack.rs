@@ -111,6 +111,8 @@ fn object(object: &FileObject) -> Tree {
 fn own(stack: &Stack) -> Tree {
     let mut tree = Tree::map();
     tree.put_some("edge", stack.edge.as_ref().map(text));
+    let from = stack.edge_from.as_ref().map(|at| at.value.path.to_string_lossy());
+    tree.put_some("edge_from", from.map(Tree::text));
     let mut egress = Tree::map();
     for (service, names) in &stack.egress {
         let rows = names.iter().map(|at| Tree::text(format!("{}:{}", at.value.name, at.value.port)));

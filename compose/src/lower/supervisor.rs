@@ -16,7 +16,7 @@ use crate::shape::{self, NUMBER, SCALAR, Shape, TEXT, TEXTS, WHOLE};
 use crate::source::At;
 use crate::units::Port;
 
-use super::{Context, entries, read, recorded, whole};
+use super::{Context, edge, entries, read, recorded, whole};
 
 const fn key(name: &'static str, shape: &'static Shape) -> Key {
     Key { name, class: Class::Accepted, why: "the stack's own key", shape }
@@ -24,6 +24,7 @@ const fn key(name: &'static str, shape: &'static Shape) -> Key {
 
 pub(crate) const STACK: Shape = Shape::keys_only(&[
     key("edge", &TEXT),
+    key("edge_from", &TEXT),
     key("egress", &Shape::entries_only(&TEXTS)),
     key(
         "exempt",
@@ -62,8 +63,10 @@ pub(crate) const OPTIONS: Shape = Shape::keys_only(&[
 const PORTS: Shape = Shape::list_only(&WHOLE);
 
 /// The top-level `x-supervisor`.
-pub(super) fn stack(node: &Node, problems: &mut Problems) -> Stack {
-    shape::check(node, &STACK, "x-supervisor", problems);
+pub(super) fn stack(node: &Node, context: &mut Context<'_>) -> Stack {
+    shape::check(node, &STACK, "x-supervisor", context.problems);
+    let edge_from = node.get("edge_from").and_then(|node| edge::from(node, context));
+    let problems = &mut *context.problems;
     let mut egress = BTreeMap::new();
     for entry in entries(node.get("egress")) {
         let rows = entry.value.as_list().unwrap_or_default();
@@ -72,6 +75,7 @@ pub(super) fn stack(node: &Node, problems: &mut Problems) -> Stack {
     let exempt = node.get("exempt").and_then(Node::as_list).unwrap_or_default();
     Stack {
         edge: node.get("edge").and_then(read::text),
+        edge_from,
         egress,
         exempt: exempt.iter().filter_map(|row| exemption(row, problems)).collect(),
     }

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the order of checking, which is nobody's concern; findings are sorted by place.
 
+pub(crate) mod edge;
 pub(crate) mod egress;
 pub(crate) mod execution;
 pub(crate) mod exemptions;
@@ -23,7 +24,7 @@ pub use network::network_elsewhere;
 use crate::policy::{Place, Rule};
 
 /// The tables, by id.
-const TABLES: [&[Rule]; 13] = [
+const TABLES: [&[Rule]; 14] = [
     identity::RULES,
     isolation::RULES,
     recorded::RULES,
@@ -37,6 +38,7 @@ const TABLES: [&[Rule]; 13] = [
     exemptions::RULES,
     egress::RULES,
     reach::RULES,
+    edge::RULES,
 ];
 
 /// Every rule of the policy, by id.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::finding::Severity;
 use crate::model::{Network, PublishedPort, Service};
 use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
+use crate::prefix::Prefix;
 use crate::source::At;
 
 use super::{is_any, place};
@@ -427,51 +428,6 @@ pub fn network_elsewhere(
         .find_map(|(name, value)| Some(format!("network option `{name}` {}", bad_option(name, value)?)))
 }
 
-/// A prefix such as `172.29.8.0/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Prefix {
-    address: IpAddr,
-    length: u8,
-}
-
-impl Prefix {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, length) = text.trim().split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let length: u8 = length.parse().ok()?;
-        (length <= if address.is_ipv4() { 32 } else { 128 }).then_some(Self { address, length })
-    }
-
-    fn contains(self, address: IpAddr) -> bool {
-        match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.length)).unwrap_or(0);
-                own.to_bits() & mask == other.to_bits() & mask
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.length)).unwrap_or(0);
-                own.to_bits() & mask == other.to_bits() & mask
-            }
-            _ => false,
-        }
-    }
-
-    fn overlaps(self, other: Self) -> bool {
-        if self.length <= other.length { self.contains(other.address) } else { other.contains(self.address) }
-    }
-
-    fn is_private(self) -> bool {
-        const PRIVATE: [Prefix; 5] = [
-            Prefix { address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), length: 8 },
-            Prefix { address: IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), length: 12 },
-            Prefix { address: IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), length: 16 },
-            Prefix { address: IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), length: 10 },
-            Prefix { address: IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), length: 7 },
-        ];
-        PRIVATE.iter().any(|private| private.length <= self.length && private.contains(self.address))
-    }
-}
-
 /// Every declared subnet of a network.
 fn prefixes(network: &Network) -> impl Iterator<Item = (Prefix, &At<crate::model::Pool>)> {
     network.ipam.iter().filter_map(|pool| Some((Prefix::parse(pool.value.subnet.as_deref()?)?, pool)))
@@ -496,7 +452,8 @@ fn subnets(stack: &Stack<'_>) -> Vec<Hit> {
             let inside = |part: &str| part.parse().is_ok_and(|address| prefix.contains(address));
             let gateway = pool.value.gateway.as_deref().filter(|gateway| !inside(gateway));
             let range = pool.value.ip_range.as_deref().filter(|range| {
-                !Prefix::parse(range).is_some_and(|r| r.length >= prefix.length && prefix.contains(r.address))
+                !Prefix::parse(range)
+                    .is_some_and(|r| r.length() >= prefix.length() && prefix.contains(r.address()))
             });
             for outside in gateway.into_iter().chain(range) {
                 hits.push(Hit::at(pool, format!("`{outside}` is not in subnet `{text}`")));
@@ -572,7 +529,7 @@ fn reaches_host(stack: &Stack<'_>, address: IpAddr) -> Option<&'static str> {
 
 /// What the engine gives a bridge whose gateway is not said.
 fn first_address(prefix: Prefix) -> Option<IpAddr> {
-    match prefix.address {
+    match prefix.address() {
         IpAddr::V4(v4) => Some(IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits().checked_add(1)?))),
         IpAddr::V6(v6) => Some(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits().checked_add(1)?))),
     }

@@ -27,6 +27,11 @@ pub(crate) fn host() -> MemoryHost {
         host.files.insert(PathBuf::from("/srv/stack").join(file), Vec::new());
     }
     host.files.insert("/srv/elsewhere/app.env".into(), Vec::new());
+    for (name, text) in
+        [("ranges", "# as published\n173.245.48.0/20\n2400:cb00::/32\n"), ("near", "10.0.0.0/8 # <-\n")]
+    {
+        host.files.insert(format!("/srv/stack/{name}.txt").into(), text.into());
+    }
     for (name, call) in [("web", "accept4"), ("misspelled", "accpet4"), ("beyond", "ptrace")] {
         let text = format!("base: generic\nsyscalls:\n  - read\n  - write\n  - {call} # <-\n");
         host.files.insert(format!("/srv/stack/profiles/{name}.yaml").into(), text.into_bytes());

@@ -4,6 +4,7 @@
 
 pub mod attest;
 pub mod audit;
+mod caddyfile;
 pub mod check;
 mod chosen;
 pub mod config;
@@ -164,9 +165,9 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(global, &args),
         Command::Config(args) => config::run(global, &args),
         Command::Rules(args) => rules::run(global, &args),
+        Command::Render(args) => render::run(global, &args),
         Command::Init(args) => init::run(global, &args),
         Command::Egress(args) => block_on(egress::run(global, &args)),
-        Command::Render(args) => render::run(global, &args),
         Command::Profile(args) => block_on(profile::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),

@@ -1,6 +1,6 @@
-//! `render`: files for deploying a stack, made from answers. Prints; writes nothing.
+//! `render`: files for deploying a stack, made from answers or from its model. Prints; writes nothing.
 //!
-//! Deliberately absent: what they say (`cloud_init`).
+//! Deliberately absent: what they say (`cloud_init`, `caddyfile`).
 
 use std::fs;
 use std::io::Write as _;
@@ -23,6 +23,8 @@ enum What {
     /// User-data for a fresh server of Ubuntu 24.04 or Debian 13: hardened, then the stack under its unit
     #[command(after_help = help())]
     CloudInit(CloudInit),
+    /// A hardened Caddyfile for the stack's edge, from its model
+    Caddyfile(super::caddyfile::Args),
 }
 
 /// Options of `render cloud-init`.
@@ -48,8 +50,14 @@ Exit codes: 0 printed, 1 answers are wrong or missing, 2 a file cannot be read."
     )
 }
 
-pub(crate) fn run(_: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    let What::CloudInit(args) = &args.what;
+pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    match &args.what {
+        What::CloudInit(args) => cloud_init(args),
+        What::Caddyfile(args) => super::caddyfile::run(global, args),
+    }
+}
+
+fn cloud_init(args: &CloudInit) -> Result<Exit, Failure> {
     let mut raw = match &args.file {
         Some(path) => lines(path)?,
         None => Vec::new(),

@@ -43,14 +43,14 @@ pub(crate) fn want_with(
     want_as(text, KERNEL, restarts, profiles, image_id)
 }
 
+/// What a Compose text says once it is hardened.
 #[track_caller]
-fn want_as(
-    text: &str,
-    kernel: Kernel,
-    restarts: Restarts,
-    profiles: &[&str],
-    image_id: impl Fn(&str) -> Option<String>,
-) -> Wanted {
+pub(crate) fn project(text: &str) -> compose::Project {
+    admitted(text).project().clone()
+}
+
+#[track_caller]
+fn admitted(text: &str) -> compose::Admitted {
     let request = Request {
         files: vec![Source::new("compose.yaml", text)],
         directory: PathBuf::from("/srv/shop"),
@@ -70,7 +70,18 @@ fn want_as(
         .filter(|f| f.severity == compose::Severity::Error)
         .map(|f| &f.message)
         .collect();
-    let stack = admitted.unwrap_or_else(|| panic!("not admitted: {errors:?}"));
+    admitted.unwrap_or_else(|| panic!("not admitted: {errors:?}"))
+}
+
+#[track_caller]
+fn want_as(
+    text: &str,
+    kernel: Kernel,
+    restarts: Restarts,
+    profiles: &[&str],
+    image_id: impl Fn(&str) -> Option<String>,
+) -> Wanted {
+    let stack = admitted(text);
     let services = stack.project().services.values();
     let images: BTreeMap<_, _> = services
         .clone()

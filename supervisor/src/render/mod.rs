@@ -4,6 +4,7 @@
 
 pub mod attestation;
 pub mod audit;
+pub mod caddyfile;
 pub mod catalogue;
 pub mod diff;
 pub mod github;
