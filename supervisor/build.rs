@@ -17,6 +17,13 @@ use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 
+/// Small; and with the names that this build has in place of the machine's folders, if it has some.
+fn flags() -> String {
+    let ours = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let named = ours.split('\u{1f}').filter(|flag| flag.starts_with("--remap-path-prefix="));
+    SMALL.into_iter().chain(named).collect::<Vec<_>>().join("\u{1f}")
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     confine()?;
     filters()
@@ -104,7 +111,7 @@ fn confine() -> Result<(), Box<dyn std::error::Error>> {
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("CARGO_BUILD_TARGET_DIR")
         .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", SMALL.join("\u{1f}"));
+        .env("CARGO_ENCODED_RUSTFLAGS", flags());
     if !build.status()?.success() {
         return Err("the program that confines services does not build".into());
     }

@@ -8,6 +8,7 @@ mod cache;
 mod compat;
 mod debian;
 mod demo;
+mod dist;
 mod docs;
 mod endpoint;
 mod engine;
@@ -49,6 +50,8 @@ enum Task {
     /// Run one program and print what it used
     #[command(hide = true)]
     Measure(bench::measure::Args),
+    /// Build what is given out: a .deb, a tarball, checksums, and the list of what is in them
+    Dist(dist::Args),
     /// Write the documents that are generated
     Docs(docs::Args),
     /// Load Compose files beside Docker Compose, and print how many come out the same
@@ -79,6 +82,7 @@ fn main() -> Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
+        Task::Dist(args) => dist::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Compat(args) => compat::run(&args),
         Task::Survey(args) => survey::run(&args),

@@ -86,3 +86,42 @@ fn target() -> Result<PathBuf> {
     let target = metadata.get("target_directory").and_then(serde_json::Value::as_str);
     target.map(PathBuf::from).context("cargo does not say where it builds to")
 }
+
+/// Builds the release binary as it is given out: from nothing, in a folder of its own, with no path of this machine in it;
+/// its path.
+pub(crate) fn reproducible(folder: &str) -> Result<PathBuf> {
+    let triple = triple();
+    say("building supervisor as it is given out (some minutes)");
+    forget(folder)?;
+    let place = target()?.join(folder);
+    let build = [
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "--package",
+        "supervisor",
+        "--target",
+        &triple,
+        "--target-dir",
+    ];
+    let mut build = statically(&build, &triple, &format!("{SMALL} {}", remap()?));
+    loud(build.arg(&place).env("CARGO_INCREMENTAL", "0").current_dir(workspace()))?;
+    Ok(place.join(triple).join("release/supervisor"))
+}
+
+/// Removes what [`reproducible`] built.
+pub(crate) fn forget(folder: &str) -> Result<()> {
+    let place = target()?.join(folder);
+    if place.exists() {
+        std::fs::remove_dir_all(place)?;
+    }
+    Ok(())
+}
+
+/// Names in place of this machine's folders, in what the compiler writes down of where code comes from.
+fn remap() -> Result<String> {
+    let home = std::env::var("CARGO_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))?;
+    Ok(format!("--remap-path-prefix={home}=/cargo --remap-path-prefix={}=/supervisor", workspace().display()))
+}

@@ -7,6 +7,7 @@ pub mod audit;
 mod caddyfile;
 pub mod check;
 mod chosen;
+pub mod completions;
 pub mod config;
 pub mod cp;
 pub mod down;
@@ -115,6 +116,11 @@ pub enum Command {
     Init(init::Args),
     /// Print files for deploying a stack, made from a few answers
     Render(render::Args),
+    /// Print what a shell is told of the command line
+    Completions(completions::Args),
+    /// Print a page for `man`
+    #[command(hide = true)]
+    Man(completions::Man),
     /// Pass services to the names that they were granted; started in a container by `up` and `run`
     #[command(hide = true)]
     EgressProxy(egress_proxy::Args),
@@ -168,6 +174,8 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Render(args) => render::run(global, &args),
         Command::Init(args) => init::run(global, &args),
         Command::Egress(args) => block_on(egress::run(global, &args)),
+        Command::Completions(args) => completions::run(global, &args),
+        Command::Man(args) => completions::man(global, &args),
         Command::Profile(args) => block_on(profile::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),
