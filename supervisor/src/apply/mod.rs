@@ -138,6 +138,7 @@ pub async fn apply<E: Engine, M: Machine>(
             running.push(async move { (index, waits, step::run(context, index, &planned.step).await) });
         }
         let (index, waits, outcome) = tokio::select! {
+            biased;
             Some(line) = reports.recv() => {
                 report(line);
                 continue;

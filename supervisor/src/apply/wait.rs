@@ -57,6 +57,7 @@ pub(super) async fn until<E: Engine, M: Machine>(
     };
     let mut failed = context.failed.clone();
     let outcome: Result<(), StepError> = tokio::select! {
+        biased;
         outcome = all => outcome,
         Ok(_) = failed.wait_for(|failed| *failed) => return Ok(Ended::GivenUp),
     };

@@ -19,6 +19,7 @@ mod tests;
 mod up;
 mod update;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use choice::{Choice, Dependencies, Orphans, Recreate};
@@ -39,6 +40,8 @@ pub struct Plan {
     pub steps: Vec<Planned>,
     /// What stays, and why.
     pub kept: Vec<Kept>,
+    /// Services that are left as they are until something that is in nobody's plan has come true, and what that is.
+    pub waiting: BTreeMap<String, String>,
     /// What was seen and is not ours to change, or cannot be put right.
     pub warnings: Vec<String>,
     /// What makes the plan impossible. Then there are no steps: nothing is begun that cannot be finished.

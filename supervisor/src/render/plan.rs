@@ -110,6 +110,9 @@ pub fn human(plan: &Plan) -> String {
     for kept in &plan.kept {
         row(&mut text, "keep", kept.kind, &kept.name, width, &kept.reason);
     }
+    for (service, why) in &plan.waiting {
+        row(&mut text, "wait", "service", service, width, why);
+    }
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {warning}");
     }
@@ -157,6 +160,7 @@ pub fn json(project: &str, plan: &Plan) -> String {
         changes: Vec<Change>,
         steps: Vec<Row<'a>>,
         kept: &'a [Kept],
+        waiting: &'a BTreeMap<String, String>,
         warnings: &'a [String],
         blocked: &'a [String],
     }
@@ -169,6 +173,7 @@ pub fn json(project: &str, plan: &Plan) -> String {
         changes: changes(plan),
         steps: steps.collect(),
         kept: &plan.kept,
+        waiting: &plan.waiting,
         warnings: &plan.warnings,
         blocked: &plan.blocked,
     };
@@ -430,6 +435,7 @@ volumes: {data: {}}
                 }
               ],
               "kept": [],
+              "waiting": {},
               "warnings": [],
               "blocked": []
             }

@@ -2,19 +2,46 @@
 //!
 //! Deliberately absent: what is done then (`watch`).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::EngineEvent;
+
+/// Events that are so close may come in any order; one that is older by more says that the engine's calendar was set back.
+const ORDER: SignedDuration = SignedDuration::from_secs(1);
+/// At most so many are remembered, whoever floods us.
+const MOST: usize = 1024;
 
 /// How far the engine's events were heard.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
+    /// By the engine's calendar, which people set.
     pub(super) at: Option<Timestamp>,
-    /// All that was heard of that instant: a stream that is opened again begins with it.
-    pub(super) then: Vec<EngineEvent>,
+    /// What was heard of the last second: a stream that is opened again begins within it.
+    last: VecDeque<EngineEvent>,
     pub(super) times: u64,
+}
+
+impl Heard {
+    /// Whether an event was not heard before; it is from then on.
+    pub(super) fn is_news(&mut self, event: &EngineEvent) -> bool {
+        if self.last.contains(event) {
+            return false;
+        }
+        let is_close = |at: Timestamp| event.at.duration_since(at).abs() <= ORDER;
+        self.last.retain(|other| is_close(other.at));
+        if self.last.len() >= MOST {
+            self.last.pop_front();
+        }
+        self.last.push_back(event.clone());
+        self.at = Some(match self.at {
+            Some(at) if event.at < at && is_close(at) => at,
+            _ => event.at,
+        });
+        true
+    }
 }
 
 /// What was asked for and has not been answered.
@@ -36,4 +63,37 @@ pub(super) struct Due {
     pub(super) look: Option<Duration>,
     /// Not a time to do it, but a time before which it is not done.
     pub(super) converge: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::EventKind;
+
+    #[track_caller]
+    fn check(heard: &mut Heard, millis: i64, id: &str, is_news: bool) {
+        let at = Timestamp::from_millisecond(1_000_000 + millis).unwrap();
+        let event = EngineEvent {
+            at,
+            id: id.to_owned(),
+            name: String::new(),
+            service: None,
+            kind: EventKind::Die(1),
+        };
+        assert_eq!(heard.is_news(&event), is_news, "{id} at {millis}");
+    }
+
+    #[test]
+    fn each_event_is_heard_once_in_whatever_order_and_whatever_the_calendar_says() {
+        let mut heard = Heard::default();
+        check(&mut heard, 500, "one", true);
+        check(&mut heard, 499, "a little late", true);
+        check(&mut heard, 500, "one", false);
+        let latest = heard.at;
+        check(&mut heard, 499, "a little late", false);
+        assert_eq!(heard.at, latest);
+        check(&mut heard, -3_600_000, "after the calendar was set back", true);
+        assert!(heard.at < latest);
+        check(&mut heard, 500, "one", true);
+    }
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
-use crate::apply::{self, Machine, PrepareError, ThisMachine};
+use crate::apply::{self, Applied, ApplyError, Machine, PrepareError, ThisMachine};
 use crate::attest::{Check, DENIED_CALLS};
 use crate::decide;
 use crate::decide::diagnose::Symptoms;
@@ -64,7 +64,8 @@ pub(super) async fn look<E: Engine>(
     Event::Looked { began, outcome }
 }
 
-async fn look_at<E: Engine>(
+/// What a look sees.
+pub(super) async fn look_at<E: Engine>(
     engine: &E,
     scope: &Scope,
     images: &BTreeSet<String>,
@@ -104,6 +105,14 @@ pub(super) async fn apply<E: Engine>(
 ) -> Event {
     let machine = Recorder { place, attested: RefCell::default() };
     let outcome = apply::update(engine, &machine, wanted, before, plan, &mut tell).await;
+    applied(outcome, machine.attested.into_inner())
+}
+
+/// What the loop is told of a plan that ended.
+pub(super) fn applied(
+    outcome: Result<Applied, ApplyError>,
+    attested: BTreeMap<String, (String, Attestation)>,
+) -> Event {
     let rejected = outcome.as_ref().is_err_and(rejects);
     let outcome = match outcome {
         Ok(applied) => {
@@ -114,12 +123,12 @@ pub(super) async fn apply<E: Engine>(
         }
         Err(error) => Err(fault_of_plan(&error)),
     };
-    Event::Applied { attested: machine.attested.into_inner(), outcome, rejected }
+    Event::Applied { attested, outcome, rejected }
 }
 
 /// Whether an update failed for what it leads to, and not for an engine that did not do what it was asked: that one is
 /// tried again.
-fn rejects(error: &apply::ApplyError) -> bool {
+fn rejects(error: &ApplyError) -> bool {
     let of_the_engine = |failed: &apply::Failed| match &failed.error {
         apply::StepError::Engine(EngineError::Refused { status, .. }) => *status >= 500,
         apply::StepError::Engine(error) => error.is_transient(),
@@ -174,7 +183,9 @@ pub(super) async fn attest<E: Engine>(
     id: String,
     spec: &ContainerSpec,
 ) -> Event {
-    let attestation = match engine.inspect(&id).await {
+    let inspected = engine.inspect(&id).await;
+    let settings = inspected.as_ref().ok().map(|seen| (seen.restart, seen.bounds()));
+    let attestation = match inspected {
         Ok(inspected) => match attest_running(spec, &inspected, Some(&place.socket)).await {
             Attested::Running(checks) => {
                 warn_of_denials(spec, &checks);
@@ -184,7 +195,7 @@ pub(super) async fn attest<E: Engine>(
         },
         Err(_) => Attestation::Unknown,
     };
-    Event::Attested { name, id, attestation }
+    Event::Attested { name, id, attestation, settings }
 }
 
 /// Asks a container how it is.
@@ -221,7 +232,7 @@ pub(super) fn fault(error: &EngineError) -> Fault {
     Fault { message: chain(error), kind }
 }
 
-fn fault_of_plan(error: &apply::ApplyError) -> Fault {
+fn fault_of_plan(error: &ApplyError) -> Fault {
     let away = error.failures.iter().any(|failed| match &failed.error {
         apply::StepError::Engine(error) => fault(error).kind == FaultKind::EngineAway,
         _ => false,
@@ -256,7 +267,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-fn up(inspected: &Inspected, attestation: Attestation) -> Up {
+/// A running container, from all that the engine says of it.
+pub(super) fn up(inspected: &Inspected, attestation: Attestation) -> Up {
     Up {
         id: inspected.id.clone(),
         started_at: inspected.started_at.unwrap_or_else(Timestamp::now),

@@ -78,6 +78,8 @@ pub enum Event {
         id: String,
         /// The kernel's word.
         attestation: Attestation,
+        /// What the engine says now of what can be changed in place, if it was asked.
+        settings: Option<(Restart, Bounds)>,
     },
     /// A container that ended was looked at by [`Effect::Diagnose`].
     Diagnosed {

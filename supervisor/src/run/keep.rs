@@ -159,6 +159,9 @@ impl Keep {
 
     /// Lets an event through the state machine.
     pub(super) fn feed(&mut self, event: heal::Event, now: Now, out: &mut Vec<Effect>) {
+        if event == heal::Event::PlannedStop {
+            self.waiting.clear();
+        }
         let before = self.heal.phase.clone();
         let turn = heal::heal(&self.policy, std::mem::take(&mut self.heal), event, now.boot, now.jitter);
         self.heal = turn.state;
@@ -175,6 +178,10 @@ impl Keep {
 
     /// It runs: closer facts than a look or an event has.
     pub(super) fn meet(&mut self, up: &Up) {
+        if self.met.is_some_and(|met| met != up.started_at) {
+            // Another process than the one that was judged.
+            self.unmeet();
+        }
         self.met = Some(up.started_at);
         self.address = up.address.or(self.address);
         self.pid = up.pid;
@@ -230,7 +237,7 @@ impl Keep {
     /// Whether the engine's word of a start then is about the process that was met already.
     pub(super) fn has_met(&self, id: &str, at: Timestamp) -> bool {
         let slack = SignedDuration::from_secs(2);
-        self.id() == Some(id) && self.met.is_some_and(|met| at.duration_since(met) < slack)
+        self.id() == Some(id) && self.met.is_some_and(|met| at.duration_since(met).abs() < slack)
     }
 
     /// Its process 1 began anew, or another container took its place: nothing that was known of the old one holds.

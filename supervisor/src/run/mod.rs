@@ -4,6 +4,7 @@
 //! comes of each is an event again. Deliberately absent: decisions about containers; those are `decide`'s.
 
 mod clock;
+mod compare;
 mod due;
 mod effects;
 mod egress;
@@ -15,9 +16,12 @@ pub mod log;
 pub mod notify;
 mod ports;
 mod shell;
+#[cfg(test)]
+mod simulation;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod touch;
 mod view;
 mod watch;
 

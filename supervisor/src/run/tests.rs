@@ -27,6 +27,7 @@ use crate::host::contents::Contents;
 use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, Refusal};
 
+mod crossing;
 mod ended;
 
 const WEB: &str = r#"
@@ -45,7 +46,7 @@ services:
 /// Where times of a script begin: long after boot.
 const BEGIN: Duration = Duration::from_secs(1000);
 
-fn stack(text: &str) -> Box<Stack> {
+pub(super) fn stack(text: &str) -> Box<Stack> {
     let host = MemoryHost::default();
     let request = Request {
         files: vec![Source::new("compose.yaml", text)],
@@ -59,7 +60,8 @@ fn stack(text: &str) -> Box<Stack> {
         calls: profiles::recorded::call,
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
-    let admitted = admitted.unwrap_or_else(|| panic!("{:?}", report.findings));
+    let errors = report.findings.iter().filter(|finding| finding.severity == compose::Severity::Error);
+    let admitted = admitted.unwrap_or_else(|| panic!("{:?}\n{text}", errors.collect::<Vec<_>>()));
     let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor: false, landlock: 0 };
     Box::new(Stack::new(admitted, &kernel, Contents::default(), BTreeSet::new()))
 }
@@ -77,12 +79,14 @@ fn check(script: &str, expect: Expect) {
 struct Play {
     watch: Watch,
     time: Duration,
+    /// When the container was started last.
+    began: Duration,
     out: String,
 }
 
 impl Play {
     fn new() -> Self {
-        let mut play = Self { watch: Watch::new(at(BEGIN)), time: BEGIN, out: String::new() };
+        let mut play = Self { watch: Watch::new(at(BEGIN)), time: BEGIN, began: BEGIN, out: String::new() };
         play.take(Event::Tick);
         play.out.clear();
         play
@@ -99,6 +103,9 @@ impl Play {
             return;
         }
         let _ = writeln!(self.out, "{line}");
+        if what == "start" || what.starts_with("started") {
+            self.began = time;
+        }
         let event = self.event(what);
         self.take(event);
     }
@@ -164,10 +171,10 @@ impl Play {
                 let word = Attestation::Passed { at: at(self.time).wall, checks: 30 };
                 Event::Applied { attested: [(name(), (id(), word))].into(), outcome: Ok(()), rejected: false }
             }
-            "apply-failed" => Event::Applied {
+            "apply-failed" | "apply-rejected" => Event::Applied {
                 attested: BTreeMap::new(),
                 outcome: Err(Fault { message: rest.into(), kind: FaultKind::Other }),
-                rejected: false,
+                rejected: word == "apply-rejected",
             },
             "started" => Event::Started { name: name(), outcome: Ok(Box::new(self.up(true))) },
             "started-unconfined" => Event::Started { name: name(), outcome: Ok(Box::new(self.up(false))) },
@@ -181,6 +188,7 @@ impl Play {
                 name: name(),
                 id: id(),
                 attestation: Attestation::Passed { at: at(self.time).wall, checks: 30 },
+                settings: None,
             },
             "diagnosed" => Event::Diagnosed {
                 name: name(),
@@ -235,16 +243,26 @@ impl Play {
         }
     }
 
-    /// Everything as wanted, and the container as said: `none`, `running`, `met` (running, and met), `exited CODE`.
+    /// Everything as wanted, and the container as said: `none`, `running`, `met` (running, and met), `exited CODE`,
+    /// `renamed`, `other` (made of another file).
     fn look(&self, rest: &str) -> Look {
         let (wanted, images) = (wanted_now(), images());
         let state = match rest.split_once(' ') {
             Some(("exited", code)) => State::Exited(code.parse().unwrap()),
             _ => State::Running,
         };
-        let containers = if rest == "none" { Vec::new() } else { vec![seen(&wanted, state)] };
+        let mut containers = if rest == "none" { Vec::new() } else { vec![seen(&wanted, state)] };
+        for container in &mut containers {
+            match rest {
+                "renamed" => container.name = "other".into(),
+                "other" => container.hash = Some("another file".into()),
+                _ => {}
+            }
+        }
         let met = if rest == "met" {
-            [("id1".to_owned(), Up { attestation: Attestation::Unknown, ..self.up(true) })].into()
+            let up =
+                Up { attestation: Attestation::Unknown, started_at: at(self.began).wall, ..self.up(true) };
+            [("id1".to_owned(), up)].into()
         } else {
             BTreeMap::new()
         };

@@ -25,7 +25,8 @@ pub(super) fn snapshot(watch: &Watch, started_at: Timestamp, now: Now) -> Snapsh
             .containers
             .iter()
             .filter_map(|spec| Some((spec.name.as_str(), watch.keeps.get(&spec.name)?)));
-        (name.clone(), self::service(service.containers.len(), keeps, now))
+        let waits = watch.waiting.get(name);
+        (name.clone(), self::service(service.containers.len(), waits, keeps, now))
     });
     let mut snapshot = Snapshot {
         project: watch.stack.as_ref().map(|stack| stack.project().to_owned()).unwrap_or_default(),
@@ -109,8 +110,14 @@ fn is_attested(container: &ContainerStatus) -> bool {
     container.state == ServiceState::Completed || matches!(container.attestation, Attestation::Passed { .. })
 }
 
-fn service<'a>(wanted: usize, keeps: impl Iterator<Item = (&'a str, &'a Keep)>, now: Now) -> ServiceStatus {
-    let containers: Vec<ContainerStatus> = keeps.map(|(name, keep)| container(name, keep, now)).collect();
+fn service<'a>(
+    wanted: usize,
+    waits: Option<&String>,
+    keeps: impl Iterator<Item = (&'a str, &'a Keep)>,
+    now: Now,
+) -> ServiceStatus {
+    let containers: Vec<ContainerStatus> =
+        keeps.map(|(name, keep)| container(name, keep, waits, now)).collect();
     let worst = containers.iter().max_by_key(|container| container.state);
     ServiceStatus {
         state: worst.map_or(ServiceState::Completed, |container| container.state),
@@ -120,8 +127,11 @@ fn service<'a>(wanted: usize, keeps: impl Iterator<Item = (&'a str, &'a Keep)>, 
     }
 }
 
-fn container(name: &str, keep: &Keep, now: Now) -> ContainerStatus {
-    let (state, reason) = state(keep);
+fn container(name: &str, keep: &Keep, waits: Option<&String>, now: Now) -> ContainerStatus {
+    let (state, mut reason) = state(keep);
+    if let (Some(why), HealPhase::Absent | HealPhase::Planned) = (waits, &keep.heal.phase) {
+        reason.clone_from(why);
+    }
     ContainerStatus {
         name: name.to_owned(),
         id: keep.id().map(|id| id.chars().take(SHORT_ID).collect()).unwrap_or_default(),

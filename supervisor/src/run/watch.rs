@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::compare::{compare, is_ours, probed};
 use super::due::{Due, Heard, UnderWay};
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
 use super::journal::Rejected;
 use super::keep::Keep;
-use crate::apply::{subject, words};
+use super::touch::{changed_in_place, container_of, describe, touched, with_followers};
 use crate::decide::backoff;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
-use crate::decide::plan::{Choice, Orphans, Plan, Planned, Recreate, Step, plan_with};
-use crate::decide::seen::{Seen, SeenContainer, State};
-use crate::decide::spare;
-use crate::decide::spec::Wanted;
+use crate::decide::plan::{Choice, Orphans, Plan, Recreate, plan_with};
+use crate::decide::seen::Seen;
+use crate::decide::spec::{Bounds, Restart, Wanted};
 use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
 use crate::pipeline::Stack;
@@ -36,6 +36,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const CALL_AGAIN: Duration = Duration::from_secs(1);
 /// Without a stack in force, the file is read again after this long: whatever was wrong may be put right.
 const READ_AGAIN: Duration = Duration::from_secs(5);
+/// A plan about a container that an action of ours is under way on is made again after this long.
+const ACTION_PAUSE: Duration = Duration::from_secs(1);
 /// The loop turns at least so often, so that everyone can see that it does.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -45,6 +47,8 @@ pub(super) struct Watch {
     pub(super) stack: Option<Rc<Stack>>,
     /// The last one that was seen to be as wanted: what an update that fails goes back to.
     good: Option<Rc<Stack>>,
+    /// What that one wanted.
+    good_wanted: Option<Rc<Wanted>>,
     /// An update that did not work.
     pub(super) rejected: Option<Rejected>,
     pub(super) wanted: Option<Rc<Wanted>>,
@@ -59,6 +63,8 @@ pub(super) struct Watch {
     pub(super) failure: Option<String>,
     /// What the last plan said besides its steps.
     pub(super) notes: Vec<String>,
+    /// Services that the last plan left as they are until somebody does something, and what.
+    pub(super) waiting: BTreeMap<String, String>,
     pub(super) last_plan: Option<PlanStatus>,
     pub(super) totals: Totals,
     was_ready: bool,
@@ -67,6 +73,8 @@ pub(super) struct Watch {
     failures: u32,
     /// Containers that the update under way watches itself.
     updating: BTreeSet<String>,
+    /// What the plan under way leads to, and of which stack it is.
+    leads_to: Option<(Rc<Wanted>, Rc<Stack>)>,
     /// Containers that the plan under way changes in place.
     changed_in_place: Vec<String>,
     images: Images,
@@ -82,6 +90,7 @@ impl Watch {
         Self {
             stack: None,
             good: None,
+            good_wanted: None,
             rejected: None,
             wanted: None,
             loaded_at: None,
@@ -93,12 +102,14 @@ impl Watch {
             stopping: false,
             failure: None,
             notes: Vec::new(),
+            waiting: BTreeMap::new(),
             last_plan: None,
             totals: Totals::default(),
             was_ready: false,
             try_again: false,
             failures: 0,
             updating: BTreeSet::new(),
+            leads_to: None,
             changed_in_place: Vec::new(),
             images: Images::new(),
             remembered: BTreeMap::new(),
@@ -143,8 +154,11 @@ impl Watch {
                     keep.explain(&id, diagnosis, &mut out);
                 }
             }
-            Event::Attested { name, id, attestation } => {
+            Event::Attested { name, id, attestation, settings } => {
                 self.attested(&name, &id, attestation, now, &mut out);
+                if let Some(settings) = settings.filter(|_| !self.applying) {
+                    self.changed(&name, &id, settings, now);
+                }
             }
             Event::Probed { name, id, startup, failure, took } => {
                 if let Some(keep) = self.keeps.get_mut(&name) {
@@ -350,14 +364,9 @@ impl Watch {
     }
 
     fn hear(&mut self, event: EngineEvent, now: Now, out: &mut Vec<Effect>) {
-        match self.heard.at {
-            Some(at) if event.at < at => return,
-            Some(at) if event.at == at && self.heard.then.contains(&event) => return,
-            Some(at) if event.at == at => {}
-            _ => self.heard.then.clear(),
+        if !self.heard.is_news(&event) {
+            return;
         }
-        self.heard.at = Some(event.at);
-        self.heard.then.push(event.clone());
         match event.kind {
             EventKind::Create
             | EventKind::Destroy
@@ -485,6 +494,7 @@ impl Watch {
         }
         let plan = plan_with(wanted, &look.seen, &choice);
         self.notes.clone_from(&plan.warnings);
+        self.waiting.clone_from(&plan.waiting);
         if !plan.blocked.is_empty() {
             let failure = plan.blocked.join("; ");
             if self.failure.as_ref() != Some(&failure) {
@@ -502,21 +512,31 @@ impl Watch {
             self.due.look = Some(self.due.look.map_or(self.due.converge, |at| at.min(self.due.converge)));
             return;
         }
-        for name in plan.steps.iter().filter_map(container_of) {
+        if plan.steps.iter().filter_map(touched).any(|name| self.is_acting(name)) {
+            // Healing has asked the engine for something about it, and a plan that is made now would not know what.
+            let then = now.boot + ACTION_PAUSE;
+            self.due.look = Some(self.due.look.map_or(then, |at| at.min(then)));
+            return;
+        }
+        // An update watches all that it touches itself, and goes back if one does not do well.
+        let is_update = plan.tidy_from.is_some();
+        for name in plan.steps.iter().filter_map(if is_update { touched } else { container_of }) {
             if let Some(keep) = self.keeps.get_mut(name) {
                 keep.feed(heal::Event::PlannedStop, now, out);
             }
         }
+        self.updating = if is_update { with_followers(wanted, &plan) } else { BTreeSet::new() };
         self.changed_in_place = plan.steps.iter().filter_map(changed_in_place).map(str::to_owned).collect();
-        if plan.tidy_from.is_some() {
-            let names = plan.steps.iter().filter_map(container_of).map(spare::base);
-            self.updating = names.map(str::to_owned).collect();
-        }
         self.begin(plan, Rc::clone(wanted), Rc::new(look.seen.clone()), out);
+    }
+
+    fn is_acting(&self, name: &str) -> bool {
+        self.keeps.get(name).is_some_and(Keep::is_acting)
     }
 
     fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, before: Rc<Seen>, out: &mut Vec<Effect>) {
         self.applying = true;
+        self.leads_to = self.stack.clone().map(|stack| (Rc::clone(&wanted), stack));
         self.totals.plans += 1;
         for planned in &plan.steps {
             say(out, Level::Info, "", describe(planned));
@@ -541,11 +561,25 @@ impl Watch {
 
     /// What the file leads to does not work: what was there before is in force again, until the file is read anew.
     fn reject(&mut self, reason: &str, now: Now, out: &mut Vec<Effect>) {
+        let Some((wanted, stack)) = self.leads_to.take() else { return };
+        if self.good_wanted.as_ref().is_some_and(|good| **good == *wanted) {
+            // It worked before: something else went wrong while it was put right.
+            return;
+        }
+        let wanted = hash::wanted(&wanted);
+        let is_in_force = self.stack.as_ref().is_some_and(|now| Rc::ptr_eq(now, &stack));
+        if !is_in_force {
+            // The file was read anew meanwhile: what failed is not wanted any more.
+            self.failures = 0;
+            self.due.converge = now.boot;
+            return;
+        }
+        if self.rejected.as_ref().is_some_and(|rejected| rejected.wanted == wanted) {
+            return;
+        }
         let reason = format!("the update to it was taken back: {reason}");
         say(out, Level::Error, "", format!("the file is not taken; the stack stays as it was: {reason}"));
-        if let Some(wanted) = &self.wanted {
-            self.rejected = Some(Rejected { wanted: hash::wanted(wanted), reason: reason.clone() });
-        }
+        self.rejected = Some(Rejected { wanted, reason: reason.clone() });
         self.totals.refusals += 1;
         self.refused = Some(Refusal { at: now.wall, unreadable: false, errors: vec![reason] });
         if let Some(good) = &self.good {
@@ -559,6 +593,7 @@ impl Watch {
     fn is_converged(&mut self, out: &mut Vec<Effect>) {
         if self.refused.is_none() {
             self.good.clone_from(&self.stack);
+            self.good_wanted.clone_from(&self.wanted);
         }
         self.failure = None;
         self.failures = 0;
@@ -628,11 +663,11 @@ impl Watch {
                 keep.begin(now);
                 keep.meet(&up);
                 let Up { id, attestation, .. } = *up;
-                keep.feed(
-                    heal::Event::SeenRunning { id: id.clone(), age: Duration::ZERO, health: None },
-                    now,
-                    out,
-                );
+                if keep.heal.phase != HealPhase::Paused {
+                    let running =
+                        heal::Event::SeenRunning { id: id.clone(), age: Duration::ZERO, health: None };
+                    keep.feed(running, now, out);
+                }
                 keep.judge(id, attestation, now, out);
                 keep.acted(now, out);
             }
@@ -674,6 +709,15 @@ impl Watch {
         }
     }
 
+    /// Somebody may have changed in place what the engine's list does not tell, and its events may have been missed.
+    fn changed(&mut self, name: &str, id: &str, (restart, bounds): (Restart, Bounds), now: Now) {
+        let Some(keep) = self.keeps.get_mut(name).filter(|keep| keep.id() == Some(id)) else { return };
+        (keep.restart, keep.bounds) = (Some(restart), Some(bounds));
+        if (restart, bounds) != (keep.spec.restart, keep.spec.bounds()) {
+            self.look_soon(now);
+        }
+    }
+
     fn attested(&mut self, name: &str, id: &str, attestation: Attestation, now: Now, out: &mut Vec<Effect>) {
         let Some(keep) = self.keeps.get_mut(name) else { return };
         keep.attesting = false;
@@ -684,101 +728,8 @@ impl Watch {
     }
 }
 
-/// A container as a look saw it, beside what is known of it. Whatever is newer than the look stands, and what a plan
-/// is changing is the plan's.
-fn compare(
-    keep: &mut Keep,
-    seen: Option<&SeenContainer>,
-    met: &BTreeMap<String, Up>,
-    (began, applying): (Duration, bool),
-    now: Now,
-    out: &mut Vec<Effect>,
-) {
-    let planned = applying && keep.heal.phase == HealPhase::Planned;
-    let fresh = !keep.is_acting() && !planned && keep.touched <= began;
-    let Some(seen) = seen else {
-        if let (true, Some(id)) = (fresh, keep.id().map(str::to_owned)) {
-            keep.feed(heal::Event::Gone { id }, now, out);
-        }
-        return;
-    };
-    let id = seen.id.clone();
-    match seen.state {
-        State::Running | State::Restarting => {
-            keep.found_at(seen.networks.values().copied().flatten().next());
-            let up = met.get(&id);
-            if let Some(up) = up {
-                keep.meet(up);
-            }
-            if fresh || (up.is_some() && !planned && keep.id() != Some(&id)) {
-                let age = up.map_or(Duration::ZERO, |up| since(up.started_at, now.wall));
-                keep.feed(heal::Event::SeenRunning { id, age, health: seen.health }, now, out);
-            }
-        }
-        State::Paused if fresh => keep.feed(heal::Event::Paused { id }, now, out),
-        State::Exited(code) if fresh && keep.id() == Some(&id) => {
-            if keep.runs() {
-                keep.exit_code = Some(code);
-            }
-            let out_of_memory = keep.take_out_of_memory();
-            keep.feed(heal::Event::Exited { id, code, out_of_memory }, now, out);
-        }
-        _ => {}
-    }
-}
-
-fn probed(
-    keep: &mut Keep,
-    id: String,
-    startup: bool,
-    failure: Option<(String, heal::Silence)>,
-    took: Duration,
-    now: Now,
-    out: &mut Vec<Effect>,
-) {
-    if keep.id() != Some(&id) {
-        return keep.answered_by_another();
-    }
-    keep.answered(startup, failure.as_ref().map(|(reason, _)| reason.as_str()), took, now);
-    match failure {
-        Some((reason, silence)) => keep.feed(heal::Event::ProbeFailed { id, reason, silence }, now, out),
-        None if startup => {}
-        None => keep.feed(heal::Event::ProbeOk { id }, now, out),
-    }
-}
-
-fn is_ours(container: &SeenContainer, project: &str) -> bool {
-    container.project.as_deref() == Some(project)
-}
-
 fn launching(keep: &Keep) -> bool {
     matches!(keep.heal.phase, HealPhase::Launching { .. })
-}
-
-fn since(then: Timestamp, now: Timestamp) -> Duration {
-    now.duration_since(then).try_into().unwrap_or_default()
-}
-
-/// The container that a step begins, changes or ends.
-fn container_of(planned: &Planned) -> Option<&str> {
-    match &planned.step {
-        Step::Create { spec, .. } => Some(&spec.name),
-        Step::Start { name, .. } | Step::Stop { name, .. } | Step::Remove { name, .. } => Some(name),
-        _ => None,
-    }
-}
-
-/// The container that a step changes in place.
-fn changed_in_place(planned: &Planned) -> Option<&str> {
-    match &planned.step {
-        Step::SetRestart { name, .. } | Step::SetBounds { name, .. } => Some(name),
-        _ => None,
-    }
-}
-
-fn describe(planned: &Planned) -> String {
-    let (step, subject) = (words(&planned.step).0, subject(&planned.step));
-    format!("{step} {} `{}`: {}", subject.kind, subject.name, planned.reason)
 }
 
 fn say(out: &mut Vec<Effect>, level: Level, service: &str, message: String) {

@@ -74,8 +74,9 @@ pub struct State {
     alerted: bool,
     /// When somebody other than us sent it a signal that ends it.
     signalled: Option<Duration>,
-    /// We asked for a stop and its notice may still come.
-    own_stop: bool,
+    /// So many stops of ours whose notice may still come.
+    #[serde(default)]
+    own_stops: u32,
 }
 
 /// Where a container is.
@@ -154,8 +155,10 @@ pub enum Phase {
 /// How far a plan has to leave a container alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Do not start it; replace it if it changed.
+    /// Do not start it, healing does; replace it if it changed.
     Down(String),
+    /// Do not start it, and nobody does before it changed or somebody says so; replace it if it changed.
+    Over(String),
     /// Do nothing to it: an administrator has it in hand.
     Alone(String),
 }
@@ -394,9 +397,9 @@ impl State {
             Phase::BackingOff { reason, .. } => {
                 Some(Hold::Down(format!("it waits for its next start: {reason}")))
             }
-            Phase::Ended { reason, .. } => Some(Hold::Down(reason.clone())),
+            Phase::Ended { reason, .. } => Some(Hold::Over(reason.clone())),
             Phase::Refused { reason, .. } => {
-                Some(Hold::Down(format!("its rights were not as promised: {reason}")))
+                Some(Hold::Over(format!("its rights were not as promised: {reason}")))
             }
             Phase::Stopped => {
                 Some(Hold::Alone("somebody stopped it, and nobody has started it again".to_owned()))

@@ -471,7 +471,6 @@ fn a_paused_container_is_left_alone() {
          3 failed
          4 failed
          5 failed
-         6 running 6
          7 unpaused
          8 failed
          9 ok",
@@ -482,11 +481,56 @@ fn a_paused_container_is_left_alone() {
             3     failed: paused
             4     failed: paused
             5     failed: paused
-            6     running 6: paused
             7     unpaused: unproven
             8     failed: unproven
             9     ok: up
         "#]],
+    );
+}
+
+#[test]
+fn one_that_is_seen_running_was_let_go_on_though_nobody_heard_of_it() {
+    check(
+        &probed(),
+        "0 started\n1 ok\n2 paused\n6 running 6\n7 ok",
+        expect![[r#"
+        0     started: starting until 10
+        1     ok: up
+        2     paused: paused
+        6     running 6: unproven
+        7     ok: up
+    "#]],
+    );
+}
+
+#[test]
+fn a_stop_of_a_paused_container_is_somebodys_too() {
+    check(
+        &probed(),
+        "0 started\n1 ok\n2 paused\n3 signal 15\n4 exited 137\n4 stop",
+        expect![[r#"
+        0     started: starting until 10
+        1     ok: up
+        2     paused: paused
+        3     signal 15: paused
+        4     exited 137: stopped
+        4     stop: stopped
+    "#]],
+    );
+}
+
+#[test]
+fn what_was_refused_stays_so_whatever_a_plan_does_around_it() {
+    check(
+        &probed(),
+        "0 running 0\n1 unattested\n2 exited 137\n3 planned\n4 tick",
+        expect![[r#"
+        0     running 0: starting until 10
+        1     unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
+        2     exited 137: refused { reason: "a capability more", ended: true }
+        3     planned: refused { reason: "a capability more", ended: true }
+        4     tick: refused { reason: "a capability more", ended: true }
+    "#]],
     );
 }
 

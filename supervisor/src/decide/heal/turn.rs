@@ -55,16 +55,21 @@ impl Machine<'_> {
             Event::StopNotice { id } if self.is(&id) => self.stop_notice(),
             Event::Paused { id } if self.is(&id) && self.runs() => self.state.phase = Phase::Paused,
             Event::Unpaused { id } if self.is(&id) && self.state.phase == Phase::Paused => self.unproven(),
-            Event::PlannedStop => {
-                self.state.phase = Phase::Planned;
-                self.state.own_stop = true;
-            }
+            Event::PlannedStop => self.planned(),
             Event::StartFailed { reason } if matches!(self.state.phase, Phase::Launching { .. }) => {
                 self.restart_or_end(None, format!("it could not be started: {reason}"));
             }
             Event::AttestationFailed { id, reason } if self.is(&id) => self.refuse(reason),
             Event::Tick => self.tick(),
             _ => {}
+        }
+    }
+
+    fn planned(&mut self) {
+        self.state.own_stops = self.state.own_stops.max(1);
+        // No plan starts what was refused; one that is taken back must not make anybody forget that it was.
+        if !matches!(self.state.phase, Phase::Refused { .. }) {
+            self.state.phase = Phase::Planned;
         }
     }
 
@@ -102,8 +107,10 @@ impl Machine<'_> {
         let known = self.is(&id) && self.runs();
         self.meet(id);
         match self.state.phase {
-            // It was asked to stop and has not yet, or it is still frozen.
-            Phase::Stopping { .. } | Phase::Paused => return,
+            // It was asked to stop and has not yet.
+            Phase::Stopping { .. } => return,
+            // Somebody let it go on, and nobody heard of it.
+            Phase::Paused => return self.unproven(),
             // It runs although it was refused: the stop did not take.
             Phase::Refused { ended: false, .. } => return self.stop(Duration::ZERO),
             Phase::Stopped | Phase::Ended { .. } | Phase::Refused { .. } => self.started_by_somebody(),
@@ -153,7 +160,7 @@ impl Machine<'_> {
         self.state.failure = None;
         match self.state.phase {
             Phase::Starting { .. } | Phase::Unproven { .. } | Phase::Unhealthy { .. } => {
-                self.state.own_stop = false;
+                self.state.own_stops = 0;
                 self.state.phase = Phase::Up { since: self.now };
             }
             _ => {}
@@ -224,19 +231,21 @@ impl Machine<'_> {
     }
 
     fn stop(&mut self, grace: Duration) {
-        self.state.own_stop = true;
+        self.state.own_stops = self.state.own_stops.saturating_add(1);
         self.actions.push(Action::Stop { grace });
     }
 
     fn signalled(&mut self, signal: i32) {
         // A kill is how a crash looks; only a request to end is an administrator's word.
-        if self.runs() && matches!(signal, SIGINT | SIGQUIT | SIGTERM) {
+        let lives = self.runs() || self.state.phase == Phase::Paused;
+        if lives && matches!(signal, SIGINT | SIGQUIT | SIGTERM) {
             self.state.signalled = Some(self.now);
         }
     }
 
     fn stop_notice(&mut self) {
-        if std::mem::take(&mut self.state.own_stop) {
+        if let Some(left) = self.state.own_stops.checked_sub(1) {
+            self.state.own_stops = left;
             return;
         }
         match self.state.phase {
@@ -261,7 +270,11 @@ impl Machine<'_> {
         let signalled = self.state.signalled.take().is_some_and(|at| self.now <= at + SIGNAL_WINDOW);
         match std::mem::take(&mut self.state.phase) {
             Phase::Stopping { reason, .. } => self.restart_or_end(None, reason),
-            Phase::Starting { .. } | Phase::Unproven { .. } | Phase::Up { .. } | Phase::Unhealthy { .. }
+            Phase::Starting { .. }
+            | Phase::Unproven { .. }
+            | Phase::Up { .. }
+            | Phase::Unhealthy { .. }
+            | Phase::Paused
                 if signalled =>
             {
                 self.state.phase = Phase::Stopped;

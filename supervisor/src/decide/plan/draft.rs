@@ -49,6 +49,11 @@ impl Draft {
         self.plan.kept.push(Kept { kind, name: name.to_owned(), reason: reason.into() });
     }
 
+    /// A service is left as it is for what it depends on.
+    pub(super) fn waits(&mut self, service: &str, why: &str) {
+        self.plan.waiting.insert(service.to_owned(), why.to_owned());
+    }
+
     pub(super) fn warn(&mut self, warning: String) {
         self.plan.warnings.push(warning);
     }

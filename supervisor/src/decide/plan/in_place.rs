@@ -10,28 +10,23 @@ use super::super::seen::SeenContainer;
 use super::super::spare::{self, Role};
 use super::super::spec::{Bounds, ContainerSpec};
 use super::Step;
+use super::choice::Recreate;
 use super::draft::Draft;
 use super::ground::Made;
 use super::judge::networks_of;
 
-/// The steps that make a container what is wanted; `first` comes before all of them.
+/// The steps that make a container what is wanted; `first` comes before all of them. Where the file is not in force, its
+/// container gets its name and its restarter, and nothing else of that file.
 pub(super) fn change_in_place(
     spec: &ContainerSpec,
     found: &SeenContainer,
+    recreate: Recreate,
     made: &Made,
     first: &BTreeSet<usize>,
     draft: &mut Draft,
 ) -> Vec<usize> {
     let (id, name) = (found.id.clone(), found.name.clone());
-    let mut steps = Vec::new();
-    if found.name != spec.name {
-        let step = Step::Rename { id: id.clone(), name: name.clone(), to: spec.name.clone() };
-        let reason = match spare::role(&found.name) {
-            Role::Previous => "it takes its place again",
-            Role::Main | Role::Next => "somebody renamed it",
-        };
-        steps.push(draft.step(step, reason, first.iter().copied()));
-    }
+    let mut steps: Vec<usize> = take_name(spec, found, first, draft).into_iter().collect();
     if let Some(was) = found.restart.filter(|was| *was != spec.restart) {
         let step = Step::SetRestart { id: id.clone(), name: name.clone(), restart: spec.restart };
         let reason = format!(
@@ -40,6 +35,9 @@ pub(super) fn change_in_place(
             print_restart(spec.restart)
         );
         steps.push(draft.step(step, &reason, first.iter().copied()));
+    }
+    if recreate == Recreate::Back {
+        return steps;
     }
     if let Some(was) = found.bounds.filter(|was| *was != spec.bounds()) {
         let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds: spec.bounds() };
@@ -62,8 +60,29 @@ pub(super) fn change_in_place(
     steps
 }
 
+/// The step that gives a container its name, if it has another.
+pub(super) fn take_name(
+    spec: &ContainerSpec,
+    found: &SeenContainer,
+    first: &BTreeSet<usize>,
+    draft: &mut Draft,
+) -> Option<usize> {
+    if found.name == spec.name {
+        return None;
+    }
+    let (id, name, to) = (found.id.clone(), found.name.clone(), spec.name.clone());
+    let reason = match spare::role(&found.name) {
+        Role::Previous => "it takes its place again",
+        Role::Main | Role::Next => "somebody renamed it",
+    };
+    Some(draft.step(Step::Rename { id, name, to }, reason, first.iter().copied()))
+}
+
 /// Whether such a change can make the container fail.
-pub(super) fn is_risky(spec: &ContainerSpec, found: &SeenContainer) -> bool {
+pub(super) fn is_risky(spec: &ContainerSpec, found: &SeenContainer, recreate: Recreate) -> bool {
+    if recreate == Recreate::Back {
+        return false;
+    }
     let networks = || networks_of(found).eq(spec.networks.keys().map(String::as_str));
     found.bounds.is_some_and(|was| was != spec.bounds()) || !networks()
 }

@@ -82,6 +82,7 @@ pub(super) fn verdicts<'a>(
 ) -> Vec<Verdict<'a>> {
     let mut verdicts: Vec<Verdict<'a>> = Vec::new();
     let mut disturbed: BTreeSet<&str> = BTreeSet::new();
+    let mut out_of_hand = out_of_hand(wanted, choice);
     for name in order::dependencies_first(wanted).into_iter().filter(|name| scope.contains(name)) {
         let Some(service) = wanted.services.get(name) else { continue };
         warn_of_dependencies(wanted, service, draft);
@@ -122,6 +123,14 @@ pub(super) fn verdicts<'a>(
                 ),
                 _ => (deed, reason),
             };
+            let (deed, reason) = match obstacle(wanted, seen, service, deed, &out_of_hand) {
+                Some(why) => {
+                    draft.waits(name, &why);
+                    out_of_hand.insert(name, why.clone());
+                    (Deed::Leave, why)
+                }
+                None => (deed, reason),
+            };
             if deed.disturbs() {
                 disturbed.insert(name);
             }
@@ -129,6 +138,39 @@ pub(super) fn verdicts<'a>(
         }
     }
     verdicts
+}
+
+/// Services that nobody starts before somebody does something, with the reason.
+fn out_of_hand<'a>(wanted: &'a Wanted, choice: &Choice) -> BTreeMap<&'a str, String> {
+    let why = |service: &ServiceSpec| {
+        service.containers.iter().find_map(|spec| match choice.held.get(&spec.name) {
+            Some(Hold::Alone(why) | Hold::Over(why)) => {
+                Some(format!("it waits for `{}`: {why}", service.service))
+            }
+            _ => None,
+        })
+    };
+    wanted.services.iter().filter_map(|(name, service)| Some((name.as_str(), why(service)?))).collect()
+}
+
+/// What keeps a service from being started that no plan can bring about: it depends on one that somebody stopped or that
+/// gave up, or on one that waits for such a one.
+fn obstacle(
+    wanted: &Wanted,
+    seen: &Seen,
+    service: &ServiceSpec,
+    deed: Deed,
+    out_of_hand: &BTreeMap<&str, String>,
+) -> Option<String> {
+    if matches!(deed, Deed::Keep | Deed::Leave | Deed::Unpause) {
+        return None;
+    }
+    service.depends_on.iter().find_map(|(name, how)| {
+        let why = out_of_hand.get(name.as_str())?;
+        let other = wanted.services.get(name)?;
+        let is_needed = how.required && how.condition != Condition::Started;
+        (is_needed && !so_already(wanted, seen, other, how.condition)).then(|| why.clone())
+    })
 }
 
 fn warn_of_dependencies(wanted: &Wanted, service: &ServiceSpec, draft: &mut Draft) {
@@ -194,14 +236,17 @@ fn judge(
             draft.warn(format!("container `{}` is left as it is ({why}), although {changed}", found.name));
             (Deed::Leave, why.clone())
         }
-        (Some(changed), _) if matches!(choice.recreate, Recreate::None | Recreate::Back) => {
+        (Some(changed), hold) if matches!(choice.recreate, Recreate::None | Recreate::Back) => {
             draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
-            (Deed::Keep, "nothing is to be made anew".to_owned())
+            match (in_place(wanted, service, found), hold) {
+                ((Deed::Start, reason), None) => (Deed::Start, reason),
+                _ => (Deed::Keep, "nothing is to be made anew".to_owned()),
+            }
         }
         (Some(changed), _) if needs_room(spec, found, anew) => (Deed::Rebuild, changed),
         (Some(changed), _) => (Deed::Replace, changed),
         (None, Some(Hold::Alone(why))) => (Deed::Leave, why.clone()),
-        (None, Some(Hold::Down(why))) => (Deed::Keep, why.clone()),
+        (None, Some(Hold::Down(why) | Hold::Over(why))) => (Deed::Keep, why.clone()),
         (None, None) => in_place(wanted, service, found),
     }
 }

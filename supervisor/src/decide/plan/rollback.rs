@@ -128,7 +128,7 @@ impl Kept<'_> {
         matches!(self.now.state, State::Running | State::Restarting | State::Paused)
     }
 
-    /// Whether it has to be started: it ran, or was in use when an update put it aside.
+    /// Whether it has to be started: it ran, or was in use when an update before this one put it aside.
     fn starts(&self, wanted: &Wanted) -> bool {
         if self.runs_now() {
             return false;
@@ -138,7 +138,8 @@ impl Kept<'_> {
                 wanted.services.get(service).is_some_and(|service| runs_to_its_end(wanted, service))
             });
         let ran = matches!(self.before.state, State::Running | State::Restarting | State::Paused);
-        let was_in_use = matches!(self.before.state, State::Exited(_)) && self.moved();
+        let was_aside = spare::role(&self.before.name) == Role::Previous;
+        let was_in_use = matches!(self.before.state, State::Exited(_)) && was_aside;
         ran || (was_in_use && !did_its_work)
     }
 }

@@ -2,6 +2,7 @@
 
 mod existing;
 mod in_place;
+mod waiting;
 
 use std::fmt::Write as _;
 
@@ -68,6 +69,9 @@ fn print(plan: &Plan) -> String {
     }
     for kept in &plan.kept {
         let _ = writeln!(text, "keep {} {}: {}", kept.kind, kept.name, kept.reason);
+    }
+    for (service, why) in &plan.waiting {
+        let _ = writeln!(text, "wait {service}: {why}");
     }
     for warning in &plan.warnings {
         let _ = writeln!(text, "warning: {warning}");

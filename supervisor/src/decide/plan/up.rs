@@ -37,7 +37,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     create_networks(wanted, &networks.missing, &BTreeSet::new(), "it is not there", &mut draft, &mut made);
     create_volumes(wanted, seen, &scope, &mut draft, &mut made);
 
-    let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew);
+    let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew, choice.recreate);
     update.make_ready(&mut draft, &made);
     update.take_down(&mut draft);
     for network in &networks.changed {

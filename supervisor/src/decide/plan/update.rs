@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use compose::model::{FailureAction, UpdateOrder};
 
 use super::super::seen::{Seen, SeenContainer, State};
-use super::super::spare;
+use super::super::spare::{self, Role};
 use super::super::spec::{Await, Restart, ServiceSpec, Wanted};
+use super::choice::Recreate;
 use super::draft::{Draft, grace};
 use super::ground::{Anew, Made};
-use super::in_place::{change_in_place, is_risky};
+use super::in_place::{change_in_place, is_risky, take_name};
 use super::judge::{Deed, Verdict, networks_of, so_already};
 use super::up::readiness;
 use super::{Step, order};
@@ -37,6 +38,7 @@ pub(super) struct Update<'a> {
     leaving: &'a [(&'a SeenContainer, String)],
     /// Networks that are made anew.
     anew: &'a BTreeMap<&'a str, Anew>,
+    recreate: Recreate,
     /// Whether anything old is at stake, so that the plan can go back.
     at_stake: bool,
     /// All that is there before anything is stopped.
@@ -60,12 +62,13 @@ impl<'a> Update<'a> {
         verdicts: &'a [Verdict<'a>],
         leaving: &'a [(&'a SeenContainer, String)],
         anew: &'a BTreeMap<&'a str, Anew>,
+        recreate: Recreate,
     ) -> Self {
         let at_stake = verdicts.iter().any(|verdict| {
             matches!(verdict.deed, Deed::Replace | Deed::Rebuild)
                 || verdict.finishes()
                 || (verdict.deed == Deed::Keep
-                    && verdict.found().is_some_and(|found| is_risky(verdict.spec, found)))
+                    && verdict.found().is_some_and(|found| is_risky(verdict.spec, found, recreate)))
         });
         Self {
             wanted,
@@ -74,6 +77,7 @@ impl<'a> Update<'a> {
             verdicts,
             leaving,
             anew,
+            recreate,
             at_stake,
             ready: BTreeSet::new(),
             new: BTreeMap::new(),
@@ -311,7 +315,7 @@ impl<'a> Update<'a> {
             (Deed::Back | Deed::Start | Deed::Restart, Some(found)) => {
                 let first = self.way_is_free(verdict);
                 let mut after: BTreeSet<usize> =
-                    change_in_place(spec, found, made, &first, draft).into_iter().collect();
+                    change_in_place(spec, found, self.recreate, made, &first, draft).into_iter().collect();
                 after.extend(first);
                 if verdict.deed == Deed::Back && found.state == State::Running {
                     return None;
@@ -320,22 +324,27 @@ impl<'a> Update<'a> {
             }
             (Deed::Unpause, Some(found)) => {
                 let first = self.way_is_free(verdict);
-                change_in_place(spec, found, made, &first, draft);
+                change_in_place(spec, found, self.recreate, made, &first, draft);
                 let index = draft.unpause(found, reason);
                 self.touch(service, index);
                 None
             }
             (Deed::Leave, Some(found)) => {
                 draft.keep("container", &found.name, reason.clone());
+                if spare::role(&found.name) == Role::Main {
+                    // Whoever keeps it knows it by its name.
+                    let first = self.way_is_free(verdict);
+                    take_name(spec, found, &first, draft);
+                }
                 None
             }
             (Deed::Keep, Some(found)) => {
                 let first = self.way_is_free(verdict);
-                let changed = change_in_place(spec, found, made, &first, draft);
+                let changed = change_in_place(spec, found, self.recreate, made, &first, draft);
                 if changed.is_empty() {
                     draft.keep("container", &found.name, reason.clone());
                 }
-                if is_risky(spec, found) {
+                if is_risky(spec, found, self.recreate) {
                     self.touched.entry(&service.service).or_default().extend(changed);
                 } else if verdict.finishes() {
                     self.touched.entry(&service.service).or_default();
@@ -468,6 +477,6 @@ fn starts_first(verdict: &Verdict<'_>) -> bool {
     service.update.order == UpdateOrder::StartFirst
         && spec.ports.is_empty()
         && spec.networks.values().all(|at| at.ipv4.is_none() && at.ipv6.is_none())
-        && slot.main.is_some_and(|main| main.state == State::Running)
+        && slot.main.is_some_and(|main| main.state == State::Running && main.name == spec.name)
         && slot.previous.is_none()
 }

@@ -1,0 +1,99 @@
+//! Plans for what depends on something that is in nobody's plan, and under a file that did not work.
+
+use super::super::super::spec::Bounds;
+use super::*;
+
+fn held(name: &str, hold: Hold) -> Choice {
+    Choice { held: [(name.to_owned(), hold)].into(), ..Choice::default() }
+}
+
+#[test]
+fn what_depends_on_something_that_somebody_stopped_waits_for_it_and_runs_on_as_it_is() {
+    let mut seen = up(SHOP);
+    container(&mut seen, "shop-db-1").state = State::Exited(0);
+    container(&mut seen, "shop-db-1").health = None;
+    container(&mut seen, "shop-web-1").state = State::Exited(1);
+    container(&mut seen, "shop-web-1").health = None;
+    let choice = held("shop-db-1", Hold::Alone("somebody stopped it".to_owned()));
+    check_with(
+        &want(SHOP),
+        &seen,
+        &choice,
+        expect![[r#"
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-db-1: somebody stopped it
+        keep container shop-web-1: it waits for `db`: somebody stopped it
+        wait web: it waits for `db`: somebody stopped it
+    "#]],
+    );
+    container(&mut seen, "shop-web-1").state = State::Running;
+    let changed = SHOP.replace("image: web@", "environment: {NEW: one}\n    image: web@");
+    check_with(
+        &want(&changed),
+        &seen,
+        &choice,
+        expect![[r#"
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-db-1: somebody stopped it
+        keep container shop-web-1: it waits for `db`: somebody stopped it
+        wait web: it waits for `db`: somebody stopped it
+    "#]],
+    );
+}
+
+#[test]
+fn what_gave_up_is_waited_for_and_what_healing_brings_back_is_awaited() {
+    let mut seen = up(SHOP);
+    container(&mut seen, "shop-db-1").state = State::Exited(78);
+    container(&mut seen, "shop-db-1").health = None;
+    container(&mut seen, "shop-web-1").state = State::Exited(1);
+    container(&mut seen, "shop-web-1").health = None;
+    let over = held("shop-db-1", Hold::Over("ended with code 78".to_owned()));
+    check_with(
+        &want(SHOP),
+        &seen,
+        &over,
+        expect![[r#"
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-db-1: ended with code 78
+        keep container shop-web-1: it waits for `db`: ended with code 78
+        wait web: it waits for `db`: ended with code 78
+    "#]],
+    );
+    let down = held("shop-db-1", Hold::Down("it waits for its next start".to_owned()));
+    let plan = plan_with(&want(SHOP), &seen, &down);
+    assert!(plan.waiting.is_empty());
+    expect![[r#"
+        0 await db Healthy 6s: another service starts when it is healthy
+        1 start shop-web-1 (after 0): it ended with code 1
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-db-1: it waits for its next start
+    "#]]
+    .assert_eq(&print(&plan));
+}
+
+#[test]
+fn nothing_of_a_file_that_did_not_work_is_changed_in_place_and_what_is_down_is_started() {
+    let mut seen = up(SHOP);
+    container(&mut seen, "shop-db-1").bounds = Some(Bounds { memory: 1, nano_cpus: 2, pids: 3 });
+    container(&mut seen, "shop-web-1").state = State::Exited(1);
+    container(&mut seen, "shop-web-1").health = None;
+    let changed = SHOP.replace("image: web@", "environment: {NEW: one}\n    image: web@");
+    let choice = Choice { recreate: Recreate::Back, ..Choice::default() };
+    check_with(
+        &want(&changed),
+        &seen,
+        &choice,
+        expect![[r#"
+        0 start shop-web-1: it ended with code 1
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-db-1: as wanted, healthy
+        warning: container `shop-web-1` is left as it is, although its environment changed
+    "#]],
+    );
+}

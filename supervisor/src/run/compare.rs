@@ -1,0 +1,84 @@
+//! What a look or a probe says of one container, beside what is known of it.
+//!
+//! Deliberately absent: what follows for several of them (`watch`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::event::{Effect, Now, Up};
+use super::keep::Keep;
+use crate::decide::heal::{self, Phase as HealPhase};
+use crate::decide::seen::{SeenContainer, State};
+
+/// A container as a look saw it, beside what is known of it. Whatever is newer than the look stands, and what a plan
+/// is changing is the plan's.
+pub(super) fn compare(
+    keep: &mut Keep,
+    seen: Option<&SeenContainer>,
+    met: &BTreeMap<String, Up>,
+    (began, applying): (Duration, bool),
+    now: Now,
+    out: &mut Vec<Effect>,
+) {
+    let planned = applying && keep.heal.phase == HealPhase::Planned;
+    let fresh = !keep.is_acting() && !planned && keep.touched <= began;
+    // Another one under its name says as well that it is gone.
+    let gone = keep.id().filter(|id| seen.is_none_or(|seen| seen.id != **id)).map(str::to_owned);
+    if let (true, Some(id)) = (fresh, gone) {
+        keep.feed(heal::Event::Gone { id }, now, out);
+    }
+    let Some(seen) = seen else { return };
+    let id = seen.id.clone();
+    match seen.state {
+        State::Running | State::Restarting => {
+            keep.found_at(seen.networks.values().copied().flatten().next());
+            let up = met.get(&id);
+            if let Some(up) = up {
+                keep.meet(up);
+            }
+            if fresh || (up.is_some() && !planned && keep.id() != Some(&id)) {
+                let age = up.map_or(Duration::ZERO, |up| since(up.started_at, now.wall));
+                keep.feed(heal::Event::SeenRunning { id, age, health: seen.health }, now, out);
+            }
+        }
+        State::Paused if fresh => keep.feed(heal::Event::Paused { id }, now, out),
+        State::Exited(code) if fresh && keep.id() == Some(&id) => {
+            if keep.runs() {
+                keep.exit_code = Some(code);
+            }
+            let out_of_memory = keep.take_out_of_memory();
+            keep.feed(heal::Event::Exited { id, code, out_of_memory }, now, out);
+        }
+        _ => {}
+    }
+}
+
+pub(super) fn probed(
+    keep: &mut Keep,
+    id: String,
+    startup: bool,
+    failure: Option<(String, heal::Silence)>,
+    took: Duration,
+    now: Now,
+    out: &mut Vec<Effect>,
+) {
+    if keep.id() != Some(&id) {
+        return keep.answered_by_another();
+    }
+    keep.answered(startup, failure.as_ref().map(|(reason, _)| reason.as_str()), took, now);
+    match failure {
+        Some((reason, silence)) => keep.feed(heal::Event::ProbeFailed { id, reason, silence }, now, out),
+        None if startup => {}
+        None => keep.feed(heal::Event::ProbeOk { id }, now, out),
+    }
+}
+
+pub(super) fn is_ours(container: &SeenContainer, project: &str) -> bool {
+    container.project.as_deref() == Some(project)
+}
+
+fn since(then: Timestamp, now: Timestamp) -> Duration {
+    now.duration_since(then).try_into().unwrap_or_default()
+}

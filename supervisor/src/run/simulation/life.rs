@@ -1,0 +1,248 @@
+//! One life of the loop on simulated time: the real decisions, the real executor, and a simulated engine.
+//!
+//! The shell's own loop in small: it carries out effects and brings back what comes of them. Deliberately absent: anything
+//! that decides.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+
+use super::super::effects;
+use super::super::event::{Effect, Event, Fault, FaultKind, Now, ProbeEffect, Signal};
+use super::super::journal::Rejected;
+use super::super::keep::Keep;
+use super::super::tests::stack;
+use super::super::watch::Watch;
+use super::port::{Port, SimulatedMachine, answer, word};
+use super::world::{Container, World};
+use crate::apply::{self, Back};
+use crate::decide::heal::{self, Phase, Silence};
+use crate::decide::plan::Plan;
+use crate::decide::seen::{Seen, State};
+use crate::decide::spec::Wanted;
+use crate::engine::{Engine as _, EngineEvent, EngineStream, EngineVersion};
+use crate::serve::snapshot::Attestation;
+
+/// Everything as it should be for so long is the end of a run.
+const SETTLED: Duration = Duration::from_secs(95);
+
+/// What outlives the process.
+pub(super) struct Host {
+    pub(super) world: Rc<RefCell<World>>,
+    /// The stack's file.
+    pub(super) text: RefCell<String>,
+    pub(super) journal: RefCell<(BTreeMap<String, heal::State>, Option<Rejected>)>,
+    pub(super) orders: Notify,
+    pub(super) kill: Cell<bool>,
+    pub(super) reload: Cell<bool>,
+    /// Turns of the loop so far.
+    pub(super) turns: Cell<u64>,
+}
+
+/// How a life ended.
+pub(super) enum End {
+    Killed,
+    /// Everything is as it should be, and stays so.
+    Settled(Box<Watch>),
+    /// Time is over.
+    Late(Box<Watch>),
+}
+
+impl Host {
+    fn now(&self) -> Now {
+        let mut world = self.world.borrow_mut();
+        let jitter = world.dice.number();
+        Now { boot: Duration::from_secs(1000) + world.now(), wall: world.wall(), jitter }
+    }
+
+    /// Runs until it is killed, or all is quiet, or `until`.
+    pub(super) async fn live(&self, until: Duration) -> End {
+        let mut life = Life {
+            host: self,
+            port: Port::new(&self.world),
+            under_way: FuturesUnordered::new(),
+            events: None,
+        };
+        let mut watch = Box::new(Watch::new(self.now()));
+        let mut at_home = false;
+        let mut settled_since = None;
+        let mut event = Event::Tick;
+        loop {
+            if matches!(event, Event::Loaded(Ok(_))) && !at_home {
+                at_home = true;
+                let (states, rejected) = self.journal.borrow().clone();
+                watch.remember(states, rejected);
+            }
+            let now = self.now();
+            self.turns.set(self.turns.get() + 1);
+            for effect in watch.take(event, now) {
+                life.carry_out(effect, now);
+            }
+            if at_home {
+                *self.journal.borrow_mut() = (watch.to_remember(), watch.rejected.clone());
+            }
+            let time = self.world.borrow().now();
+            if !self.world.borrow().violations.is_empty() || time >= until {
+                return End::Late(watch);
+            }
+            if !self.world.borrow().faulty && !self.reload.get() && is_settled(&watch) {
+                if time >= *settled_since.get_or_insert(time) + SETTLED {
+                    return End::Settled(watch);
+                }
+            } else {
+                settled_since = None;
+            }
+            let pause = watch.deadline(now).saturating_sub(now.boot).max(Duration::from_millis(1));
+            event = tokio::select! {
+                biased;
+                () = self.orders.notified() => {
+                    if self.kill.replace(false) {
+                        return End::Killed;
+                    }
+                    if self.reload.replace(false) { Event::Signal(Signal::Reload) } else { Event::Tick }
+                }
+                outcome = life.under_way.next(), if !life.under_way.is_empty() => outcome.unwrap_or(Event::Tick),
+                heard = hear(&mut life.events) => heard,
+                () = tokio::time::sleep(pause) => Event::Tick,
+            };
+            if matches!(event, Event::Deaf(_)) {
+                life.events = None;
+            }
+        }
+    }
+}
+
+/// Whether nothing is left to do, as far as the loop knows.
+fn is_settled(watch: &Watch) -> bool {
+    let is_calm = |keep: &Keep| match keep.heal.phase {
+        Phase::Up { .. } | Phase::Stopped | Phase::Paused | Phase::Refused { ended: true, .. } => true,
+        Phase::Absent | Phase::Planned => watch.waiting.contains_key(&keep.spec.service),
+        _ => false,
+    };
+    watch.converged && !watch.applying && watch.keeps.values().all(is_calm)
+}
+
+struct Life<'a> {
+    host: &'a Host,
+    port: Port,
+    under_way: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    events: Option<EngineStream<EngineEvent>>,
+}
+
+impl Life<'_> {
+    fn start(&mut self, effect: impl Future<Output = Event> + 'static) {
+        self.under_way.push(Box::pin(effect));
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Now) {
+        let world = Rc::clone(&self.port.world);
+        let port = Port::new(&world);
+        match effect {
+            Effect::Say(say) => world.borrow_mut().say(|| format!("{}: {}", say.service, say.message)),
+            Effect::Ready | Effect::End => {}
+            Effect::Load => {
+                let stack = stack(&self.host.text.borrow());
+                self.start(std::future::ready(Event::Loaded(Ok(stack))));
+            }
+            Effect::Connect => {
+                self.events = None;
+                self.start(async move {
+                    let version: Result<EngineVersion, _> = port.version().await;
+                    Event::Connected(version.map_err(|error| effects::fault(&error)))
+                });
+            }
+            Effect::Listen { project, since } => self.events = Some(port.events(&project, since)),
+            Effect::Look { scope, images, known } => {
+                let began = now.boot;
+                self.start(async move {
+                    let look = effects::look_at(&port, &scope, &images, &known).await;
+                    let outcome = look.map(Box::new).map_err(|error| effects::fault(&error));
+                    Event::Looked { began, outcome }
+                });
+            }
+            Effect::Apply { plan, wanted, before } => {
+                self.start(async move { update(port, world, &plan, &wanted, &before).await });
+            }
+            Effect::Start { name, id, spec } => self.start(async move {
+                let outcome = match port.start(&id).await {
+                    Ok(()) => port.inspect(&id).await,
+                    Err(error) => Err(error),
+                };
+                let outcome = match outcome {
+                    Err(error) => Err(effects::fault(&error)),
+                    Ok(seen) if seen.pid.is_none() => {
+                        Err(Fault { message: "it ended at once".to_owned(), kind: FaultKind::Ended })
+                    }
+                    Ok(seen) => {
+                        let word = spec.map_or(Attestation::Unknown, |_| word(&world.borrow(), &id));
+                        Ok(Box::new(effects::up(&seen, word)))
+                    }
+                };
+                Event::Started { name, outcome }
+            }),
+            Effect::Stop { name, id, grace } => {
+                self.start(async move { effects::stop(&port, name, &id, grace).await });
+            }
+            Effect::Attest { name, id, .. } => self.start(async move {
+                let seen = port.inspect(&id).await.ok();
+                let settings = seen.as_ref().map(|seen| (seen.restart, seen.bounds()));
+                let attestation = seen.map_or(Attestation::Unknown, |_| word(&world.borrow(), &id));
+                Event::Attested { name, id, attestation, settings }
+            }),
+            Effect::Diagnose { name, id, .. } => {
+                self.start(std::future::ready(Event::Diagnosed { name, id, diagnosis: None }));
+            }
+            Effect::Probe(probe) => self.start(async move { ask(world, *probe).await }),
+        }
+    }
+}
+
+async fn ask(world: Rc<RefCell<World>>, probe: ProbeEffect) -> Event {
+    let failure = answer(&world, probe.address.ip(), probe.timeout).await.err();
+    let ProbeEffect { name, id, startup, .. } = probe;
+    let failure = failure.map(|reason| (reason, Silence::Silent));
+    Event::Probed { name, id, startup, failure, took: Duration::from_millis(5) }
+}
+
+/// Carries out a plan; one that goes back on a quiet engine has to lead to what was there.
+async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wanted, before: &Seen) -> Event {
+    let machine = SimulatedMachine { world: Rc::clone(&world), attested: RefCell::default() };
+    let disturbances = world.borrow().disturbances;
+    let outcome = apply::update(&port, &machine, wanted, before, plan, &mut |_| {}).await;
+    let mut world = world.borrow_mut();
+    let went_back = outcome.as_ref().is_err_and(|error| matches!(error.back, Back::Done));
+    world.say(|| {
+        format!(
+            "the plan ended: went back {went_back}, {:?}",
+            outcome.as_ref().err().map(ToString::to_string)
+        )
+    });
+    if went_back && world.disturbances == disturbances {
+        for old in before.containers.iter().filter(|old| old.state == State::Running) {
+            let is_same = |c: &&Container| (&c.seen.service, c.seen.number) == (&old.service, old.number);
+            let runs = world.containers.iter().filter(is_same).any(Container::runs);
+            if old.project.as_deref() == Some("shop") && !runs {
+                world.violation(format!("`{}` ran before an update that went back, and is down", old.name));
+            }
+        }
+    }
+    drop(world);
+    effects::applied(outcome, machine.attested.into_inner())
+}
+
+/// The next word of the engine; never, while nobody listens.
+async fn hear(events: &mut Option<EngineStream<EngineEvent>>) -> Event {
+    let Some(events) = events else { return std::future::pending().await };
+    match Pin::new(events).next().await {
+        Some(Ok(event)) => Event::Heard(event),
+        Some(Err(error)) => Event::Deaf(effects::fault(&error)),
+        None => Event::Deaf(Fault { message: "the engine hung up".to_owned(), kind: FaultKind::EngineAway }),
+    }
+}
