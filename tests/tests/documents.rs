@@ -21,7 +21,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// The names of every function that is written in the workspace's Rust files.
 fn functions() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut folders: Vec<PathBuf> = ["compose", "confine", "profiles", "supervisor", "tests"]
+    let mut folders: Vec<PathBuf> = ["compose", "confine", "profiles", "supervisor", "tests", "xtask"]
         .iter()
         .map(|member| root().join(member))
         .collect();
