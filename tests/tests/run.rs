@@ -64,7 +64,7 @@ fn server(bed: &Bed) -> u32 {
 #[test]
 fn who_ends_on_its_own_has_its_last_lines_in_the_status_and_in_the_log() {
     let bed = Bed::new("run-last");
-    let words = r"echo opening; printf '\033[2Jcannot open the door\n' >&2; exit 3";
+    let words = r"echo opening >&2; printf '\033[2Jcannot open the door\n' >&2; exit 3";
     bed.write("compose.yaml", &web(&bed, words));
     let daemon = Daemon::start(&bed, &[]);
     let status = daemon.until("its last lines", |status| container(status)["last_lines"].get(1).is_some());
