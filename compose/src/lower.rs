@@ -27,8 +27,9 @@ use crate::host::Host;
 use crate::model::Project;
 use crate::node::{Entry, Node};
 use crate::paths;
-use crate::problem::Problems;
-use crate::source::{SourceId, Sources, Span};
+use crate::problem::{self, Problems};
+use crate::source::{Source, SourceId, Sources, Span};
+use crate::yaml::shown;
 
 /// What lowering asks besides the tree.
 pub(crate) struct Context<'a> {
@@ -54,6 +55,31 @@ impl Context<'_> {
     /// A host path as written, absolute and lexically normal.
     pub(crate) fn path(&self, written: &str) -> PathBuf {
         paths::absolute(self.directory, written, self.environment)
+    }
+
+    /// The local file that a key names, which is part of what the author wrote; `None` and a problem where it cannot be
+    /// read. `what` ends the help: what such a file holds.
+    fn named_file(&mut self, node: &Node, what: &str) -> Option<(PathBuf, Source, SourceId)> {
+        let written = node.as_text()?;
+        if paths::is_remote(&written) {
+            let message = format!("`{}` is not a file of this machine", shown(&written));
+            self.problems.add(&problem::REMOTE_FILE, node.span, message, "copy it into the stack's folder");
+            return None;
+        }
+        let path = self.path(&written);
+        let bytes = match self.budget.try_read(self.host, &path, node.span, self.problems)? {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let mut finding = problem::cannot_read(&path, &error);
+                finding.span = Some(node.span);
+                finding.help.push_str(what);
+                self.problems.put(finding);
+                return None;
+            }
+        };
+        let source = Source::from_bytes(written, bytes);
+        let id = self.sources.add(source.clone());
+        Some((path, source, id))
     }
 }
 

@@ -5,35 +5,17 @@
 
 use crate::model::EdgeFrom;
 use crate::node::Node;
-use crate::paths;
 use crate::problem;
-use crate::source::{At, Source, Span};
+use crate::source::{At, Span};
 use crate::yaml::shown;
 
 use super::Context;
 
 /// The list at a path; `None` and a problem where it cannot be read.
 pub(super) fn from(node: &Node, context: &mut Context<'_>) -> Option<At<EdgeFrom>> {
-    let written = node.as_text()?;
-    if paths::is_remote(&written) {
-        let message = format!("`{}` is not a file of this machine", shown(&written));
-        context.problems.add(&problem::REMOTE_FILE, node.span, message, "copy it into the stack's folder");
-        return None;
-    }
-    let path = context.path(&written);
-    let bytes = match context.budget.try_read(context.host, &path, node.span, context.problems)? {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let mut finding = problem::cannot_read(&path, &error);
-            finding.span = Some(node.span);
-            finding.help.push_str("; it holds one block of addresses a line, such as `173.245.48.0/20`");
-            context.problems.put(finding);
-            return None;
-        }
-    };
-    let source = Source::from_bytes(written, bytes);
-    let text = source.text().to_owned();
-    let id = context.sources.add(source);
+    let (path, source, id) =
+        context.named_file(node, "; it holds one block of addresses a line, such as `173.245.48.0/20`")?;
+    let text = source.text();
     let mut ranges = Vec::new();
     let mut start = 0_usize;
     for line in text.split_inclusive('\n') {

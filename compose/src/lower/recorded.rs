@@ -6,11 +6,9 @@
 use crate::keys::{Class, Key};
 use crate::model::{Recorded, Recording};
 use crate::node::Node;
-use crate::paths;
-use crate::problem;
 use crate::shape::{self, SCALAR, Shape, TEXT, TEXTS};
-use crate::source::{At, Source};
-use crate::yaml::{self, shown};
+use crate::source::At;
+use crate::yaml;
 
 use super::{Context, read, supervisor};
 
@@ -36,27 +34,8 @@ const FILE: Shape = Shape::keys_only(&[
 
 /// The profile at a path; `None` and a problem where it cannot be read or understood.
 pub(super) fn profile(node: &Node, context: &mut Context<'_>) -> Option<At<Recorded>> {
-    let written = node.as_text()?;
-    if paths::is_remote(&written) {
-        let message = format!("`{}` is not a file of this machine", shown(&written));
-        context.problems.add(&problem::REMOTE_FILE, node.span, message, "copy it into the stack's folder");
-        return None;
-    }
-    let path = context.path(&written);
-    let bytes = match context.budget.try_read(context.host, &path, node.span, context.problems)? {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let mut finding = problem::cannot_read(&path, &error);
-            finding.span = Some(node.span);
-            finding
-                .help
-                .push_str("; `supervisor profile record` writes it, and without the key the base holds");
-            context.problems.put(finding);
-            return None;
-        }
-    };
-    let source = Source::from_bytes(written, bytes);
-    let id = context.sources.add(source.clone());
+    let (path, source, id) = context
+        .named_file(node, "; `supervisor profile record` writes it, and without the key the base holds")?;
     let problems = &mut *context.problems;
     let file = yaml::parse(&source, id, context.budget, problems)?;
     shape::check(&file, &FILE, "the recorded profile", problems);
