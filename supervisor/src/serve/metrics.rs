@@ -471,15 +471,7 @@ mod tests {
 
     #[test]
     fn the_documentation_is_as_the_table_says() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
-        if std::env::var_os("UPDATE_EXPECT").is_some() {
-            std::fs::write(path, documentation()).unwrap();
-        }
-        assert_eq!(
-            std::fs::read_to_string(path).unwrap(),
-            documentation(),
-            "stale: UPDATE_EXPECT=1 writes it"
-        );
+        expect_test::expect_file!["../../../docs/metrics.md"].assert_eq(&documentation());
     }
 
     #[test]

@@ -142,15 +142,7 @@ mod tests {
 
     #[test]
     fn the_documentation_of_the_endpoint_is_as_it_answers() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
-        if std::env::var_os("UPDATE_EXPECT").is_some() {
-            std::fs::write(path, documentation()).unwrap();
-        }
-        assert_eq!(
-            std::fs::read_to_string(path).unwrap(),
-            documentation(),
-            "stale: UPDATE_EXPECT=1 writes it"
-        );
+        expect_test::expect_file!["../../../docs/openapi.json"].assert_eq(&documentation());
     }
 
     #[test]
