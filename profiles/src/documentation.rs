@@ -65,10 +65,14 @@ syscalls:
 - What every container needs between the filter and its own program is kept whatever the file says; see below.
 - It is part of what a container is: `plan` shows a changed file as a changed service, `up` and `run` recreate it, and
   `attest` compares what the engine was given.
-- What it denies, the kernel writes down: `attest` names the call, the program, and the line to add. It reads the kernel's
-  log, or the audit daemon's file where one runs. The log takes ten records at once and is overwritten in time: a call that
-  is denied again and again is told, one that was denied once may not be. runc before 1.2 refuses the flag for it, and is
-  given the same filter without.
+- What it denies, the kernel writes down. `run` hears of it as it happens, and tells the service, the call, the program and
+  the line to add: in its log, in `denials` of `/status` and in `supervisor_denials_total`. It listens to the audit system
+  (`CAP_AUDIT_READ`, in the machine's own network namespace), which tells all of it, and to the kernel's log, which takes ten
+  records at once. `attest` looks for the same afterwards, in the log and in an audit daemon's file: what was denied once may
+  be gone by then. runc before 1.2 refuses the flag for it, and is given the same filter without.
+- Under any profile the kernel tells of a call that ended its process, and of what AppArmor denied; `run` tells these, too.
+  What Landlock denied it does not hear of. A process that has ended before it could be asked for its container is taken for
+  one of the only service of its user, or of the only one of these that has its program; otherwise it is not counted.
 - On an architecture on which nothing was recorded, every spelling of a recorded call is granted: where `mkdir` was seen on
   x86_64, aarch64 has `mkdirat` alone.
 

@@ -3,7 +3,7 @@
 //! Deliberately absent: what its stack is, and everything that is asserted about it.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -25,13 +25,28 @@ impl Daemon {
         Self::start_with(bed, variables, &[])
     }
 
+    /// The same in the machine's own network namespace, that of the kernel's threads, as on a host: there the audit system
+    /// tells. Without a way to the engine's bridges, where the engine has a namespace of its own.
+    #[track_caller]
+    pub fn start_on_the_host(bed: &Bed) -> Self {
+        let inner = bed.command();
+        let mut outer = Command::new("nsenter");
+        outer.arg("--net=/proc/2/ns/net").arg(inner.get_program()).env_clear().current_dir(bed.folder());
+        outer.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        Self::run(bed, outer, &[], &[])
+    }
+
     /// The same, with further arguments.
     #[track_caller]
     pub fn start_with(bed: &Bed, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::run(bed, bed.command(), variables, arguments)
+    }
+
+    #[track_caller]
+    fn run(bed: &Bed, mut command: Command, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let socket = bed.folder().join("endpoint.sock");
         let listen = format!("unix:{}", socket.display());
         let state = bed.folder().join("state");
-        let mut command = bed.command();
         command
             .args(["run", "--listen", &listen, "--state-dir"])
             .arg(state)

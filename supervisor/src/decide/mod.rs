@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod backoff;
+pub mod denials;
 pub mod diagnose;
 pub mod egress;
 pub mod hash;

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod mountinfo;
 pub mod owners;
 mod processes;
+pub mod records;
 pub mod sockets;
 pub mod status;
 pub mod users;

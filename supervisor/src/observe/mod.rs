@@ -3,6 +3,7 @@
 //! Deliberately absent: decisions; what is seen goes into `decide` and `attest` as values.
 
 pub mod attested;
+pub mod denials;
 pub mod egress;
 pub mod ending;
 pub mod kernel;

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
 use crate::apply::{self, Applied, ApplyError, Machine, PrepareError, ThisMachine};
-use crate::attest::{Check, DENIED_CALLS};
+use crate::attest::Check;
 use crate::decide;
 use crate::decide::diagnose::Symptoms;
 use crate::decide::heal::Silence;
@@ -187,10 +187,7 @@ pub(super) async fn attest<E: Engine>(
     let settings = inspected.as_ref().ok().map(|seen| (seen.restart, seen.bounds()));
     let attestation = match inspected {
         Ok(inspected) => match attest_running(spec, &inspected, Some(&place.socket)).await {
-            Attested::Running(checks) => {
-                warn_of_denials(spec, &checks);
-                word(&place, &inspected, &checks)
-            }
+            Attested::Running(checks) => word(&place, &inspected, &checks),
             Attested::Gone => Attestation::Unknown,
         },
         Err(_) => Attestation::Unknown,
@@ -303,13 +300,6 @@ pub(super) async fn diagnose<E: Engine>(
     let output = last_lines(engine, &id).await;
     let symptoms = Symptoms { code: Some(code), out_of_memory, output: &output, ..Symptoms::default() };
     Event::Diagnosed { name, id, diagnosis: decide::diagnose::diagnose(spec, &symptoms) }
-}
-
-/// A recorded profile that denies what the service does is news for whoever recorded it.
-fn warn_of_denials(spec: &ContainerSpec, checks: &[Check]) {
-    for check in checks.iter().filter(|check| check.item == DENIED_CALLS && check.seen.starts_with('`')) {
-        tracing::warn!(service = spec.service, "denied by its recorded profile: {}", check.seen);
-    }
 }
 
 fn tell(progress: Progress) {

@@ -266,6 +266,11 @@ impl Keep {
         self.address.filter(|_| self.runs())
     }
 
+    /// Its process 1, while it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.pid.filter(|_| self.runs())
+    }
+
     /// The kernel killed one of its processes for its memory; its end comes next.
     pub(super) fn ran_out_of_memory(&mut self) {
         self.out_of_memory = true;

@@ -5,6 +5,7 @@
 
 mod clock;
 mod compare;
+mod denials;
 mod due;
 mod effects;
 mod egress;

@@ -17,6 +17,7 @@ use profiles::Kernel;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::watch as channel;
 
+use super::denials::Denials;
 use super::egress::Egress;
 use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
@@ -96,6 +97,7 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
         last_lines: LastLines::default(),
         ports: Ports::default(),
         egress: Egress::default(),
+        denials: Denials::hear(options.kernel.arch),
         started_at: now.wall,
         longest_turn: Duration::ZERO,
         options,
@@ -123,6 +125,10 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
                     Event::Deaf(fault)
                 }
             },
+            denied = shell.denials.next() => {
+                shell.denials.take(&denied, &shell.watch);
+                Event::Tick
+            }
             () = tokio::time::sleep(pause) => Event::Tick,
         };
         if shell.turn(event)? {
@@ -143,6 +149,7 @@ struct Shell<'a> {
     last_lines: LastLines,
     ports: Ports,
     egress: Egress,
+    denials: Denials,
     started_at: Timestamp,
     longest_turn: Duration,
 }
@@ -228,6 +235,7 @@ impl Shell<'_> {
         snapshot.reasons.extend(self.options.unserved.borrow().iter().cloned());
         self.ports.turn(&self.watch, &mut snapshot);
         self.egress.show(&mut snapshot);
+        self.denials.show(&mut snapshot);
         self.notify.status(view::status_line(&snapshot));
         let took = began.elapsed();
         self.longest_turn = self.longest_turn.max(took);

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: counters of its own; every number is in what it is given.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use prometheus_client::collector::Collector;
@@ -10,6 +11,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::routes::Moment;
+use crate::observe::denials::Way;
+
 use super::snapshot::{Attestation, ContainerStatus, RelayStatus, STALE_AFTER, ServiceState};
 
 /// The media type of OpenMetrics text.
@@ -333,6 +336,27 @@ pub static METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "supervisor_denials",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["service", "by", "what"],
+        help: "What the kernel denied to a service, as far as it tells: by `seccomp` a system call, by `apparmor` an operation; \
+               which path and what to write is in /status",
+        read: denials,
+    },
+    Metric {
+        name: "supervisor_denials_heard",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &["way"],
+        help: "1 where denials are heard on this way: `audit` loses none, `log` has ten at once at most",
+        read: |r| {
+            let open = &r.snapshot.denials.heard_by;
+            let ways = [("audit", Way::Audit), ("log", Way::Log)];
+            ways.iter().map(|(name, way)| sample([name], flag(open.contains(way)))).collect()
+        },
+    },
+    Metric {
         name: "supervisor_endpoint_answers",
         kind: Kind::Counter,
         unit: None,
@@ -450,6 +474,18 @@ fn flag(value: bool) -> f64 {
 
 fn seconds(at: jiff::Timestamp) -> f64 {
     at.as_duration().as_secs_f64()
+}
+
+/// Whatever they were about, which programs choose, is one sample.
+#[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn denials(reading: &Moment<'_>) -> Vec<Sample> {
+    let mut sums: BTreeMap<[&str; 3], u64> = BTreeMap::new();
+    for row in &reading.snapshot.denials.rows {
+        let labels = [row.denial.service.as_str(), row.denial.by.name(), row.denial.what.as_str()];
+        let sum = sums.entry(labels).or_default();
+        *sum = sum.saturating_add(row.count);
+    }
+    sums.into_iter().map(|(labels, sum)| sample(labels, sum as f64)).collect()
 }
 
 fn each_container(reading: &Moment<'_>, value: impl Fn(&ContainerStatus) -> Option<f64>) -> Vec<Sample> {

@@ -107,6 +107,17 @@ fn status() -> Value {
         "wanted": {"type": "integer"},
         "containers": {"type": "array", "items": {"type": "object"}},
     }));
+    let denial = object(&json!({
+        "service": text(),
+        "by": {"enum": ["seccomp", "apparmor"]},
+        "what": text(),
+        "target": text(),
+        "count": {"type": "integer"},
+        "first_at": time,
+        "last_at": time,
+        "program": text(),
+        "remedy": text(),
+    }));
     let process = object(&json!({
         "uid": {"type": "integer"},
         "capabilities": text(),
@@ -127,6 +138,10 @@ fn status() -> Value {
         "services": {"type": "object", "additionalProperties": service},
         "relays": {"type": "array", "items": {"type": "object"}},
         "egress": {"type": "array", "items": {"type": "object"}},
+        "denials": object(&json!({
+            "heard_by": {"type": "array", "items": {"enum": ["audit", "log"]}},
+            "rows": {"type": "array", "items": denial},
+        })),
         "last_plan": {"type": ["object", "null"]},
         "totals": {"type": "object", "additionalProperties": {"type": "integer"}},
         "turn_seconds": {"type": "number"},

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::in_force::InForce;
 
+use crate::decide::denials;
 use crate::decide::egress::Row;
+use crate::observe::denials::Way;
 
 /// The loop counts as turning while its last turn ended no longer ago than this; it turns at least every 5 s.
 pub const STALE_AFTER: Duration = Duration::from_secs(30);
@@ -45,6 +47,8 @@ pub struct Snapshot {
     pub relays: Vec<RelayStatus>,
     /// What services asked the egress proxy for since this process started, and how that ended.
     pub egress: Vec<Row>,
+    /// What the kernel denied to services since this process started.
+    pub denials: Denials,
     /// The last plan that changed something.
     pub last_plan: Option<PlanStatus>,
     /// Running totals since this process started.
@@ -272,6 +276,15 @@ pub struct RelayStatus {
     pub refused: u64,
 }
 
+/// What the kernel denied to services.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Denials {
+    /// How that is heard: by `audit` nothing is lost, by `log` what comes at once may be; empty where neither is open.
+    pub heard_by: Vec<Way>,
+    /// By service, and what denied it.
+    pub rows: Vec<denials::Row>,
+}
+
 /// A plan that was carried out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanStatus {
@@ -314,6 +327,7 @@ impl Snapshot {
             services: BTreeMap::new(),
             relays: Vec::new(),
             egress: Vec::new(),
+            denials: Denials::default(),
             last_plan: None,
             totals: Totals::default(),
             turn_seconds: 0.0,

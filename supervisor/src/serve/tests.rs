@@ -509,6 +509,12 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_relay_refused counter
         # HELP supervisor_egress_requests Connections that a service asked the egress proxy for, by name and port: `allowed`, `denied`, or `failed` where the way was open and nobody answered; 100 names a service, the rest under `other:0`
         # TYPE supervisor_egress_requests counter
+        # HELP supervisor_denials What the kernel denied to a service, as far as it tells: by `seccomp` a system call, by `apparmor` an operation; which path and what to write is in /status
+        # TYPE supervisor_denials counter
+        # HELP supervisor_denials_heard 1 where denials are heard on this way: `audit` loses none, `log` has ten at once at most
+        # TYPE supervisor_denials_heard gauge
+        supervisor_denials_heard{way="audit"} 0.0
+        supervisor_denials_heard{way="log"} 0.0
         # HELP supervisor_endpoint_answers Answers of the endpoint since it started; 401 without the right token, 421 for another host
         # TYPE supervisor_endpoint_answers counter
         supervisor_endpoint_answers_total{status="200"} 5.0

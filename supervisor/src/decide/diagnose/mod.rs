@@ -85,11 +85,25 @@ pub fn diagnose(spec: &ContainerSpec, symptoms: &Symptoms<'_>) -> Option<Diagnos
     }
     (symptoms.code == Some(BAD_CALL)).then(|| Diagnosis {
         known: false,
-        cause: "seccomp ended it: it made a system call that nothing but an intruder is expected to make".into(),
-        remedy: "see which in the kernel's log (`journalctl -k`, `type=1326`); `supervisor rules` and `docs/profiles.md` \
-                 say what no service is granted"
+        cause: "seccomp ended it: it made a system call that nothing but an intruder is expected to make"
             .into(),
+        remedy:
+            "see which in `denials` of `/status`, or in the kernel's log (`journalctl -k`, `type=1326`); \
+                 `docs/profiles.md` says what no service is granted"
+                .into(),
     })
+}
+
+/// Why a file is not executed under the service's profile, and the line to write.
+pub fn not_executed(spec: &ContainerSpec, path: &str) -> String {
+    let (cause, remedy) = not_executable(spec, Some(path));
+    format!("{cause}; {remedy}")
+}
+
+/// Why a path is not written to under the service's profile, and the line to write.
+pub fn not_written(spec: &ContainerSpec, path: &str) -> String {
+    let (cause, remedy) = read_only(spec, None, Some(path));
+    format!("{cause}; {remedy}")
 }
 
 fn known(cause: String, remedy: String) -> Diagnosis {

@@ -471,7 +471,7 @@ fn what_is_not_understood_or_has_nothing_to_do_with_it_gets_no_diagnosis() {
         159,
         "",
         expect![
-            "likely: seccomp ended it: it made a system call that nothing but an intruder is expected to make; see which in the kernel's log (`journalctl -k`, `type=1326`); `supervisor rules` and `docs/profiles.md` say what no service is granted"
+            "likely: seccomp ended it: it made a system call that nothing but an intruder is expected to make; see which in `denials` of `/status`, or in the kernel's log (`journalctl -k`, `type=1326`); `docs/profiles.md` says what no service is granted"
         ],
     );
 }
