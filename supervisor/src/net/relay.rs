@@ -373,7 +373,7 @@ mod tests {
         let relay = Relay { listen: free().listen, service: "web".into() };
         let statuses = Statuses::default();
         let (_target, target) = watch::channel(Target { to: vec![at], bound: 2 });
-        LocalSet::new().block_on(&runtime, async {
+        let _clients = LocalSet::new().block_on(&runtime, async {
             let listener = TcpListener::bind(relay.listen).await.unwrap();
             let shared = (statuses.clone(), Rc::new(Pipes::default()));
             tokio::task::spawn_local(accept(listener, relay.clone(), target, shared));
@@ -384,8 +384,10 @@ mod tests {
                 assert_eq!(heard(&mut Stream::connect(relay.listen).unwrap()), None);
                 clients[0].write_all(b"still").unwrap();
                 assert_eq!(heard(&mut clients[0]).as_deref(), Some("still"));
+                clients
             });
-            clients.await.unwrap();
+            // Connected until the end: who hangs up is not open any more.
+            clients.await.unwrap()
         });
         let status = statuses.lock().values().next().cloned().unwrap();
         assert_eq!((status.open, status.passed, status.refused), (2, 2, 1));
