@@ -3,6 +3,7 @@
 //! Made by `lower` alone, filled in by `harden`. Deliberately absent: anything of the engine's API.
 
 mod recorded;
+mod stack;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,11 +11,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::destination::Destination;
-use crate::prefix::Prefix;
 use crate::source::{At, Span};
 use crate::units::{Bytes, NanoCpus, Port};
 
 pub use recorded::{Recorded, Recording};
+pub use stack::{EdgeFrom, Exemption, Guard, Stack};
 
 /// A whole stack.
 #[derive(Clone, Debug)]
@@ -37,41 +38,6 @@ pub struct Project {
     pub stack: Stack,
     /// Every file that `extends` and `include` led to, absolute, at the place that names it.
     pub included: Vec<At<PathBuf>>,
-}
-
-/// Top-level `x-supervisor`.
-#[derive(Clone, Debug, Default)]
-pub struct Stack {
-    /// The one service that may publish 80/tcp, 443/tcp and 443/udp beyond loopback.
-    pub edge: Option<At<String>>,
-    /// From where the edge may be reached; from everywhere without.
-    pub edge_from: Option<At<EdgeFrom>>,
-    /// Service to the names that it may reach.
-    pub egress: BTreeMap<String, Vec<At<Destination>>>,
-    /// Named exceptions.
-    pub exempt: Vec<At<Exemption>>,
-}
-
-/// The list that `x-supervisor.edge_from` names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EdgeFrom {
-    /// The file.
-    pub path: PathBuf,
-    /// Its blocks of addresses.
-    pub ranges: Vec<At<Prefix>>,
-}
-
-/// One row of `x-supervisor.exempt`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exemption {
-    /// The rule's id.
-    pub rule: String,
-    /// The service that it is for; `None` for rules that are not about a service.
-    pub service: Option<String>,
-    /// Why, in the author's words.
-    pub reason: String,
-    /// The last day on which it holds: year, month, day.
-    pub until: Date,
 }
 
 /// A calendar day, ordered.

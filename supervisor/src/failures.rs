@@ -33,7 +33,8 @@ pub const fn step_exit(error: &StepError) -> Exit {
         StepError::Engine(error) | StepError::NotStarted { error, .. } => engine_exit(error),
         StepError::NotHealthy { .. } | StepError::NotStayed { .. } => Exit::NotHealthy,
         StepError::NotAsPromised { .. } => Exit::NotAsPromised,
-        StepError::Prepare { .. }
+        StepError::Guard(_)
+        | StepError::Prepare { .. }
         | StepError::Died { .. }
         | StepError::NoCheck { .. }
         | StepError::NotCompleted { .. } => Exit::Failed,

@@ -4,6 +4,7 @@
 //! is made. Deliberately absent: deciding (`decide`) and doing (`apply`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use compose::Admitted;
 use profiles::confinement::Kernel;
@@ -16,6 +17,7 @@ use crate::decide::wanted::{Given, Restarts, WantedError, is_active, wanted};
 use crate::engine::{Engine, EngineError, Scope};
 use crate::host::contents::{Contents, ContentsError};
 use crate::host::files::Files;
+use crate::host::{self, state};
 
 /// What a command or the loop wants of a stack, besides the file.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Wish {
     pub profiles: BTreeSet<String>,
     /// Who starts containers again after an exit.
     pub restarts: Restarts,
+    /// `--state-dir`: where what was set on this machine is kept.
+    pub state_dir: Option<PathBuf>,
     /// Somebody of ours may have changed in place since what the containers' labels say of their making.
     pub restarts_unsure: bool,
 }
@@ -185,6 +189,8 @@ async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepar
     let wanted = stack.wanted(&images, wish.restarts)?;
     let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;
     seen.images = images;
+    let folder = state::place(wish.state_dir.as_deref(), &wanted.project);
+    seen.guard = Some(host::guard::look(&folder, &wanted.project));
     let specs = wanted.services.values().flat_map(|service| &service.containers);
     let specs: BTreeMap<&str, &ContainerSpec> = specs.map(|spec| (spec.name.as_str(), spec)).collect();
     let unsure = |container: &&mut SeenContainer| {

@@ -111,6 +111,7 @@ pub fn wish(global: &GlobalArgs, restarts: Restarts) -> Wish {
         kernel: kernel::read(),
         profiles: global.profiles().into_iter().collect::<BTreeSet<_>>(),
         restarts,
+        state_dir: global.state_dir.clone(),
         restarts_unsure: false,
     }
 }

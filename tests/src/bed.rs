@@ -136,6 +136,10 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
+        let table = format!("supervisor-{}", self.project);
+        let removal = Command::new("nft").args(["delete", "table", "inet", &table]).output();
+        // Most tests have taken their stack down, and the guard with it.
+        drop(removal);
         for key in ["supervisor.project", "com.docker.compose.project"] {
             self.engine.remove_all(&format!("{key}={}", self.project));
         }

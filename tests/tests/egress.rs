@@ -1,13 +1,13 @@
 //! The way out by name, on a real engine: what a service reaches through the proxy, and everything that it must not.
 //!
-//! The addresses that stand for the internet are on the loopback interface of the engine's own network namespace, and
-//! nowhere else, while the test has its turn: no other test may find them. One test, since they and the resolver's
-//! address are there once.
+//! The addresses that stand for the internet are those of a neighbour in a network namespace of its own, and nowhere else,
+//! while the test has its turn: no other test may find them. One test, since they and the resolver's address are there once.
 
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
 use tests::dns::Dns;
+use tests::neighbour::Neighbour;
 use tests::{Bed, bed, image, stack, wait};
 
 /// Where the test's engine asks for names.
@@ -23,16 +23,16 @@ const PRIVATE: &str = "10.99.0.1";
 /// Where somebody listens during the test.
 const ADDRESSES: [&str; 4] = [SERVER, OTHER, METADATA, PRIVATE];
 
-struct Servers(Vec<Child>);
+struct Servers {
+    children: Vec<Child>,
+    _neighbour: Neighbour,
+}
 
 impl Drop for Servers {
     fn drop(&mut self) {
-        for server in &mut self.0 {
+        for server in &mut self.children {
             let _ = server.kill();
             let _ = server.wait();
-        }
-        for address in ADDRESSES.into_iter().chain([RESOLVER.to_string().as_str()]) {
-            bed::ran(Command::new("ip").args(["address", "delete", &format!("{address}/32"), "dev", "lo"]));
         }
     }
 }
@@ -42,7 +42,7 @@ fn run(program: &str, arguments: &[&str]) {
 }
 
 /// TLS on 443 and 8443, plain HTTP on 80, at every address of the test.
-fn servers(bed: &Bed) -> Servers {
+fn servers(bed: &Bed, neighbour: Neighbour) -> Servers {
     let at = |name: &str| bed.folder().join(name).display().to_string();
     let (key, cert) = (at("key.pem"), at("cert.pem"));
     let request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"];
@@ -50,18 +50,20 @@ fn servers(bed: &Bed) -> Servers {
     std::fs::write(bed.folder().join("index.html"), "plain\n").expect("a page");
     let mut servers = Vec::new();
     for address in ADDRESSES {
-        run("ip", &["address", "replace", &format!("{address}/32"), "dev", "lo"]);
+        neighbour.has(address);
         for port in [443, 8443] {
             let accept = format!("{address}:{port}");
             let tls = ["s_server", "-quiet", "-www", "-accept", &accept, "-key", &key, "-cert", &cert];
-            servers
-                .push(Command::new("openssl").args(tls).stdout(Stdio::null()).stderr(Stdio::null()).spawn());
+            servers.push(
+                neighbour.command("openssl").args(tls).stdout(Stdio::null()).stderr(Stdio::null()).spawn(),
+            );
         }
         let httpd =
             ["httpd", "-f", "-p", &format!("{address}:80"), "-h", &bed.folder().display().to_string()];
-        servers.push(Command::new("busybox").args(httpd).spawn());
+        servers.push(neighbour.command("busybox").args(httpd).spawn());
     }
-    let servers = Servers(servers.into_iter().map(|child| child.expect("a server")).collect());
+    let children = servers.into_iter().map(|child| child.expect("a server")).collect();
+    let servers = Servers { children, _neighbour: neighbour };
     wait::until("the servers", || std::net::TcpStream::connect((SERVER, 443)).ok());
     servers
 }
@@ -109,8 +111,9 @@ fn curl(bed: &Bed, service: &str, url: &str, more: &[&str]) -> String {
 fn a_service_reaches_the_names_that_it_was_granted_and_nothing_else() {
     let _turn = stack::turn();
     let bed = Bed::new("egress");
-    run("ip", &["address", "replace", &format!("{RESOLVER}/32"), "dev", "lo"]);
-    let dns = Dns::at(RESOLVER);
+    let neighbour = Neighbour::new();
+    neighbour.has(&RESOLVER.to_string());
+    let dns = neighbour.within(|| Dns::at(RESOLVER));
     for name in ["allowed.example.net", "a.wild.example.net", "a.b.wild.example.net", "plain.example.net"] {
         dns.set(name, &[SERVER]);
     }
@@ -118,7 +121,7 @@ fn a_service_reaches_the_names_that_it_was_granted_and_nothing_else() {
     dns.set("rebound.example.net", &[PRIVATE]);
     dns.set("mixed.example.net", &[SERVER, PRIVATE]);
     dns.set("metadata.example.net", &[METADATA]);
-    let _servers = servers(&bed);
+    let _servers = servers(&bed, neighbour);
     bed.write("compose.yaml", &stack(&image::openclaw()));
     let dynamic = bed.supervisor(&["up"]).expect(4);
     assert!(dynamic.err.contains("linked statically"), "{}", dynamic.err);

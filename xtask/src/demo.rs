@@ -235,6 +235,7 @@ fn announce(private_engine: bool) -> Result<()> {
     let mut needs = recipes::NEEDS.to_vec();
     needs.push(("cc", "gcc"));
     needs.push(("curl", "curl"));
+    needs.push(engine::PACKET_FILTER);
     if private_engine {
         needs.extend(engine::unpack::NEEDS);
     }

@@ -23,6 +23,9 @@ use crate::shell::{command, require_root, say};
 
 use unpack::{NEEDS, unpacked};
 
+/// By which the supervisor guards what it starts, on whichever engine: program and Debian package.
+pub(crate) const PACKET_FILTER: (&str, &str) = ("nft", "nftables");
+
 /// How long it may take until it answers.
 const START: Duration = Duration::from_mins(1);
 
@@ -129,7 +132,7 @@ pub(crate) fn start_detached(name: &str) -> Result<(Api, u32)> {
 }
 
 fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
-    debian::install(&NEEDS)?;
+    debian::install(&[&NEEDS[..], &[PACKET_FILTER]].concat())?;
     let root = unpacked()?.join("root");
     // Short: the path of a unix socket has at most 107 bytes.
     let run = PathBuf::from("/run/supervisor-xtask").join(name);

@@ -5,7 +5,7 @@
 use super::Credentials;
 use super::service;
 use super::tree::Tree;
-use crate::model::{ContentSource, FileObject, Network, Project, Stack, Volume};
+use crate::model::{ContentSource, FileObject, Guard, Network, Project, Stack, Volume};
 use crate::source::At;
 
 pub(super) fn stack(project: &Project, credentials: Credentials) -> Tree {
@@ -119,6 +119,13 @@ fn own(stack: &Stack) -> Tree {
         egress.put(service, Tree::list(rows));
     }
     tree.put_full("egress", egress);
+    tree.put_some(
+        "guard",
+        stack.guard.as_ref().map(|guard| match guard.value {
+            Guard::On => Tree::text("on"),
+            Guard::Off => Tree::text("off"),
+        }),
+    );
     let exempt = stack.exempt.iter().map(|at| {
         let mut row = Tree::map();
         row.put("rule", Tree::text(&at.value.rule));

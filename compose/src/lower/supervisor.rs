@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::keys::{Class, Key};
 use crate::model::{
-    Date, Destination, Exemption, Landlock, OnExit, Probe, Runtime, ServiceOptions, Stack, TcpPorts,
+    Date, Destination, Exemption, Guard, Landlock, OnExit, Probe, Runtime, ServiceOptions, Stack, TcpPorts,
 };
 use crate::node::Node;
 use crate::problem::Problems;
@@ -26,6 +26,7 @@ pub(crate) const STACK: Shape = Shape::keys_only(&[
     key("edge", &TEXT),
     key("edge_from", &TEXT),
     key("egress", &Shape::entries_only(&TEXTS)),
+    key("guard", &TEXT),
     key(
         "exempt",
         &Shape::list_only(&Shape::keys_only(&[
@@ -77,8 +78,21 @@ pub(super) fn stack(node: &Node, context: &mut Context<'_>) -> Stack {
         edge: node.get("edge").and_then(read::text),
         edge_from,
         egress,
+        guard: node.get("guard").and_then(|n| guard(n, problems)),
         exempt: exempt.iter().filter_map(|row| exemption(row, problems)).collect(),
     }
+}
+
+fn guard(node: &Node, problems: &mut Problems) -> Option<At<Guard>> {
+    let wanted = match node.as_text()?.as_str() {
+        "on" => Some(Guard::On),
+        "off" => Some(Guard::Off),
+        _ => None,
+    };
+    if wanted.is_none() {
+        read::bad(node, "x-supervisor.guard", "`on` or `off`", problems);
+    }
+    wanted.map(|wanted| At::file(wanted, node.span))
 }
 
 /// `name:port`, the name perhaps with a leading `*.`.

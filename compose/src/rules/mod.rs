@@ -7,6 +7,7 @@ pub(crate) mod egress;
 pub(crate) mod execution;
 pub(crate) mod exemptions;
 pub(crate) mod filesystem;
+pub(crate) mod guard;
 pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod isolation;
@@ -24,7 +25,7 @@ pub use network::network_elsewhere;
 use crate::policy::{Place, Rule};
 
 /// The tables, by id.
-const TABLES: [&[Rule]; 14] = [
+const TABLES: [&[Rule]; 15] = [
     identity::RULES,
     isolation::RULES,
     recorded::RULES,
@@ -39,6 +40,7 @@ const TABLES: [&[Rule]; 14] = [
     egress::RULES,
     reach::RULES,
     edge::RULES,
+    guard::RULES,
 ];
 
 /// Every rule of the policy, by id.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::decide::diagnose::Diagnosis;
 use crate::engine::EngineError;
 use crate::host::contents::ContentsError;
+use crate::host::guard::GuardError;
 use crate::progress::Subject;
 
 /// A plan that was not executed to its end.
@@ -53,6 +54,9 @@ pub enum StepError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The guard.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// A container could not be prepared.
     #[error("cannot prepare container `{container}`")]
     Prepare {
@@ -170,6 +174,7 @@ impl StepError {
     pub fn help(&self) -> String {
         match self {
             Self::Engine(error) => error.help(),
+            Self::Guard(error) => error.help().into(),
             Self::Prepare { source: PrepareError::Contents(error), .. } => error.help(),
             Self::Prepare { source: PrepareError::AppArmor { .. }, .. } => {
                 "run as root with `apparmor_parser` installed; `aa-status` says what the kernel has".into()

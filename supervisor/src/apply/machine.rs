@@ -12,10 +12,12 @@ use profiles::confinement::AppArmor;
 
 use super::{Machine, PrepareError};
 use crate::attest::Check;
+use crate::decide::guard::Ruleset;
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::Inspected;
 use crate::host::contents::Contents;
 use crate::host::evidence;
+use crate::host::guard::GuardError;
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::kernel::pids_refused;
 use crate::observe::probe::{Ask, probe};
@@ -48,6 +50,18 @@ impl Machine for ThisMachine<'_> {
                 .map_err(|error| PrepareError::AppArmor { name: name.clone(), reason: error.to_string() })?;
         }
         Ok(self.contents.stage(self.folder, spec)?)
+    }
+
+    fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
+        crate::host::guard::set(self.folder, ruleset)
+    }
+
+    fn reguard(&self, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
+        crate::host::guard::set_as_before(self.folder, project, ruleset, script)
+    }
+
+    fn unguard(&self, project: &str) -> Result<(), GuardError> {
+        crate::host::guard::remove(Some(self.folder), project)
     }
 
     fn settle(&self, wanted: &Wanted) -> Vec<String> {

@@ -24,9 +24,11 @@ pub use error::{ApplyError, Back, Failed, PrepareError, StepError};
 pub use machine::ThisMachine;
 pub use update::update;
 
+use crate::decide::guard::{GuardSpec, Ruleset};
 use crate::decide::plan::{Plan, Step};
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, Inspected, Scope};
+use crate::host::guard::GuardError;
 use crate::progress::{Phase, Progress, Subject};
 
 /// At most so many steps at the same time; a step that waits for a service's health is not counted.
@@ -40,6 +42,24 @@ pub trait Machine {
     /// # Errors
     /// The profile does not load, or a file cannot be staged.
     fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError>;
+
+    /// Puts a guard into the host's packet filter in place of the one that is there, in one transaction.
+    ///
+    /// # Errors
+    /// It cannot be set, or would guard nothing: the networks are elsewhere.
+    fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError>;
+
+    /// Puts a guard back by the script that set it.
+    ///
+    /// # Errors
+    /// It cannot be set.
+    fn reguard(&self, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError>;
+
+    /// Takes a project's guard out of the host's packet filter.
+    ///
+    /// # Errors
+    /// It cannot be taken out.
+    fn unguard(&self, project: &str) -> Result<(), GuardError>;
 
     /// Takes away what nothing uses any more now that all is as wanted; what cannot be taken away, in a sentence each.
     fn settle(&self, wanted: &Wanted) -> Vec<String>;
@@ -211,6 +231,9 @@ pub(crate) fn subject(step: &Step) -> Subject {
         Step::Pull { image } => ("image", image),
         Step::CreateNetwork(spec) => ("network", &spec.name),
         Step::RemoveNetwork { name, .. } => ("network", name),
+        Step::Guard(GuardSpec { project, .. })
+        | Step::Reguard { project, .. }
+        | Step::Unguard { project } => ("guard", project),
         Step::CreateVolume(spec) => ("volume", &spec.name),
         Step::RemoveVolume { name } => ("volume", name),
         Step::Delay { service, .. } => ("service", service),
@@ -238,9 +261,11 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
             ("create", "Creating", "Created")
         }
         Step::Delay { .. } => ("rest after", "Resting", "Rested"),
-        Step::RemoveNetwork { .. } | Step::RemoveVolume { .. } | Step::Remove { .. } => {
-            ("remove", "Removing", "Removed")
-        }
+        Step::Guard(_) | Step::Reguard { .. } => ("set", "Setting", "Set"),
+        Step::RemoveNetwork { .. }
+        | Step::RemoveVolume { .. }
+        | Step::Remove { .. }
+        | Step::Unguard { .. } => ("remove", "Removing", "Removed"),
         Step::Start { .. } => ("start", "Starting", "Started"),
         Step::Await(wait) => match wait.condition {
             Condition::Started => ("wait for", "Waiting", "Running"),

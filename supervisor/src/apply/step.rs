@@ -11,12 +11,14 @@ use futures_util::StreamExt as _;
 
 use super::{Context, Ended, Machine, PrepareError, StepError, progress_of, wait};
 use crate::decide::diagnose::{Symptoms, diagnose};
+use crate::decide::guard::{GuardSpec, Ruleset};
 use crate::decide::plan::Step;
 use crate::decide::seen::ImageStart;
 use crate::decide::spec::ContainerSpec;
 use crate::decide::start::asks_the_image;
 use crate::decide::{self, hash, labels, spare};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Scope};
+use crate::host::guard::GuardError;
 use crate::progress::Phase;
 
 /// From the stop signal to the kill of a container that must not run.
@@ -31,6 +33,9 @@ pub(super) async fn run<E: Engine, M: Machine>(
     match step {
         Step::Pull { image } => pull(context, index, step, image).await?,
         Step::CreateNetwork(spec) => drop(engine.create_network(spec).await?),
+        Step::Guard(spec) => guard(context, spec).await?,
+        Step::Reguard { project, ruleset, script } => context.machine.reguard(project, ruleset, script)?,
+        Step::Unguard { project } => context.machine.unguard(project)?,
         Step::RemoveNetwork { id, .. } => gone(engine.remove_network(id).await)?,
         Step::CreateVolume(spec) => engine.create_volume(spec).await?,
         Step::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
@@ -56,6 +61,18 @@ fn gone(outcome: Result<(), EngineError>) -> Result<(), EngineError> {
         Err(EngineError::NotFound { .. }) => Ok(()),
         other => other,
     }
+}
+
+/// Sets the guard over the networks that are there by now, those of this plan among them.
+async fn guard<E: Engine, M: Machine>(
+    context: &Context<'_, E, M>,
+    spec: &GuardSpec,
+) -> Result<(), StepError> {
+    let seen = context.engine.observe(&Scope::wanted(context.wanted)).await?;
+    let ruleset = Ruleset::of(spec, &seen.networks).map_err(|odd| GuardError::Unusable(odd.join("; ")))?;
+    context.machine.guard(&ruleset)?;
+    tracing::info!(table = ruleset.table(), ruleset = ruleset.hash(), "guarded");
+    Ok(())
 }
 
 async fn pull<E: Engine, M: Machine>(

@@ -44,7 +44,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let session = session::open(global).await?;
     let writer = session::write(global, &project, "down")?;
     let mut seen = session.engine.observe(&Scope::project(&project)).await?;
-    if !args.services.is_empty() {
+    if args.services.is_empty() {
+        seen.guard = Some(host::guard::look(&writer.folder, &project));
+    } else {
         seen.containers = chosen::of_services(seen.containers, &project, &args.services)?;
         // What the others stand on stays, whether they use it or not.
         (seen.networks, seen.volumes) = (Vec::new(), Vec::new());
@@ -64,6 +66,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if let Err(error) = host::ground::write(&writer.folder, None) {
         tracing::warn!(%error, "cannot forget what the stack stood on");
     }
+    host::guard::forget(&writer.folder);
     if let Err(error) = host::contents::remove(&writer.folder) {
         eprintln!("warning: staged secrets in `{}` cannot be removed: {error}", writer.folder.display());
     }

@@ -17,6 +17,7 @@ pub mod egress_proxy;
 pub mod endpoint;
 pub mod events;
 pub mod exec;
+pub mod guard;
 pub mod images;
 pub mod init;
 pub mod kill;
@@ -110,6 +111,8 @@ pub enum Command {
     Egress(egress::Args),
     /// Show how the kernel confines a service: seccomp and AppArmor
     Profile(profile::Args),
+    /// Show or check the guard: the stack's table in the host's packet filter
+    Guard(guard::Args),
     /// List the rules, or explain one
     Rules(rules::Args),
     /// Write a hardened stack to start from
@@ -177,6 +180,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Completions(args) => completions::run(global, &args),
         Command::Man(args) => completions::man(global, &args),
         Command::Profile(args) => block_on(profile::run(global, &args)),
+        Command::Guard(args) => block_on(guard::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),
         Command::Plan(args) => block_on(plan::run(global, &args)),

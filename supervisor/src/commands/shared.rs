@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use crate::apply::{Applied, ApplyError, Back, Machine, ThisMachine, update};
 use crate::args::{GlobalArgs, Progress};
+use crate::decide::guard::Ruleset;
 use crate::decide::plan::{Plan, Planned, Step};
 use crate::decide::seen::Seen;
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
 use crate::engine::Docker;
 use crate::exit::{Exit, Failure};
+use crate::host::guard::GuardError;
 use crate::pipeline::{self, Prepared};
 use crate::render::plain;
 use crate::{input, session};
@@ -129,6 +131,18 @@ impl Machine for NoMachine {
         _: &crate::decide::spec::ContainerSpec,
     ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, crate::apply::PrepareError> {
         Ok(std::collections::BTreeMap::new())
+    }
+
+    fn guard(&self, _: &Ruleset) -> Result<(), GuardError> {
+        Err(GuardError::Unusable("nothing is to be guarded here".to_owned()))
+    }
+
+    fn reguard(&self, _: &str, _: &str, _: &str) -> Result<(), GuardError> {
+        Err(GuardError::Unusable("nothing is to be guarded here".to_owned()))
+    }
+
+    fn unguard(&self, project: &str) -> Result<(), GuardError> {
+        crate::host::guard::remove(None, project)
     }
 
     fn settle(&self, _: &Wanted) -> Vec<String> {

@@ -149,7 +149,12 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 fn hex(value: &Value) -> String {
-    Sha256::digest(value.to_string().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+    digits(&Sha256::digest(value.to_string().as_bytes()))
+}
+
+/// Bytes in hexadecimal.
+pub(super) fn digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

@@ -7,6 +7,7 @@ mod down;
 mod draft;
 mod existing;
 mod ground;
+mod guard;
 mod in_place;
 mod judge;
 mod order;
@@ -25,12 +26,14 @@ use std::time::Duration;
 pub use choice::{Choice, Dependencies, Orphans, Recreate};
 pub use down::{Volumes, down};
 pub use existing::{restart, restart_alone, start, stop};
+pub use guard::guard_alone;
 pub use judge::runs_to_its_end;
 pub use rollback::{back, goes_back};
 pub use up::{plan, plan_with, readiness};
 
 use serde::Serialize;
 
+use super::guard::GuardSpec;
 use super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
 
 /// What to do, in an order that is safe to follow one by one, and what is left as it is.
@@ -99,6 +102,22 @@ pub enum Step {
         id: String,
         /// Engine name.
         name: String,
+    },
+    /// Put the guard of this stack into the host's packet filter, over the networks that are there then.
+    Guard(GuardSpec),
+    /// Put a guard back as it was.
+    Reguard {
+        /// Project name.
+        project: String,
+        /// What its table says that it was made of.
+        ruleset: String,
+        /// The script that sets it.
+        script: String,
+    },
+    /// Take the project's guard out of the host's packet filter.
+    Unguard {
+        /// Project name.
+        project: String,
     },
     /// Create a volume.
     CreateVolume(VolumeSpec),

@@ -1,8 +1,9 @@
 //! What was observed: the only way back from the engine into a decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::guard::listing::Counters;
 use super::spec::{Bounds, Restart};
 
 /// One look at a project's things on the engine.
@@ -16,6 +17,48 @@ pub struct Seen {
     pub containers: Vec<SeenContainer>,
     /// Image as the file says it to its id, of those that are there.
     pub images: BTreeMap<String, SeenImage>,
+    /// The guard on the host; `None` where nobody asked for it.
+    pub guard: Option<SeenGuard>,
+}
+
+/// The guard, and what else of the host's network it depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenGuard {
+    /// Our table.
+    pub table: SeenTable,
+    /// Names of the links in this network namespace.
+    pub links: BTreeSet<String>,
+    /// Where the engine asks for names from a container's network: those on loopback are asked from the host's.
+    pub resolvers: BTreeSet<IpAddr>,
+    /// What the table counted.
+    pub counters: Counters,
+    /// The script that set the table, if that is known.
+    pub script: Option<String>,
+}
+
+/// Our table in the host's packet filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeenTable {
+    /// It is not there.
+    Absent {
+        /// It was set by us, and not taken away by us.
+        was_set: bool,
+    },
+    /// It is there.
+    There {
+        /// The hash of the ruleset that it says it was made of.
+        ruleset: String,
+        /// It lists as it did right after it was set.
+        intact: bool,
+    },
+    /// It can neither be seen nor set, for this reason.
+    Unable(String),
+}
+
+impl Default for SeenTable {
+    fn default() -> Self {
+        Self::Absent { was_set: false }
+    }
 }
 
 /// An image on the engine.
@@ -45,6 +88,8 @@ pub struct SeenNetwork {
     pub project: Option<String>,
     /// The spec's hash by our label.
     pub hash: Option<String>,
+    /// It has no way out.
+    pub internal: bool,
     /// Its driver.
     pub driver: String,
     /// The driver's options.

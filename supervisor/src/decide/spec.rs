@@ -8,6 +8,7 @@ use compose::model::{Condition, FailureAction, OnExit, Probe, UpdateOrder};
 use profiles::Confinement;
 use serde::Serialize;
 
+use super::guard::GuardSpec;
 use super::{hash, labels};
 
 /// The wanted state of one project.
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub services: BTreeMap<String, ServiceSpec>,
     /// Services of the file whose profile is not active: theirs are no orphans.
     pub inactive: BTreeSet<String>,
+    /// What the host's packet filter is to let through; `None` where the file goes without, or nothing is on a network.
+    pub guard: Option<GuardSpec>,
 }
 
 /// One service: its containers and the rules by which it is kept.

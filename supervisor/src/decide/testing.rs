@@ -9,8 +9,11 @@ use compose::model::{Condition, Date};
 use compose::{Policy, Request, Source};
 use profiles::{Arch, Kernel};
 
+use super::guard::Ruleset;
 use super::plan::{Plan, Step};
-use super::seen::{Health, Seen, SeenContainer, SeenImage, SeenNetwork, SeenVolume, State};
+use super::seen::{
+    Health, Seen, SeenContainer, SeenGuard, SeenImage, SeenNetwork, SeenTable, SeenVolume, State,
+};
 use super::spec::{ContainerSpec, Wanted};
 use super::wanted::{Given, Restarts, wanted};
 
@@ -27,7 +30,14 @@ pub(crate) fn want(text: &str) -> Wanted {
 #[track_caller]
 pub(crate) fn want_on(text: &str, landlock: u8) -> Wanted {
     let kernel = Kernel { landlock, ..KERNEL };
-    want_as(text, kernel, Restarts::Engine, &[], |image| Some(format!("id-of-{image}")))
+    let image = |image: &str| Some(format!("id-of-{image}"));
+    Wanted { guard: None, ..want_as(text, kernel, Restarts::Engine, &[], image) }
+}
+
+/// What a Compose text wants, the guard included: other tests are not about it.
+#[track_caller]
+pub(crate) fn want_guarded(text: &str) -> Wanted {
+    want_as(text, KERNEL, Restarts::Engine, &[], |image| Some(format!("id-of-{image}")))
 }
 
 const KERNEL: Kernel = Kernel { arch: Arch::X86_64, version: (6, 18), apparmor: false, landlock: 0 };
@@ -40,7 +50,7 @@ pub(crate) fn want_with(
     profiles: &[&str],
     image_id: impl Fn(&str) -> Option<String>,
 ) -> Wanted {
-    want_as(text, KERNEL, restarts, profiles, image_id)
+    Wanted { guard: None, ..want_as(text, KERNEL, restarts, profiles, image_id) }
 }
 
 /// What a Compose text says once it is hardened.
@@ -124,14 +134,26 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             assert!(!seen.networks.iter().any(|n| n.name == spec.name), "network `{}` twice", spec.name);
             let labels = spec.labels();
             let ours = super::labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+            let id = format!("n{index}-{}", spec.name);
+            link(seen, &id);
             seen.networks.push(SeenNetwork {
-                id: format!("n{index}-{}", spec.name),
+                id,
                 name: spec.name.clone(),
                 project: ours.project,
                 hash: ours.hash,
+                internal: spec.internal,
                 driver: "bridge".to_owned(),
                 options: spec.options.clone(),
             });
+        }
+        Step::Guard(spec) => {
+            let ruleset = Ruleset::of(spec, &seen.networks).expect("names of bridges");
+            set_guard(seen, ruleset.hash(), ruleset.script());
+        }
+        Step::Reguard { ruleset, script, .. } => set_guard(seen, ruleset.clone(), script.clone()),
+        Step::Unguard { .. } => {
+            let guard = seen.guard.get_or_insert_default();
+            (guard.table, guard.script) = (SeenTable::default(), None);
         }
         Step::RemoveNetwork { id, name } => {
             let users: Vec<_> =
@@ -215,6 +237,35 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             container.unwrap_or_else(|| panic!("no container `{id}`")).name.clone_from(to);
         }
     }
+}
+
+fn set_guard(seen: &mut Seen, ruleset: String, script: String) {
+    let guard = seen.guard.get_or_insert_default();
+    guard.table = SeenTable::There { ruleset, intact: true };
+    guard.script = Some(script);
+}
+
+/// A network's bridge appears on the host.
+fn link(seen: &mut Seen, network: &str) {
+    if let Some(guard) = &mut seen.guard {
+        guard.links.insert(format!("br-{}", network.chars().take(12).collect::<String>()));
+    }
+}
+
+/// The host is guarded as a wanted state wants it over the networks that are there.
+pub(crate) fn guarded(wanted: &Wanted, seen: &mut Seen) {
+    let Some(spec) = &wanted.guard else { return };
+    let ids: Vec<String> = seen.networks.iter().map(|network| network.id.clone()).collect();
+    let ruleset = Ruleset::of(spec, &seen.networks).expect("names of bridges");
+    set_guard(seen, ruleset.hash(), ruleset.script());
+    for id in ids {
+        link(seen, &id);
+    }
+}
+
+/// A host on which nothing is, that can be guarded.
+pub(crate) fn bare() -> Seen {
+    Seen { guard: Some(SeenGuard::default()), ..Seen::default() }
 }
 
 #[track_caller]

@@ -8,12 +8,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use compose::Admitted;
-use compose::model::{self, FailureAction, HealthTest, Project, Service, Update, UpdateOrder};
+use compose::model::{self, FailureAction, Guard, HealthTest, Project, Service, Update, UpdateOrder};
 use compose::reach::{Reach, reach};
 use compose::source::{At, Origin};
 use profiles::Confinement;
 use profiles::confinement::MountSource;
 
+use super::guard::GuardSpec;
 use super::seen::SeenImage;
 use super::spec::{
     AttachSpec, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, ServiceSpec, UpdateSpec,
@@ -85,7 +86,8 @@ pub fn wanted(stack: &Admitted, given: &Given<'_>) -> Result<Wanted, WantedError
             _ => None,
         })
         .collect();
-    Ok(Wanted {
+    let mut wanted = Wanted {
+        guard: None,
         project: project.name.clone(),
         networks: project
             .networks
@@ -103,7 +105,11 @@ pub fn wanted(stack: &Admitted, given: &Given<'_>) -> Result<Wanted, WantedError
             .collect(),
         services,
         inactive: inactive.iter().map(|service| service.name.clone()).collect(),
-    })
+    };
+    if project.stack.guard.as_ref().is_none_or(|guard| guard.value == Guard::On) {
+        wanted.guard = GuardSpec::of(&wanted);
+    }
+    Ok(wanted)
 }
 
 /// Whether a service's profiles switch it on.

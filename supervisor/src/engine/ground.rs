@@ -24,6 +24,8 @@ struct Network {
     name: String,
     project: Option<String>,
     hash: Option<String>,
+    #[serde(default)]
+    internal: bool,
     driver: String,
     options: BTreeMap<String, String>,
     /// A running container that is joined to it.
@@ -71,6 +73,7 @@ impl Ground {
                 name: seen.name.clone(),
                 project: seen.project.clone(),
                 hash: seen.hash.clone(),
+                internal: seen.internal,
                 driver: seen.driver.clone(),
                 options: seen.options.clone(),
             })
@@ -112,6 +115,7 @@ impl Ground {
             name: it.name.clone(),
             project: it.project.clone(),
             hash: it.hash.clone(),
+            internal: it.internal,
             driver: it.driver.clone(),
             options: it.options.clone(),
         });
@@ -138,6 +142,7 @@ mod tests {
                 name: "shop_net".into(),
                 project: project.clone(),
                 hash: hash.clone(),
+                internal: true,
                 driver: "bridge".into(),
                 options: BTreeMap::new(),
             }],

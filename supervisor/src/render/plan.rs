@@ -21,6 +21,8 @@ pub enum Deed {
     Pull,
     /// Made, and started if it is a container.
     Create,
+    /// Put into the host's packet filter.
+    Set,
     /// Removed and made anew.
     Recreate,
     /// Stopped and started.
@@ -186,6 +188,9 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
     match step {
         Step::Pull { image } => ("pull", "image", image, None),
         Step::CreateNetwork(spec) => ("create", "network", &spec.name, None),
+        Step::Guard(spec) => ("set", "guard", &spec.project, None),
+        Step::Reguard { project, .. } => ("set", "guard", project, None),
+        Step::Unguard { project } => ("remove", "guard", project, None),
         Step::RemoveNetwork { name, .. } => ("remove", "network", name, None),
         Step::CreateVolume(spec) => ("create", "volume", &spec.name, None),
         Step::RemoveVolume { name } => ("remove", "volume", name, None),
@@ -229,8 +234,16 @@ fn subject(step: &Step) -> Option<(&'static str, &str)> {
 fn deed(steps: &[&Planned]) -> Deed {
     let has = |wanted: fn(&Step) -> bool| steps.iter().any(|planned| wanted(&planned.step));
     let creates = has(|s| matches!(s, Step::Create { .. } | Step::CreateNetwork(_) | Step::CreateVolume(_)));
-    let removes =
-        has(|s| matches!(s, Step::Remove { .. } | Step::RemoveNetwork { .. } | Step::RemoveVolume { .. }));
+    let removes = has(|s| {
+        matches!(
+            s,
+            Step::Remove { .. }
+                | Step::RemoveNetwork { .. }
+                | Step::RemoveVolume { .. }
+                | Step::Unguard { .. }
+        )
+    });
+    let sets = has(|s| matches!(s, Step::Guard(_) | Step::Reguard { .. }));
     let stops = has(|s| matches!(s, Step::Stop { .. }));
     let starts = has(|s| matches!(s, Step::Start { .. }));
     let unpauses = has(|s| matches!(s, Step::Unpause { .. }));
@@ -238,6 +251,7 @@ fn deed(steps: &[&Planned]) -> Deed {
     match () {
         () if pulls => Deed::Pull,
         () if creates && removes => Deed::Recreate,
+        () if sets => Deed::Set,
         () if creates => Deed::Create,
         () if removes => Deed::Remove,
         () if stops && starts => Deed::Restart,
@@ -252,6 +266,7 @@ const fn word(deed: Deed) -> &'static str {
     match deed {
         Deed::Pull => "pull",
         Deed::Create => "create",
+        Deed::Set => "set",
         Deed::Recreate => "recreate",
         Deed::Restart => "restart",
         Deed::Start => "start",

@@ -20,12 +20,14 @@ use crate::apply::{self, Applied, ApplyError, Machine, PrepareError, ThisMachine
 use crate::attest::Check;
 use crate::decide;
 use crate::decide::diagnose::Symptoms;
+use crate::decide::guard::Ruleset;
 use crate::decide::heal::Silence;
 use crate::decide::plan::Plan;
-use crate::decide::seen::{Seen, State};
+use crate::decide::seen::{Seen, SeenGuard, State};
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
 use crate::host::contents::Contents;
+use crate::host::guard::{self, GuardError};
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::ending::last_lines;
 use crate::observe::kernel::is_frozen;
@@ -53,28 +55,34 @@ impl Place {
 /// One full look: two requests at the same time, and one for each running container that is not known yet.
 pub(super) async fn look<E: Engine>(
     engine: &E,
+    place: &Place,
     scope: &Scope,
     images: &BTreeSet<String>,
     known: &BTreeSet<String>,
 ) -> Event {
     let began = clock::boot();
     let from = Instant::now();
-    let outcome = look_at(engine, scope, images, known).await;
+    let (folder, project) = (place.folder.as_path().to_owned(), scope.project.clone());
+    // Another program is run and waited for: not on the thread that turns the loop.
+    let guard = tokio::task::spawn_blocking(move || guard::look(&folder, &project));
+    let outcome = look_at(engine, async { guard.await.ok() }, scope, images, known).await;
     let outcome = outcome.map(|look| Box::new(Look { took: from.elapsed(), ..look })).map_err(|e| fault(&e));
     Event::Looked { began, outcome }
 }
 
-/// What a look sees.
+/// What a look sees, beside the guard.
 pub(super) async fn look_at<E: Engine>(
     engine: &E,
+    guard: impl Future<Output = Option<SeenGuard>>,
     scope: &Scope,
     images: &BTreeSet<String>,
     known: &BTreeSet<String>,
 ) -> Result<Look, EngineError> {
     let asked = OptionFuture::from((!images.is_empty()).then(|| engine.images(images)));
-    let (seen, images) = tokio::join!(engine.observe(scope), asked);
+    let (seen, images, guard) = tokio::join!(engine.observe(scope), asked, guard);
     let (mut seen, images) = (seen?, images.unwrap_or_else(|| Ok(Images::new()))?);
     seen.images = images;
+    seen.guard = guard;
     // Our label's word on it is of the creation: what is not asked for below was asked for, and set, before.
     for container in &mut seen.containers {
         container.restart = None;
@@ -323,6 +331,18 @@ struct Recorder {
 impl Machine for Recorder {
     fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
         self.place.machine().prepare(spec)
+    }
+
+    fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
+        self.place.machine().guard(ruleset)
+    }
+
+    fn reguard(&self, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
+        self.place.machine().reguard(project, ruleset, script)
+    }
+
+    fn unguard(&self, project: &str) -> Result<(), GuardError> {
+        self.place.machine().unguard(project)
     }
 
     fn settle(&self, wanted: &Wanted) -> Vec<String> {

@@ -10,6 +10,7 @@ mod due;
 mod effects;
 mod egress;
 pub mod event;
+mod guarded;
 mod journal;
 mod keep;
 mod last_lines;

@@ -301,7 +301,7 @@ impl Shell<'_> {
                 self.events = Some(engine.events(&project, since));
             }
             Effect::Look { scope, images, known } => {
-                self.start(async move { effects::look(&*engine, &scope, &images, &known).await });
+                self.start(async move { effects::look(&*engine, &place, &scope, &images, &known).await });
             }
             Effect::Apply { plan, wanted, before } => {
                 self.start(async move { effects::apply(&*engine, place, &plan, &wanted, &before).await });

@@ -21,6 +21,7 @@ use crate::decide::hash;
 use crate::decide::heal::Silence;
 use crate::decide::seen::{Seen, SeenContainer, SeenImage, SeenNetwork, State};
 use crate::decide::spec::{Restart, Wanted};
+use crate::decide::testing::guarded;
 use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind};
 use crate::host::contents::Contents;
@@ -271,10 +272,12 @@ impl Play {
             name: spec.name.clone(),
             project: Some("shop".into()),
             hash: Some(hash::network(spec)),
+            internal: spec.internal,
             driver: "bridge".into(),
             options: spec.options.clone(),
         });
-        let seen = Seen { networks: networks.collect(), containers, images, ..Seen::default() };
+        let mut seen = Seen { networks: networks.collect(), containers, images, ..Seen::default() };
+        guarded(&wanted, &mut seen);
         Look { seen, met, took: Duration::from_millis(4) }
     }
 }

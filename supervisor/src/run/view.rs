@@ -38,6 +38,7 @@ pub(super) fn snapshot(watch: &Watch, started_at: Timestamp, now: Now) -> Snapsh
         services: services.collect(),
         last_plan: watch.last_plan.clone(),
         totals: watch.totals,
+        guard: watch.guard.status(),
         warnings: watch.notes.clone(),
         ..Snapshot::starting(now.wall)
     };

@@ -12,13 +12,14 @@ use jiff::Timestamp;
 use super::compare::{compare, is_ours, probed};
 use super::due::{Due, Heard, UnderWay};
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
+use super::guarded::Guarded;
 use super::journal::Rejected;
 use super::keep::Keep;
 use super::touch::{changed_in_place, container_of, describe, touched, with_followers};
 use crate::decide::backoff;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
-use crate::decide::plan::{Choice, Orphans, Plan, Recreate, plan_with};
+use crate::decide::plan::{Choice, Orphans, Plan, Recreate, guard_alone, plan_with};
 use crate::decide::seen::Seen;
 use crate::decide::spec::{Bounds, Restart, Wanted};
 use crate::decide::wanted::Restarts;
@@ -67,6 +68,7 @@ pub(super) struct Watch {
     pub(super) waiting: BTreeMap<String, String>,
     pub(super) last_plan: Option<PlanStatus>,
     pub(super) totals: Totals,
+    pub(super) guard: Guarded,
     was_ready: bool,
     /// A file was taken, and no look has followed yet.
     try_again: bool,
@@ -105,6 +107,7 @@ impl Watch {
             waiting: BTreeMap::new(),
             last_plan: None,
             totals: Totals::default(),
+            guard: Guarded::default(),
             was_ready: false,
             try_again: false,
             failures: 0,
@@ -493,6 +496,7 @@ impl Watch {
             keep.is_of_another_file = rejected && made_of != Some(hash::container(&keep.spec).as_str());
         }
         let plan = plan_with(wanted, &look.seen, &choice);
+        self.guard.looked(wanted, &look.seen);
         self.notes.clone_from(&plan.warnings);
         self.waiting.clone_from(&plan.waiting);
         if !plan.blocked.is_empty() {
@@ -502,7 +506,7 @@ impl Watch {
             }
             self.failure = Some(failure);
             self.converged = false;
-            return;
+            return self.guard_alone(wanted, look, out);
         }
         if plan.steps.is_empty() {
             return self.is_converged(out);
@@ -510,13 +514,13 @@ impl Watch {
         self.converged = false;
         if now.boot < self.due.converge {
             self.due.look = Some(self.due.look.map_or(self.due.converge, |at| at.min(self.due.converge)));
-            return;
+            return self.guard_alone(wanted, look, out);
         }
         if plan.steps.iter().filter_map(touched).any(|name| self.is_acting(name)) {
             // Healing has asked the engine for something about it, and a plan that is made now would not know what.
             let then = now.boot + ACTION_PAUSE;
             self.due.look = Some(self.due.look.map_or(then, |at| at.min(then)));
-            return;
+            return self.guard_alone(wanted, look, out);
         }
         // An update watches all that it touches itself, and goes back if one does not do well.
         let is_update = plan.tidy_from.is_some();
@@ -534,10 +538,18 @@ impl Watch {
         self.keeps.get(name).is_some_and(Keep::is_acting)
     }
 
+    /// Whatever else cannot be done, or not yet: the guard is put back.
+    fn guard_alone(&mut self, wanted: &Rc<Wanted>, look: &Look, out: &mut Vec<Effect>) {
+        if let Some(plan) = guard_alone(wanted, &look.seen) {
+            self.begin(plan, Rc::clone(wanted), Rc::new(look.seen.clone()), out);
+        }
+    }
+
     fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, before: Rc<Seen>, out: &mut Vec<Effect>) {
         self.applying = true;
         self.leads_to = self.stack.clone().map(|stack| (Rc::clone(&wanted), stack));
         self.totals.plans += 1;
+        self.totals.guard_restorations += u64::from(self.was_ready && self.guard.is_lost());
         for planned in &plan.steps {
             say(out, Level::Info, "", describe(planned));
         }

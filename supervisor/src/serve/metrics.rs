@@ -10,10 +10,12 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::routes::Moment;
+use crate::decide::guard::listing::Count;
+use crate::decide::guard::rows;
 use crate::observe::denials::Way;
 
-use super::snapshot::{Attestation, ContainerStatus, RelayStatus, STALE_AFTER, ServiceState};
+use super::routes::Moment;
+use super::snapshot::{Attestation, ContainerStatus, GuardState, RelayStatus, STALE_AFTER, ServiceState};
 
 /// The media type of OpenMetrics text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -376,6 +378,43 @@ pub static METRICS: &[Metric] = &[
         help: "Connections to the endpoint that had to make room before they had asked",
         read: |r| vec![count(r.requests.crowded_out)],
     },
+    Metric {
+        name: "supervisor_guard_set",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "1 where the guard was in force as wanted at the last look, 0 where it was not; absent where the stack goes without",
+        read: |r| {
+            let guard = r.snapshot.guard.iter().filter(|guard| guard.state != GuardState::Off);
+            guard.map(|guard| bare(flag(guard.state == GuardState::Set))).collect()
+        },
+    },
+    Metric {
+        name: "supervisor_guard_restorations",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &[],
+        help: "Times that the guard was put back after somebody had taken it away or changed it",
+        read: |r| vec![count(r.snapshot.totals.guard_restorations)],
+    },
+    Metric {
+        name: "supervisor_guard_packets",
+        kind: Kind::Counter,
+        unit: None,
+        labels: &["row", "deed"],
+        help: "Packets that met a row of the guard; `supervisor guard show` says what each row is",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| each_row(r, |count| count.packets as f64),
+    },
+    Metric {
+        name: "supervisor_guard",
+        kind: Kind::Counter,
+        unit: Some(Unit::Bytes),
+        labels: &["row", "deed"],
+        help: "Bytes of those packets",
+        #[allow(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        read: |r| each_row(r, |count| count.bytes as f64),
+    },
 ];
 
 /// The whole exposition.
@@ -486,6 +525,12 @@ fn denials(reading: &Moment<'_>) -> Vec<Sample> {
         *sum = sum.saturating_add(row.count);
     }
     sums.into_iter().map(|(labels, sum)| sample(labels, sum as f64)).collect()
+}
+
+fn each_row(reading: &Moment<'_>, value: fn(&Count) -> f64) -> Vec<Sample> {
+    let Some(guard) = &reading.snapshot.guard else { return Vec::new() };
+    let rows = rows::ALL.iter().filter_map(|row| Some((row, guard.counters.get(row.name)?)));
+    rows.map(|(row, count)| sample([row.name, row.deed.word()], value(count))).collect()
 }
 
 fn each_container(reading: &Moment<'_>, value: impl Fn(&ContainerStatus) -> Option<f64>) -> Vec<Sample> {

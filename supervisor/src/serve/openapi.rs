@@ -99,6 +99,15 @@ fn healthz() -> Value {
     }))
 }
 
+fn guard() -> Value {
+    let count = object(&json!({"packets": {"type": "integer"}, "bytes": {"type": "integer"}}));
+    object(&json!({
+        "state": {"enum": ["set", "missing", "unable", "off"]},
+        "reason": {"type": ["string", "null"]},
+        "counters": {"type": "object", "additionalProperties": count},
+    }))
+}
+
 fn status() -> Value {
     let time = json!({"type": "string", "format": "date-time"});
     let service = object(&json!({
@@ -142,6 +151,7 @@ fn status() -> Value {
             "heard_by": {"type": "array", "items": {"enum": ["audit", "log"]}},
             "rows": {"type": "array", "items": denial},
         })),
+        "guard": {"anyOf": [guard(), {"type": "null"}]},
         "last_plan": {"type": ["object", "null"]},
         "totals": {"type": "object", "additionalProperties": {"type": "integer"}},
         "turn_seconds": {"type": "number"},

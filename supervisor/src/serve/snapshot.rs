@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::guard::listing::Counters;
 use crate::sandbox::in_force::InForce;
 
 use crate::decide::denials;
@@ -59,6 +60,33 @@ pub struct Snapshot {
     pub longest_turn_seconds: f64,
     /// What each of our own processes is left with.
     pub processes: BTreeMap<String, InForce>,
+    /// The guard at the last look; nothing before the first.
+    pub guard: Option<GuardStatus>,
+}
+
+/// The guard in the host's packet filter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GuardStatus {
+    /// In a word.
+    pub state: GuardState,
+    /// Why it is not set, in a sentence.
+    pub reason: Option<String>,
+    /// What its rows counted since this process started, by row.
+    pub counters: Counters,
+}
+
+/// How the guard is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardState {
+    /// It is in force as wanted.
+    Set,
+    /// It is to be set anew.
+    Missing,
+    /// It cannot be set.
+    Unable,
+    /// The file goes without, or nothing is on a network.
+    Off,
 }
 
 /// What the loop is at.
@@ -309,6 +337,8 @@ pub struct Totals {
     pub reconnects: u64,
     /// Files that were read and not taken.
     pub refusals: u64,
+    /// Times that the guard was put back after somebody had taken it away or changed it.
+    pub guard_restorations: u64,
 }
 
 impl Snapshot {
@@ -333,6 +363,7 @@ impl Snapshot {
             turn_seconds: 0.0,
             longest_turn_seconds: 0.0,
             processes: BTreeMap::new(),
+            guard: None,
         }
     }
 

@@ -522,6 +522,16 @@ fn metrics_are_open_metrics_text() {
         # HELP supervisor_endpoint_crowded_out Connections to the endpoint that had to make room before they had asked
         # TYPE supervisor_endpoint_crowded_out counter
         supervisor_endpoint_crowded_out_total{} 3.0
+        # HELP supervisor_guard_set 1 where the guard was in force as wanted at the last look, 0 where it was not; absent where the stack goes without
+        # TYPE supervisor_guard_set gauge
+        # HELP supervisor_guard_restorations Times that the guard was put back after somebody had taken it away or changed it
+        # TYPE supervisor_guard_restorations counter
+        supervisor_guard_restorations_total{} 0.0
+        # HELP supervisor_guard_packets Packets that met a row of the guard; `supervisor guard show` says what each row is
+        # TYPE supervisor_guard_packets counter
+        # HELP supervisor_guard_bytes Bytes of those packets
+        # TYPE supervisor_guard_bytes counter
+        # UNIT supervisor_guard_bytes bytes
         # EOF
     "##]].assert_eq(&text);
 }

@@ -15,7 +15,7 @@ fn written(room: &str, service: &str, file: &str) -> Bed {
     let image = image::busybox(&bed.engine);
     bed.write(
         "compose.yaml",
-        &format!("services:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n{service}{file}"),
+        &format!("x-supervisor: {{guard: off}}\nservices:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n{service}{file}"),
     );
     bed
 }
@@ -189,7 +189,7 @@ fn real(room: &str) -> Bed {
     ran(Command::new("chown").args(["-R", "1000:1000"]).arg(bed.folder().join("data"))).expect(0);
     let text = format!(
         r#"
-x-supervisor: {{edge: caddy}}
+x-supervisor: {{edge: caddy, guard: off}}
 services:
   caddy:
     image: {caddy}
@@ -309,7 +309,7 @@ fn run_finds_a_profile_that_was_removed_or_replaced_behind_its_back() {
         let services = ["removed", "complaining", "opened", "kept"].map(|name| {
             format!("  {name}:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 1s\n")
         });
-        bed.write("compose.yaml", &format!("services:\n{}", services.concat()));
+        bed.write("compose.yaml", &format!("x-supervisor: {{guard: off}}\nservices:\n{}", services.concat()));
         let daemon = Daemon::start(&bed, &[]);
         daemon.until("four services", |status| {
             ["removed", "complaining", "opened", "kept"]
@@ -424,7 +424,7 @@ fn with_root_remapped_it_is_the_same() {
         bed.write(
             "compose.yaml",
             &format!(
-                "services:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n    volumes: ['./conf:/conf:ro', 'data:/data']\nvolumes: {{data: {{}}}}\n"
+                "x-supervisor: {{guard: off}}\nservices:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n    volumes: ['./conf:/conf:ro', 'data:/data']\nvolumes: {{data: {{}}}}\n"
             ),
         );
         bed.supervisor(&["up"]).expect(0);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::super::seen::{Seen, SeenContainer};
 use super::super::spec::Wanted;
 use super::draft::{Draft, grace};
+use super::guard::is_there;
 use super::{Plan, Step, order};
 
 /// What becomes of the project's volumes.
@@ -32,9 +33,14 @@ pub fn down(project: &str, wanted: Option<&Wanted>, seen: &Seen, volumes: Volume
         let stopped = draft.stop(container, grace(wanted, container), "the project goes down", &first);
         last.insert(draft.remove(container, "the project goes down", stopped));
     }
+    let mut gone = BTreeSet::new();
     for network in seen.networks.iter().filter(|network| network.project.as_deref() == Some(project)) {
         let step = Step::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
-        draft.step(step, "the project goes down", last.iter().copied());
+        gone.insert(draft.step(step, "the project goes down", last.iter().copied()));
+    }
+    if is_there(seen) {
+        let step = Step::Unguard { project: project.to_owned() };
+        draft.step(step, "the project goes down", last.iter().chain(&gone).copied());
     }
     for volume in seen.volumes.iter().filter(|volume| volume.project.as_deref() == Some(project)) {
         match volumes {

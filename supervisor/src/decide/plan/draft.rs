@@ -27,6 +27,8 @@ pub(super) struct Draft {
     starts: BTreeMap<String, BTreeSet<usize>>,
     /// Waits already written.
     awaits: Vec<(Await, usize)>,
+    /// Nothing runs on before this.
+    gate: Option<usize>,
 }
 
 impl Draft {
@@ -105,15 +107,20 @@ impl Draft {
         after: impl IntoIterator<Item = usize>,
     ) -> usize {
         let step = Step::Start { name: name.to_owned(), service: service.to_owned() };
-        let index = self.step(step, reason, after);
+        let index = self.step(step, reason, after.into_iter().chain(self.gate));
         self.starts.entry(service.to_owned()).or_default().insert(index);
         index
+    }
+
+    /// From here on every start waits for this step.
+    pub(super) const fn starts_come_after(&mut self, step: usize) {
+        self.gate = Some(step);
     }
 
     /// Lets a frozen container go on.
     pub(super) fn unpause(&mut self, container: &SeenContainer, reason: &str) -> usize {
         let step = Step::Unpause { id: container.id.clone(), name: container.name.clone() };
-        let index = self.step(step, reason, []);
+        let index = self.step(step, reason, self.gate);
         self.starts.entry(container.service.clone().unwrap_or_default()).or_default().insert(index);
         index
     }

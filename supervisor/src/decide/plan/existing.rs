@@ -11,6 +11,7 @@ use super::super::spare::{self, Role};
 use super::super::spec::{ServiceSpec, Wanted};
 use super::down::dependents_first;
 use super::draft::{Draft, grace};
+use super::guard::guard;
 use super::{Plan, order};
 
 /// Stops the containers of these services (of all if there are none), dependents first.
@@ -25,6 +26,7 @@ pub fn stop(wanted: &Wanted, seen: &Seen, services: &BTreeSet<String>) -> Plan {
 pub fn start(wanted: &Wanted, seen: &Seen, services: &BTreeSet<String>) -> Plan {
     let mut draft = Draft::default();
     let chosen = choose(wanted, services, &mut draft);
+    guard(wanted, seen, &BTreeSet::new(), &mut draft);
     start_all(wanted, seen, &chosen, "a start was asked for", is_down, &mut draft);
     draft.finish()
 }
@@ -52,6 +54,7 @@ pub fn restart_alone(wanted: &Wanted, seen: &Seen, services: &BTreeSet<String>) 
 
 fn restart_all(wanted: &Wanted, seen: &Seen, chosen: &BTreeSet<&str>, mut draft: Draft) -> Plan {
     let reason = "a restart was asked for";
+    guard(wanted, seen, &BTreeSet::new(), &mut draft);
     stop_all(wanted, seen, chosen, reason, &mut draft);
     start_all(wanted, seen, chosen, reason, |_| true, &mut draft);
     draft.finish()

@@ -23,11 +23,14 @@ pub(super) struct Made {
     pub(super) pulls: BTreeMap<String, usize>,
     pub(super) networks: BTreeMap<String, usize>,
     pub(super) volumes: BTreeMap<String, usize>,
+    /// The guard's: before any start.
+    pub(super) guard: Option<usize>,
 }
 
 impl Made {
     pub(super) fn all(&self) -> BTreeSet<usize> {
-        self.pulls.values().chain(self.networks.values()).chain(self.volumes.values()).copied().collect()
+        let named = self.pulls.values().chain(self.networks.values()).chain(self.volumes.values());
+        named.chain(&self.guard).copied().collect()
     }
 
     pub(super) fn needed_by(&self, spec: &ContainerSpec) -> BTreeSet<usize> {

@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 use compose::model::{Condition, Dependency, UpdateOrder};
 use proptest::prelude::*;
 
-use super::super::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
+use super::super::guard::{GuardSpec, Ruleset};
+use super::super::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenTable, SeenVolume, State};
 use super::super::spare;
 use super::super::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, ServiceSpec, VolumeSpec, Wanted};
-use super::super::testing::{simulate, want};
+use super::super::testing::{bare, simulate, want};
 use super::*;
 
 /// A service of a random stack.
@@ -63,7 +64,8 @@ fn stack() -> impl Strategy<Value = Wanted> {
             options: BTreeMap::new(),
             user_labels: BTreeMap::new(),
         };
-        Wanted {
+        let mut wanted = Wanted {
+            guard: None,
             project: "shop".to_owned(),
             networks: networks
                 .into_iter()
@@ -73,7 +75,9 @@ fn stack() -> impl Strategy<Value = Wanted> {
             volumes: std::iter::once((volume.name.clone(), volume)).collect(),
             services,
             inactive: BTreeSet::new(),
-        }
+        };
+        wanted.guard = GuardSpec::of(&wanted);
+        wanted
     })
 }
 
@@ -128,6 +132,18 @@ fn service(index: usize, row: &Row, rows: &[Option<Row>]) -> ServiceSpec {
 
 /// Something that happened to the engine behind our back.
 fn disturb(seen: &mut Seen, what: u8, which: u8) {
+    if let Some(guard) = &mut seen.guard {
+        match what {
+            14 => guard.table = SeenTable::Absent { was_set: true },
+            15 => guard.table = SeenTable::There { ruleset: "tampered".to_owned(), intact: true },
+            16 => {
+                if let SeenTable::There { intact, .. } = &mut guard.table {
+                    *intact = false;
+                }
+            }
+            _ => {}
+        }
+    }
     let count = seen.containers.len();
     if count == 0 {
         return;
@@ -195,6 +211,7 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         name: "elsewhere".to_owned(),
         project: Some("other".to_owned()),
         hash: None,
+        internal: false,
         driver: "bridge".to_owned(),
         options: BTreeMap::new(),
     };
@@ -261,9 +278,9 @@ proptest! {
     fn every_plan_is_safe_and_leads_to_what_is_wanted(
         old in stack(),
         new in stack(),
-        faults in prop::collection::vec((0..14_u8, any::<u8>()), 0..4),
+        faults in prop::collection::vec((0..17_u8, any::<u8>()), 0..4),
     ) {
-        let mut seen = simulate(&Seen::default(), &plan(&old, &Seen::default()));
+        let mut seen = simulate(&bare(), &plan(&old, &bare()));
         for (what, which) in faults {
             disturb(&mut seen, what, which);
         }
@@ -279,9 +296,24 @@ proptest! {
             prop_assert!(false, "{}", disorder);
         }
 
+        let unguarded = planned.steps.iter().enumerate().find(|(_, p)| matches!(p.step, Step::Guard(_)));
+        if let Some((set, _)) = unguarded {
+            let starts = planned.steps.iter().enumerate().filter(|(_, p)| matches!(p.step, Step::Start { .. } | Step::Unpause { .. }));
+            for (start, _) in starts {
+                let stopping = planned.steps.iter().any(|p| matches!((&p.step, &planned.steps[start].step),
+                    (Step::Stop { id, .. }, Step::Unpause { id: frozen, .. }) if id == frozen));
+                prop_assert!(stopping || before(&planned, start).contains(&set), "something runs before the guard is set");
+            }
+        }
+
         let after = simulate(&seen, &planned);
         let again = plan_with(&new, &after, &choice);
         prop_assert!(again.is_empty(), "planned again: {:?}", again.steps);
+        if let Some(spec) = &new.guard {
+            let whole = Ruleset::of(spec, &after.networks).expect("names of bridges");
+            let table = after.guard.as_ref().map(|guard| guard.table.clone());
+            prop_assert_eq!(table, Some(SeenTable::There { ruleset: whole.hash(), intact: true }));
+        }
         for service in new.services.values() {
             let there = after.containers.iter().filter(|c| {
                 c.project.as_deref() == Some("shop") && c.service.as_ref() == Some(&service.service)
@@ -296,6 +328,8 @@ proptest! {
 
         let nothing = simulate(&after, &down("shop", Some(&new), &after, Volumes::Keep));
         prop_assert_eq!(&nothing.containers, &containers);
+        let table = nothing.guard.map(|guard| guard.table);
+        prop_assert!(matches!(table, Some(SeenTable::Absent { .. })), "a guard stays behind");
     }
 
     #[test]
@@ -305,7 +339,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
     ) {
         let choice = Choice { orphans: Orphans::Remove, ..Choice::default() };
-        let before = simulate(&Seen::default(), &plan(&old, &Seen::default()));
+        let before = simulate(&bare(), &plan(&old, &bare()));
         let planned = plan_with(&new, &before, &choice);
         let half = simulate(&before, &up_to(&planned, at.index(planned.steps.len() + 1)));
         for wanted in [&new, &old] {
@@ -326,7 +360,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
     ) {
         let choice = Choice { orphans: Orphans::Remove, ..Choice::default() };
-        let before = simulate(&Seen::default(), &plan(&old, &Seen::default()));
+        let before = simulate(&bare(), &plan(&old, &bare()));
         let planned = plan_with(&new, &before, &choice);
         let anew = planned.steps.iter().any(|p| matches!(p.step, Step::RemoveNetwork { .. }));
         prop_assume!(!anew);

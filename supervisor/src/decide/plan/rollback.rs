@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compose::model::{Condition, FailureAction};
 
-use super::super::seen::{Seen, SeenContainer, State};
+use super::super::seen::{Seen, SeenContainer, SeenTable, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{AttachSpec, Await, Restart, Wanted};
 use super::down::dependents_first;
@@ -54,6 +54,7 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         .filter_map(|kept| kept.now.service.as_deref())
         .collect();
 
+    reguard(failed, before, &mut draft);
     let mut gone: BTreeMap<&str, usize> = BTreeMap::new();
     let mut last = BTreeSet::new();
     for container in dependents_first(&wanted.project, Some(wanted), now) {
@@ -110,6 +111,23 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         }
     }
     Plan { keeps_going: true, ..draft.finish() }
+}
+
+/// The guard as it was, if this update set another one: what was published before is to be reached again.
+fn reguard(failed: &Plan, before: &Seen, draft: &mut Draft) {
+    let set = failed.steps.iter().find_map(|planned| match &planned.step {
+        Step::Guard(spec) => Some(spec),
+        _ => None,
+    });
+    let was = before.guard.as_ref().and_then(|guard| match &guard.table {
+        SeenTable::There { ruleset, .. } => Some((ruleset.clone(), guard.script.clone()?)),
+        _ => None,
+    });
+    if let (Some(spec), Some((ruleset, script))) = (set, was) {
+        let step = Step::Reguard { project: spec.project.clone(), ruleset, script };
+        let index = draft.step(step, REASON, []);
+        draft.starts_come_after(index);
+    }
 }
 
 /// A container that was there before, and is to be there again.

@@ -12,6 +12,7 @@ use super::super::spec::{Await, ServiceSpec, Wanted};
 use super::choice::{Choice, in_scope, scope};
 use super::draft::{Draft, timeout};
 use super::ground::{Made, create_networks, create_volumes, networks, pulls, volumes};
+use super::guard::guard;
 use super::judge::{leaving, runs_to_its_end, verdicts};
 use super::update::Update;
 use super::{Plan, Step};
@@ -37,6 +38,11 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     create_networks(wanted, &networks.missing, &BTreeSet::new(), "it is not there", &mut draft, &mut made);
     create_volumes(wanted, seen, &scope, &mut draft, &mut made);
 
+    if networks.changed.is_empty() {
+        let first = made.networks.values().copied().collect();
+        made.guard = guard(wanted, seen, &first, &mut draft);
+    }
+
     let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew, choice.recreate);
     update.make_ready(&mut draft, &made);
     update.take_down(&mut draft);
@@ -53,6 +59,10 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
             &mut draft,
             &mut made,
         );
+    }
+    if !networks.changed.is_empty() {
+        let first = made.networks.values().copied().collect();
+        made.guard = guard(wanted, seen, &first, &mut draft);
     }
     update.bring_up(&mut draft, &made);
     update.prove(&mut draft);

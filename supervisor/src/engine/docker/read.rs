@@ -53,6 +53,7 @@ pub(super) fn seen(
         networks: networks.into_iter().map(network).collect(),
         volumes: volumes.into_iter().map(volume).collect(),
         images: BTreeMap::new(),
+        guard: None,
     };
     seen.containers.retain(|c| ours(&c.project) || scope.containers.contains(&c.name));
     seen.networks.retain(|n| ours(&n.project) || scope.networks.contains(&n.name));
@@ -139,6 +140,7 @@ fn network(network: Network) -> SeenNetwork {
         name: network.name.unwrap_or_default(),
         project: ours.project,
         hash: ours.hash,
+        internal: network.internal.unwrap_or_default(),
         driver: network.driver.unwrap_or_default(),
         options: network.options.unwrap_or_default().into_iter().collect(),
     }

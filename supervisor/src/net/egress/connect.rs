@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::address;
 use super::grants::Grants;
 use super::names::Names;
 use super::request::Target;
+use crate::decide::outside::outside;
 
 /// For an answer of the resolver.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -71,7 +71,7 @@ fn judged(name: &str, found: &[IpAddr]) -> Result<Vec<IpAddr>, NoWay> {
         return Err(NoWay::Failed(format!("`{name}` has no address")));
     }
     for address in found {
-        if let Err(what) = address::outside(*address) {
+        if let Err(what) = outside(*address) {
             return Err(NoWay::Denied(format!("`{name}` leads to {address}, {what}")));
         }
     }

@@ -4,7 +4,6 @@
 //! HTTP/1.1; TLS stays between the client and the server. Deliberately absent: the engine and its socket, the stack's
 //! file, secrets, a cache, and following redirects.
 
-pub mod address;
 pub mod callers;
 mod connect;
 pub mod counts;

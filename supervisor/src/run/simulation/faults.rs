@@ -51,6 +51,11 @@ impl Profile {
         }
     }
 
+    /// The same without what a guard has nothing to do with.
+    pub(super) fn about_the_guard(self) -> Self {
+        Self { somebody: false, strangers: false, kills: false, requests: false, ..self }
+    }
+
     /// Whether it can be known of every stop whose it was.
     pub(super) fn is_gentle(&self) -> bool {
         !(self.requests || self.engine || self.events || self.kills || self.files || self.strangers)

@@ -161,8 +161,12 @@ impl Life<'_> {
             Effect::Listen { project, since } => self.events = Some(port.events(&project, since)),
             Effect::Look { scope, images, known } => {
                 let began = now.boot;
+                let guard = async move {
+                    let world = world.borrow();
+                    Some(world.filter.look(&world.networks))
+                };
                 self.start(async move {
-                    let look = effects::look_at(&port, &scope, &images, &known).await;
+                    let look = effects::look_at(&port, guard, &scope, &images, &known).await;
                     let outcome = look.map(Box::new).map_err(|error| effects::fault(&error));
                     Event::Looked { began, outcome }
                 });

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::world::{Answer, Container, Who, World, not_found};
 use crate::apply::{Machine, PrepareError};
+use crate::decide::guard::Ruleset;
 use crate::decide::labels;
 use crate::decide::seen::{ImageStart, Seen, SeenImage, State};
 use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec, Wanted};
@@ -24,6 +25,7 @@ use crate::engine::{
     Engine, EngineError, EngineEvent, EngineStream, EngineVersion, ExecIo, ExecSpec, Inspected, Joined,
     LogChunk, LogQuery, ProcessTable, PullProgress, Scope, Usage,
 };
+use crate::host::guard::GuardError;
 use crate::serve::snapshot::Attestation;
 
 /// How long an answer is waited for.
@@ -157,6 +159,7 @@ impl Engine for Port {
                     .collect(),
                 containers: world.containers.iter().filter(container).map(|c| c.seen.clone()).collect(),
                 images: BTreeMap::new(),
+                guard: None,
             })
         })
         .await
@@ -381,6 +384,23 @@ pub(super) struct SimulatedMachine {
 impl Machine for SimulatedMachine {
     fn prepare(&self, _: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
         Ok(BTreeMap::new())
+    }
+
+    fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
+        self.world.borrow_mut().say(|| "the guard is set".to_owned());
+        self.world.borrow_mut().filter.set(ruleset);
+        Ok(())
+    }
+
+    fn reguard(&self, _: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
+        self.world.borrow_mut().say(|| "the guard is set as before".to_owned());
+        self.world.borrow_mut().filter.set_as_before(ruleset, script);
+        Ok(())
+    }
+
+    fn unguard(&self, _: &str) -> Result<(), GuardError> {
+        self.world.borrow_mut().filter.remove();
+        Ok(())
     }
 
     fn settle(&self, _: &Wanted) -> Vec<String> {

@@ -60,12 +60,13 @@ struct Row {
 pub(super) struct File {
     rows: Vec<Row>,
     next: u64,
+    guarded: bool,
 }
 
 impl File {
     /// One to four services, all good.
-    pub(super) fn random(dice: &mut Dice) -> Self {
-        let mut file = Self { rows: Vec::new(), next: 0 };
+    pub(super) fn random(dice: &mut Dice, guarded: bool) -> Self {
+        let mut file = Self { rows: Vec::new(), next: 0, guarded };
         for _ in 0..=dice.roll(4) {
             file.add(dice);
         }
@@ -146,7 +147,8 @@ impl File {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut out = "name: shop\nservices:\n".to_owned();
+        let guard = if self.guarded { "" } else { "x-supervisor: {guard: off}\n" };
+        let mut out = format!("name: shop\n{guard}services:\n");
         for row in &self.rows {
             let _ = write!(
                 out,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::dice::Dice;
 use super::faults::Profile;
+use super::filter::PacketFilter;
 use super::stacks::Mode;
 use crate::decide::labels;
 use crate::decide::seen::{Health, SeenContainer, SeenNetwork, SeenVolume, State};
@@ -86,6 +87,9 @@ pub(super) struct World {
     pub(super) containers: Vec<Container>,
     pub(super) networks: Vec<SeenNetwork>,
     pub(super) volumes: Vec<SeenVolume>,
+    pub(super) filter: PacketFilter,
+    /// The stack is to be guarded.
+    pub(super) guarded: bool,
     /// The engine answers.
     pub(super) up: bool,
     pub(super) dice: Dice,
@@ -119,6 +123,8 @@ impl World {
             containers: Vec::new(),
             networks: Vec::new(),
             volumes: Vec::new(),
+            filter: PacketFilter::default(),
+            guarded: false,
             up: true,
             dice,
             profile,
@@ -491,6 +497,9 @@ impl World {
         {
             self.violation(format!("start `{key}`, which somebody stopped at {} s", at.as_secs()));
         }
+        if who == Who::Us && self.guarded && !self.filter.touched && !self.is_guarded(&id) {
+            self.violation(format!("start `{key}` before its networks are guarded"));
+        }
         self.begin(&id);
         if who == Who::Us {
             self.never_more_than_wanted(&id);
@@ -640,6 +649,7 @@ impl World {
             name: spec.name.clone(),
             project: ours.project,
             hash: ours.hash,
+            internal: spec.internal,
             driver: "bridge".to_owned(),
             options: spec.options.clone(),
         });

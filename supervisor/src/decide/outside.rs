@@ -40,6 +40,43 @@ const V6: &[Range<Ipv6Addr>] = &[
 /// RFC 6052: an IPv4 address behind the well-known prefix of a translator.
 const TRANSLATED: u128 = 0x0064_ff9b << 96;
 
+/// The ranges of IPv4 that do not lie outside, as prefixes, apart from each other and in order.
+pub fn inside_v4() -> Vec<(Ipv4Addr, u32)> {
+    let mut ranges: Vec<_> = V4.iter().map(|(network, length, _)| (*network, *length)).collect();
+    ranges.sort_unstable();
+    ranges
+}
+
+/// The ranges of IPv6 that do not lie outside, from the first address to the last, apart from each other and in order.
+pub fn inside_v6() -> Vec<(Ipv6Addr, Ipv6Addr)> {
+    const GLOBAL: u128 = 0x2000 << 112;
+    let global_end = (0x4000_u128 << 112) - 1;
+    let mut ranges =
+        vec![(0, TRANSLATED - 1), (TRANSLATED + (1 << 32), GLOBAL - 1), (global_end + 1, u128::MAX)];
+    ranges.extend(V6.iter().map(|(network, length, _)| prefix(network.to_bits(), *length)));
+    // What a translator would send to a private address of IPv4.
+    ranges.extend(
+        inside_v4()
+            .into_iter()
+            .map(|(network, length)| prefix(TRANSLATED | u128::from(network.to_bits()), 96 + length)),
+    );
+    ranges.sort_unstable();
+    ranges.into_iter().map(|(first, last)| (Ipv6Addr::from_bits(first), Ipv6Addr::from_bits(last))).collect()
+}
+
+/// The first and the last address of a prefix.
+const fn prefix(network: u128, length: u32) -> (u128, u128) {
+    let hosts = u128::MAX.checked_shr(length);
+    (
+        network,
+        network
+            | match hosts {
+                Some(hosts) => hosts,
+                None => 0,
+            },
+    )
+}
+
 /// Whether an address lies outside.
 ///
 /// # Errors
@@ -154,5 +191,37 @@ mod tests {
         check("::10.0.0.1", "an address outside of global unicast");
         check("64:ff9b::10.0.0.1", "a private address");
         check("64:ff9b:1::10.0.0.1", "an address outside of global unicast");
+    }
+
+    /// Whether a list of ranges holds an address.
+    fn is_in<A: Ord>(ranges: &[(A, A)], address: &A) -> bool {
+        ranges.iter().any(|(first, last)| first <= address && address <= last)
+    }
+
+    #[test]
+    fn the_ranges_are_apart_and_say_what_each_address_says() {
+        let v4: Vec<(Ipv4Addr, Ipv4Addr)> = inside_v4()
+            .into_iter()
+            .map(|(network, length)| {
+                let last = u64::from(network.to_bits()) | (0xffff_ffff_u64 >> length);
+                (network, Ipv4Addr::from_bits(u32::try_from(last).unwrap()))
+            })
+            .collect();
+        let v6 = inside_v6();
+        assert!(v4.windows(2).all(|pair| pair[0].1 < pair[1].0), "{v4:?}");
+        assert!(v6.windows(2).all(|pair| pair[0].1 < pair[1].0), "{v6:?}");
+        // The edges of every range, and what is next to them.
+        for bits in v4.iter().flat_map(|(first, last)| [first.to_bits(), last.to_bits()]) {
+            for bits in [bits, bits.wrapping_sub(1), bits.wrapping_add(1)] {
+                let address = Ipv4Addr::from_bits(bits);
+                assert_eq!(is_in(&v4, &address), outside(address.into()).is_err(), "{address}");
+            }
+        }
+        for bits in v6.iter().flat_map(|(first, last)| [first.to_bits(), last.to_bits()]) {
+            for bits in [bits, bits.wrapping_sub(1), bits.wrapping_add(1)] {
+                let address = Ipv6Addr::from_bits(bits);
+                assert_eq!(is_in(&v6, &address), outside(address.into()).is_err(), "{address}");
+            }
+        }
     }
 }

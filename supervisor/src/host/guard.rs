@@ -1,0 +1,237 @@
+//! The guard in the kernel, through `nft`: set in one transaction, listed, taken away.
+//!
+//! `nft -f -` and not netlink: one call is one transaction, every distribution that has nftables in its kernel packs it, the
+//! text is what an administrator reads in `nft list`, and it costs a few milliseconds at a start and twice a minute. What was
+//! set is kept in the project's state folder, with a fingerprint of how it lists, so that a later process can tell whether
+//! somebody changed it. Deliberately absent: what is in the guard (`decide::guard`), and rules of anybody else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::decide::guard::listing::{self, Listing};
+use crate::decide::guard::{self, Ruleset};
+use crate::decide::seen::{SeenGuard, SeenTable};
+
+use super::resolvers;
+
+/// What was set, in the project's state folder.
+const KEPT: &str = "guard.json";
+
+/// The guard cannot be set or taken away.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The program is missing or cannot be run.
+    #[error("cannot run `nft`")]
+    Run(#[source] io::Error),
+    /// It, or the kernel, refused.
+    #[error("`nft` says: {0}")]
+    Refused(String),
+    /// A guard would guard nothing, or not what it should.
+    #[error("{0}")]
+    Unusable(String),
+    /// What was set cannot be written down.
+    #[error("cannot write down what the guard is, in `{path}`")]
+    Keep {
+        /// Where.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl GuardError {
+    /// What to do next.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Run(_) => {
+                "install the package `nftables`; or say `x-supervisor: {guard: off}` to go without the guard"
+            }
+            Self::Refused(_) => {
+                "run as root in the host's network namespace, on a kernel with nftables (4.18 or newer); or say \
+                 `x-supervisor: {guard: off}` to go without the guard"
+            }
+            Self::Unusable(_) => {
+                "nothing is started without the guard, unless the file says `x-supervisor: {guard: off}`"
+            }
+            Self::Keep { .. } => "see whether the disk is full; the guard itself is in force",
+        }
+    }
+}
+
+/// What was set by us last.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    ruleset: String,
+    fingerprint: String,
+    script: String,
+}
+
+/// How the guard of a project is, beside what it depends on. The project's folder may be missing.
+pub fn look(folder: &Path, project: &str) -> SeenGuard {
+    let kept = kept(folder);
+    let (table, counters) = match list(project) {
+        Ok(Some(listing)) => {
+            let intact = kept.as_ref().is_some_and(|kept| {
+                kept.ruleset == listing.ruleset && kept.fingerprint == listing.fingerprint
+            });
+            (SeenTable::There { ruleset: listing.ruleset, intact }, listing.counters)
+        }
+        Ok(None) => (SeenTable::Absent { was_set: kept.is_some() }, listing::Counters::new()),
+        Err(error) => (SeenTable::Unable(in_words(&error)), listing::Counters::new()),
+    };
+    SeenGuard {
+        table,
+        links: links(),
+        resolvers: resolvers::of_the_engine(),
+        counters,
+        script: kept.map(|kept| kept.script),
+    }
+}
+
+fn in_words(error: &GuardError) -> String {
+    match error {
+        GuardError::Run(source) if source.kind() == io::ErrorKind::NotFound => {
+            "`nft` is not installed".to_owned()
+        }
+        GuardError::Run(source) => format!("`nft` cannot be run: {source}"),
+        error => error.to_string(),
+    }
+}
+
+/// Puts a guard in place of the one that is there.
+///
+/// # Errors
+/// nft or the kernel refuses; then the one before is still in force. Or its bridges are not here.
+pub fn set(folder: &Path, ruleset: &Ruleset) -> Result<(), GuardError> {
+    let links = links();
+    if let Some(link) = ruleset.bridges().find(|link| !links.contains(link.as_str())) {
+        return Err(GuardError::Unusable(guard::elsewhere(link)));
+    }
+    set_as_before(folder, ruleset.project(), &ruleset.hash(), &ruleset.script())
+}
+
+/// The same by the script that set it once.
+///
+/// # Errors
+/// nft or the kernel refuses; then the one before is still in force.
+pub fn set_as_before(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
+    run_script(script)?;
+    let fingerprint = list(project)?.unwrap_or_default().fingerprint;
+    let kept = Kept { ruleset: ruleset.to_owned(), fingerprint, script: script.to_owned() };
+    keep(folder, &kept)
+        .map_err(|source| GuardError::Keep { path: folder.join(KEPT).display().to_string(), source })
+}
+
+/// Takes a project's guard away; what was set is forgotten where its folder is given.
+///
+/// # Errors
+/// nft or the kernel refuses.
+pub fn remove(folder: Option<&Path>, project: &str) -> Result<(), GuardError> {
+    run_script(&guard::removal(project))?;
+    if let Some(folder) = folder {
+        forget(folder);
+    }
+    Ok(())
+}
+
+/// Forgets what was set.
+pub fn forget(folder: &Path) {
+    match fs::remove_file(folder.join(KEPT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "cannot forget what the guard was");
+        }
+        _ => {}
+    }
+}
+
+fn kept(folder: &Path) -> Option<Kept> {
+    serde_json::from_slice(&fs::read(folder.join(KEPT)).ok()?).ok()
+}
+
+fn keep(folder: &Path, kept: &Kept) -> io::Result<()> {
+    let new = folder.join(format!("{KEPT}.new"));
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(&serde_json::to_vec(kept).map_err(io::Error::other)?)?;
+    fs::rename(new, folder.join(KEPT))
+}
+
+/// Our table as it lists; `None` where there is none.
+fn list(project: &str) -> Result<Option<Listing>, GuardError> {
+    let table = guard::table(project);
+    let output = run(Command::new("nft").args(["-j", "list", "table", "inet", &table]), "")?;
+    if output.status.success() {
+        // A listing that cannot be read is of a table that is not as it was set.
+        return Ok(Some(listing::read(&String::from_utf8_lossy(&output.stdout)).unwrap_or_default()));
+    }
+    // Its word for a missing table is that of a missing file. Whether the kernel can be asked at all, another question tells.
+    let any = run(Command::new("nft").args(["list", "tables"]), "")?;
+    let word = String::from_utf8_lossy(&output.stderr);
+    if any.status.success() && word.contains("No such file") { Ok(None) } else { Err(refused(&output)) }
+}
+
+fn run_script(script: &str) -> Result<(), GuardError> {
+    let output = run(Command::new("nft").args(["-f", "-"]), script)?;
+    if output.status.success() { Ok(()) } else { Err(refused(&output)) }
+}
+
+fn refused(output: &Output) -> GuardError {
+    let word = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = word.lines().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+    GuardError::Refused(crate::render::plain(line.trim()))
+}
+
+/// Runs nft with this as its standard input. Administrators' programs are not on everybody's `PATH`.
+fn run(command: &mut Command, input: &str) -> Result<Output, GuardError> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut child = command
+        .env("PATH", format!("{path}:/usr/sbin:/sbin"))
+        .env("LC_ALL", "C")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(GuardError::Run)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that ends before it has read everything says why itself.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    child.wait_with_output().map_err(GuardError::Run)
+}
+
+/// Names of the links of this network namespace (`/proc/net` of proc(5)): `/sys` may be another one's.
+fn links() -> BTreeSet<String> {
+    let text = fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
+    text.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_is_kept_and_forgotten() {
+        let bed = tempfile::tempdir().unwrap();
+        assert!(kept(bed.path()).is_none());
+        let set = Kept { ruleset: "abcd".into(), fingerprint: "efgh".into(), script: "table".into() };
+        keep(bed.path(), &set).unwrap();
+        let read = kept(bed.path()).unwrap();
+        assert_eq!((read.ruleset, read.fingerprint, read.script), (set.ruleset, set.fingerprint, set.script));
+        fs::write(bed.path().join(KEPT), "{").unwrap();
+        assert!(kept(bed.path()).is_none());
+        forget(bed.path());
+        assert_eq!(fs::read_dir(bed.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn links_are_those_of_this_network_namespace() {
+        assert!(links().contains("lo"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Where the engine asks for names on behalf of containers: what its options and its file say, else the host's resolvers.
+//!
+//! Those on a loopback address are left out: the engine asks them from the host's own network. Nobody tells this but the
+//! engine's command line and the files that it reads, and its process is the one named `dockerd` in this network namespace.
+//! Deliberately absent: resolving.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// The engine's file where its command line names no other (dockerd(8)).
+const DAEMON: &str = "/etc/docker/daemon.json";
+/// What systemd-resolved forwards to; read by the engine in place of a file that names its stub alone.
+const BEHIND_STUB: &str = "/run/systemd/resolve/resolv.conf";
+const STUB: &str = "127.0.0.53";
+
+/// The resolvers that are asked from containers' networks.
+pub fn of_the_engine() -> BTreeSet<IpAddr> {
+    let mut said: Vec<String> = engines().iter().flat_map(|arguments| options(arguments)).collect();
+    if said.is_empty() {
+        said = of_the_host(&read("/etc/resolv.conf"), &read(BEHIND_STUB));
+    }
+    said.iter().filter_map(|text| text.parse::<IpAddr>().ok()).filter(|at| !at.is_loopback()).collect()
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The command lines of the engines in this network namespace.
+fn engines() -> Vec<Vec<String>> {
+    let here = fs::read_link("/proc/self/ns/net").ok();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_engine = |folder: &PathBuf| {
+        fs::read(folder.join("comm")).is_ok_and(|name| name == b"dockerd\n")
+            && fs::read_link(folder.join("ns/net")).ok() == here
+    };
+    let line =
+        |folder: PathBuf| read(folder.join("cmdline")).split_terminator('\0').map(str::to_owned).collect();
+    processes.filter(is_engine).map(line).collect()
+}
+
+/// What an engine was told: by its command line, and by its file.
+fn options(arguments: &[String]) -> Vec<String> {
+    let file = values(arguments, "config-file").pop();
+    let mut said = values(arguments, "dns");
+    said.extend(of_file(&read(file.as_deref().unwrap_or(DAEMON))));
+    said
+}
+
+/// The values of an option that may be given several times: `--dns X`, `--dns=X`.
+fn values(arguments: &[String], option: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let Some(name) = argument.strip_prefix("--") else { continue };
+        match name.split_once('=') {
+            Some((name, value)) if name == option => values.push(value.to_owned()),
+            None if name == option => values.extend(rest.next().cloned()),
+            _ => {}
+        }
+    }
+    values
+}
+
+/// `"dns": [...]` of the engine's file.
+fn of_file(text: &str) -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let rows = document.get("dns").and_then(serde_json::Value::as_array);
+    rows.into_iter().flatten().filter_map(|row| Some(row.as_str()?.to_owned())).collect()
+}
+
+/// `nameserver` rows (resolv.conf(5)); where the stub alone is named, those behind it.
+fn of_the_host(own: &str, behind: &str) -> Vec<String> {
+    let rows = |text: &str| -> Vec<String> {
+        let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        words
+            .filter_map(|words| match words.as_slice() {
+                // A scope is the host's own; the address says enough.
+                ["nameserver", at, ..] => Some(at.split('%').next().unwrap_or_default().to_owned()),
+                _ => None,
+            })
+            .collect()
+    };
+    let own = rows(own);
+    if own == [STUB] { rows(behind) } else { own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_option_is_found_in_both_spellings() {
+        let line =
+            words("dockerd --host unix:///x --dns 192.0.2.53 --dns=192.0.2.54 --dns-search example.org");
+        assert_eq!(values(&line, "dns"), ["192.0.2.53", "192.0.2.54"]);
+        assert_eq!(values(&words("dockerd --config-file /a"), "config-file"), ["/a"]);
+        assert_eq!(values(&words("dockerd --dns"), "dns"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_engines_file_may_say_it() {
+        assert_eq!(of_file(r#"{"dns": ["10.0.0.2", 5]}"#), ["10.0.0.2"]);
+        assert_eq!(of_file("not JSON"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_stub_stands_for_what_is_behind_it() {
+        let behind = "nameserver 10.0.0.2\nnameserver fe80::1%eth0\n";
+        assert_eq!(
+            of_the_host("# a\nnameserver 127.0.0.53\noptions edns0\n", behind),
+            ["10.0.0.2", "fe80::1"]
+        );
+        assert_eq!(of_the_host("nameserver 9.9.9.9\n", behind), ["9.9.9.9"]);
+        assert_eq!(of_the_host("nameserver 127.0.0.53\nnameserver 9.9.9.9\n", behind), [STUB, "9.9.9.9"]);
+    }
+}

@@ -1,0 +1,173 @@
+//! The guard on a real engine: it is there before a container is, whoever takes it away, and it stops every attack of the
+//! table, beside what Docker Compose with a guide's firewall lets through.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::bed::ran;
+use tests::guard::{ATTEMPTS, Firewall, World, attack, document};
+use tests::{Bed, Daemon, image, wait};
+
+/// A service on a network without a way out.
+fn quiet(room: &str) -> Bed {
+    let bed = Bed::new(room);
+    let image = image::busybox(&bed.engine);
+    bed.write(
+        "compose.yaml",
+        &format!(
+            "services:\n  web:\n    image: {image}\n    user: '1000:1000'\n    command: [sleep, infinity]\n    \
+             mem_limit: 64m\n    stop_grace_period: 1s\n    networks: [back]\nnetworks: {{back: {{}}}}\n"
+        ),
+    );
+    bed
+}
+
+/// The guard as nft lists it, if it is there.
+fn listed(bed: &Bed) -> Option<String> {
+    let table = format!("supervisor-{}", bed.project);
+    let listed = ran(Command::new("nft").args(["list", "table", "inet", &table]));
+    (listed.code == 0).then_some(listed.out)
+}
+
+#[track_caller]
+fn nft(arguments: &[&str]) {
+    ran(Command::new("nft").args(arguments)).expect(0);
+}
+
+#[test]
+fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
+    let bed = quiet("guarded");
+    assert!(bed.supervisor(&["plan"]).expect(3).out.contains("set      guard"));
+    let up = bed.supervisor(&["up", "--progress", "plain"]).expect(0);
+    let place = |what: &str| up.err.find(what).unwrap_or_else(|| panic!("no `{what}` in\n{}", up.err));
+    assert!(place("Set") < place("Starting"), "{}", up.err);
+    assert!(listed(&bed).unwrap().contains("past-publishing"));
+    assert!(bed.supervisor(&["plan"]).expect(0).out.contains("keep     guard"));
+    let shown = bed.supervisor(&["guard", "show", "--format", "json"]).expect(0).json();
+    assert_eq!(shown["state"], "set", "{shown}");
+    assert_eq!(shown["rows"].as_array().unwrap().len(), 11, "{shown}");
+    bed.supervisor(&["guard", "check"]).expect(0);
+
+    let table = format!("supervisor-{}", bed.project);
+    nft(&["insert", "rule", "inet", &table, "to-host", "accept"]);
+    let check = bed.supervisor(&["guard", "check"]).expect(5);
+    assert!(check.out.contains("somebody changed it"), "{}", check.out);
+    assert!(bed.supervisor(&["plan"]).expect(3).out.contains("somebody changed it"));
+    bed.supervisor(&["up"]).expect(0);
+    bed.supervisor(&["guard", "check"]).expect(0);
+
+    bed.supervisor(&["down"]).expect(0);
+    assert_eq!(listed(&bed), None);
+    let again = bed.supervisor(&["plan"]).expect(3);
+    assert!(again.out.contains("it is not there") && !again.out.contains("gone"), "{}", again.out);
+}
+
+#[test]
+fn without_a_packet_filter_nothing_is_started_but_where_the_file_goes_without() {
+    let bed = quiet("unguarded");
+    // In a mount namespace of its own, in which the program is there and cannot be run.
+    let run = |arguments: &[&str]| {
+        let line = "mount --bind /dev/null /usr/sbin/nft && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        let own = bed.command();
+        command.args(["--mount", "sh", "-c", line, "sh"]).arg(own.get_program()).args(arguments);
+        command.current_dir(bed.folder()).env_clear();
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        ran(&mut command)
+    };
+    let refused = run(&["up"]).expect(4);
+    assert!(refused.err.contains("the guard cannot be set"), "{}", refused.err);
+    assert!(refused.err.contains("guard: off"), "{}", refused.err);
+    let label = format!("supervisor.project={}", bed.project);
+    assert_eq!(bed.engine.containers(&label).len(), 0, "a container was made");
+    let text = std::fs::read_to_string(bed.folder().join("compose.yaml")).unwrap();
+    bed.write("compose.yaml", &format!("x-supervisor: {{guard: off}}\n{text}"));
+    let up = run(&["up"]).expect(0);
+    assert_eq!(bed.engine.containers(&label).len(), 1, "{}", up.err);
+    assert_eq!(listed(&bed), None);
+    run(&["down"]).expect(0);
+}
+
+/// A sample of `/metrics`.
+fn sample(daemon: &Daemon, name: &str) -> Option<f64> {
+    let text = daemon.get("/metrics")?.text();
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[test]
+fn run_puts_back_what_somebody_takes_away_or_changes_and_counts_it() {
+    let bed = quiet("guarding");
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    assert_eq!(daemon.status()["guard"]["state"], "set");
+    let table = format!("supervisor-{}", bed.project);
+    let before = bed.engine.inspect(&bed.container("web"))["State"]["StartedAt"].clone();
+    nft(&["delete", "table", "inet", &table]);
+    wait::until("the guard again", || listed(&bed));
+    let count = "supervisor_guard_restorations_total{}";
+    wait::until("its count", || sample(&daemon, count).filter(|count| *count >= 1.0));
+    assert!(daemon.log().contains("it was there and is gone"), "{}", daemon.log());
+    nft(&["flush", "chain", "inet", &table, "to-containers"]);
+    wait::until("the guard as it was", || {
+        listed(&bed).filter(|text| text.contains("counter name \"past-publishing\" drop"))
+    });
+    wait::until("its count", || sample(&daemon, count).filter(|count| *count >= 2.0));
+    let status = daemon.until("a guard that is set", |status: &Value| status["guard"]["state"] == "set");
+    assert!(status["guard"]["counters"]["to-host"]["packets"].is_u64(), "{status}");
+    assert_eq!(bed.engine.inspect(&bed.container("web"))["State"]["StartedAt"], before, "it was restarted");
+    assert_eq!(daemon.stop(), 0);
+    bed.supervisor(&["down"]).expect(0);
+}
+
+#[test]
+fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
+    let compose = {
+        let mut world = World::new("net-compose", Firewall::Guide);
+        world.compose_up();
+        world.strangers();
+        assert!(world.host_gets("http://127.0.0.1:18080/"));
+        attack(&world)
+    };
+    let mut world = World::new("net-ours", Firewall::None);
+    world.bed.supervisor(&["up"]).expect(0);
+    world.strangers();
+    // What has to work.
+    assert!(world.neighbour_gets(&format!("http://{}/", world.host)), "the published port");
+    assert!(world.host_gets("http://127.0.0.1:18080/"), "the loopback port, from the host");
+    assert!(world.host_gets(&world.url("app", "back", false, 8080)), "a container, from the host");
+    assert!(world.reads("edge", "45.33.32.156", 80), "the edge's way out");
+    assert!(world.asks("edge", "127.0.0.11"), "the edge's names");
+    assert!(world.reads("edge", &world.address("app", "back", false), 8080), "the edge to a service");
+    assert!(world.reads("app", &world.address("edge", "back", false), 8080), "a service to the edge");
+
+    let ours = attack(&world);
+    assert_eq!(ours.0, Vec::<&str>::new(), "went through");
+    let shown = world.bed.supervisor(&["guard", "show", "--format", "json"]).expect(0).json();
+    let counted = |row: &str| {
+        let rows = shown["rows"].as_array().unwrap();
+        rows.iter().find(|it| it["row"] == row).unwrap()["packets"].as_u64().unwrap()
+    };
+    for row in ["to-host", "way-out", "to-metadata", "to-private", "published", "past-publishing", "names"] {
+        assert_ne!(counted(row), 0, "`{row}` counted nothing: {shown}");
+    }
+    // A source that begins more than its share is held back, and others are not.
+    let host: SocketAddr = format!("{}:80", world.host).parse().unwrap();
+    let began = world.neighbour.within(|| {
+        (0..60).filter(|_| TcpStream::connect_timeout(&host, Duration::from_millis(50)).is_ok()).count()
+    });
+    assert!((10..60).contains(&began), "{began} connections of 60");
+    assert!(world.host_gets("http://127.0.0.1:18080/"));
+    world.strangers_leave();
+    world.bed.supervisor(&["down"]).expect(0);
+
+    assert!(!compose.0.is_empty() && ATTEMPTS.len() > compose.0.len(), "{compose:?}");
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/network.md"));
+    let text = document(&compose, &ours);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "stale: UPDATE_EXPECT=1 writes it");
+}
