@@ -10,9 +10,8 @@ use crate::observe::kernel::{Read, Unread, limits};
 pub(super) fn bounds(case: &Case<'_>) -> Vec<Check> {
     let limits = case.spec.confinement.limits();
     let evidence = case.evidence;
-    // The kernel keeps memory bounds in whole pages, and quotas in microseconds of a period of 100 ms.
+    // The kernel keeps memory bounds in whole pages.
     let page = |seen: u64| limits.memory.abs_diff(seen) < 65_536;
-    let quota = |seen: u64| limits.nano_cpus.abs_diff(seen) <= 10_000;
     let turn = evidence.oom_score_adj.clone();
     vec![
         bound("processes", u64::from(limits.pids), &evidence.pids, str_of, |seen| {
@@ -20,13 +19,20 @@ pub(super) fn bounds(case: &Case<'_>) -> Vec<Check> {
         }),
         bound("memory", limits.memory, &evidence.memory, bytes, page),
         bound("memory and swap", limits.memory, &evidence.memory_swap, bytes, page),
-        bound("processor", limits.nano_cpus, &evidence.cpus, cpus, quota),
+        bound("processor", limits.nano_cpus, &evidence.cpus, cpus, |seen| is_quota(limits.nano_cpus, seen)),
         Check::compared(
             "oom score",
             limits.oom_score_adj.to_string(),
             turn.map(|seen| (seen.to_string(), seen == i64::from(limits.oom_score_adj))),
         ),
     ]
+}
+
+/// Whether a quota is the one that was promised: the kernel keeps microseconds in a period of 100 ms, and where systemd
+/// keeps the cgroup it is the next whole hundredth of a core, for systemd knows no finer one (runc, `addCPUQuota`).
+fn is_quota(promised: u64, seen: u64) -> bool {
+    const HUNDREDTH: u64 = 10_000_000;
+    promised.abs_diff(seen) <= 10_000 || promised.checked_next_multiple_of(HUNDREDTH) == Some(seen)
 }
 
 /// Soft and hard limits of process 1, one row each.
@@ -76,4 +82,29 @@ fn bytes(n: u64) -> String {
 
 fn cpus(n: u64) -> String {
     NanoCpus(n).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_quota;
+
+    /// In thousandths of a hundredth of a core.
+    #[track_caller]
+    fn check(promised: u64, seen: &[u64], expected: bool) {
+        for seen in seen {
+            assert_eq!(
+                is_quota(promised * 10_000, seen * 10_000),
+                expected,
+                "{promised} promised, {seen} seen"
+            );
+        }
+    }
+
+    #[test]
+    fn a_quota_is_kept_to_the_microsecond_or_to_the_next_hundredth_that_systemd_knows() {
+        check(12_500, &[12_500, 12_501, 12_499, 13_000], true);
+        check(12_500, &[12_000, 12_502, 12_999, 14_000, 100_000], false);
+        check(50_000, &[50_000], true);
+        check(50_000, &[49_000, 51_000], false);
+    }
 }

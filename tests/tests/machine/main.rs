@@ -4,5 +4,6 @@
 //! Deliberately absent: what an engine alone can show.
 
 mod apparmor;
+mod bounds;
 mod unit;
 mod user_data;

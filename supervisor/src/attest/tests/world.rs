@@ -234,7 +234,7 @@ pub(super) fn inspected(spec: &ContainerSpec) -> Inspected {
         cgroupns_mode: "private".to_owned(),
         network_mode: "shop_back".to_owned(),
         memory: 64 << 20,
-        memory_swap: 64 << 20,
+        memory_swap: (64 << 20) + 1,
         nano_cpus: 500_000_000,
         pids_limit: 50,
         cgroup_parent: String::new(),

@@ -76,8 +76,7 @@ fn host(spec: &ContainerSpec, contents: &BTreeMap<String, PathBuf>) -> Result<Ho
         sysctls: Some(hashed(confinement.sysctls())),
         pids_limit: Some(i64::from(limits.pids)),
         memory: Some(signed(limits.memory)),
-        // The same number for memory and swap together: no swap.
-        memory_swap: Some(signed(limits.memory)),
+        memory_swap: Some(memory_and_swap(limits.memory)),
         memory_reservation: limits.memory_reservation.map(signed),
         nano_cpus: Some(signed(limits.nano_cpus)),
         cpu_shares: limits.cpu_shares.map(signed),
@@ -256,11 +255,19 @@ pub(super) fn restart_update(to: Restart) -> ContainerUpdateBody {
 pub(super) fn bounds_update(to: Bounds) -> ContainerUpdateBody {
     ContainerUpdateBody {
         memory: Some(signed(to.memory)),
-        memory_swap: Some(signed(to.memory)),
+        memory_swap: Some(memory_and_swap(to.memory)),
         nano_cpus: Some(signed(to.nano_cpus)),
         pids_limit: Some(i64::from(to.pids)),
         ..ContainerUpdateBody::default()
     }
+}
+
+/// The bound of memory and swap together that leaves no swap: the kernel rounds what is beyond the memory, one byte, down to
+/// no page. The memory's own number would say the same, but not for long: of a swap of 0 bytes runc tells systemd nothing
+/// (`genV2ResourcesProperties`), and the next `systemctl daemon-reload`, which any package's upgrade makes, writes
+/// systemd's default over it: no bound at all.
+fn memory_and_swap(memory: u64) -> i64 {
+    signed(memory).saturating_add(1)
 }
 
 /// A container's place on a network that it is put on.

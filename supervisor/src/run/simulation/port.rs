@@ -346,7 +346,7 @@ fn inspected(container: &Container) -> Inspected {
         cgroupns_mode: String::new(),
         network_mode: String::new(),
         memory: i64::try_from(container.bounds.memory).unwrap_or_default(),
-        memory_swap: i64::try_from(container.bounds.memory).unwrap_or_default(),
+        memory_swap: i64::try_from(container.bounds.memory).unwrap_or_default() + 1,
         nano_cpus: i64::try_from(container.bounds.nano_cpus).unwrap_or_default(),
         pids_limit: i64::from(container.bounds.pids),
         cgroup_parent: String::new(),

@@ -107,7 +107,7 @@ fn a_service_that_says_little_is_sent_hardened() {
                   "Type": "json-file"
                 },
                 "Memory": 1073741824,
-                "MemorySwap": 1073741824,
+                "MemorySwap": 1073741825,
                 "Mounts": [],
                 "NanoCpus": 1000000000,
                 "NetworkMode": "shop_back",
@@ -251,7 +251,7 @@ x-supervisor: {edge: web}
                 },
                 "Memory": 67108864,
                 "MemoryReservation": 33554432,
-                "MemorySwap": 67108864,
+                "MemorySwap": 67108865,
                 "Mounts": [
                   {
                     "BindOptions": {
