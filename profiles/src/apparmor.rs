@@ -13,6 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::confinement::{AppArmor, Confinement, MountPromise, MountSource};
 use text::{Pattern, Profile, Section, Subject, allow, deny};
 
+/// The name of the profile that the supervisor itself is under where its package puts it on
+/// (`packaging/supervisor.apparmor`).
+pub const SUPERVISOR: &str = "supervisor";
+
 /// How the names of a project's profiles begin, and no other project's: a project's name has no dot.
 pub fn prefix(project: &str) -> String {
     format!("supervisor-{}.", text::name(project))
@@ -86,6 +90,8 @@ fn signals(name: &str) -> Vec<text::Rule> {
 fn isolation(name: &str) -> Vec<text::Rule> {
     vec![
         allow(Subject::Ptrace("read, readby", name.to_owned())),
+        // The kernel asks both sides before it tells the one of the other: attestation reads what it is about.
+        allow(Subject::Ptrace("readby", SUPERVISOR.to_owned())),
         deny(Subject::Ptrace("trace, tracedby", name.to_owned())),
         deny(Subject::Whole("mount")),
         deny(Subject::Whole("umount")),

@@ -39,3 +39,12 @@ fn what_systemd_misses_in_the_unit_is_explained_there() {
         assert!(explained.contains(word), "`{name}` is missing, and nothing says why");
     }
 }
+
+#[test]
+fn the_packages_profile_has_the_name_by_which_containers_let_it_look() {
+    let packaging = unit().with_file_name("");
+    let text = |name: &str| std::fs::read_to_string(packaging.join(name)).unwrap();
+    let name = profiles::apparmor::SUPERVISOR;
+    assert!(text("supervisor.apparmor").contains(&format!("\nprofile {name} ")));
+    assert!(text("packaged.conf").contains(&format!("\nAppArmorProfile=-{name}\n")));
+}

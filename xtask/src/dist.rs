@@ -20,6 +20,9 @@ const NEEDS: [(&str, &str); 3] = [("dpkg-deb", "dpkg"), ("tar", "tar"), ("gzip",
 /// Judges the package, where it can be had.
 const LINTIAN: [(&str, &str); 1] = [("lintian", "lintian")];
 
+/// The version of everything here.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Options of `dist`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -93,6 +96,21 @@ fn again(first: &Path, epoch: u64) -> Result<()> {
     Ok(())
 }
 
+/// Packs a development binary, unpressed, for a machine that installs it; the package.
+pub(crate) fn pack_for_tests(binary: &Path, to: &Path) -> Result<PathBuf> {
+    debian::install(&NEEDS)?;
+    let stage = to.join("stage");
+    let root = stage.join("root");
+    fs::create_dir_all(&root)?;
+    lay_out(binary, &root)?;
+    // What it says of where its code comes from is most of it.
+    quiet(command("strip", ["--strip-debug"]).arg(root.join("usr/bin/supervisor")))?;
+    let deb = to.join("supervisor.deb");
+    let contents = deb::Contents { root: &root, stage: &stage, version: VERSION, epoch: 0 };
+    deb::build(&contents, deb::Pressed::No, &deb)?;
+    Ok(deb)
+}
+
 /// Packs a binary into an empty folder.
 fn pack(binary: &Path, to: &Path, epoch: u64) -> Result<()> {
     if to.exists() {
@@ -102,16 +120,10 @@ fn pack(binary: &Path, to: &Path, epoch: u64) -> Result<()> {
     let root = stage.join("root");
     fs::create_dir_all(&root)?;
     lay_out(binary, &root)?;
-    let version = env!("CARGO_PKG_VERSION");
-    let architecture = debian::architecture()?;
-    deb::build(
-        &root,
-        &stage,
-        &to.join(format!("supervisor_{version}_{architecture}.deb")),
-        version,
-        &architecture,
-        epoch,
-    )?;
+    let version = VERSION;
+    let deb = to.join(format!("supervisor_{version}_{}.deb", debian::architecture()?));
+    let contents = deb::Contents { root: &root, stage: &stage, version, epoch };
+    deb::build(&contents, deb::Pressed::Yes, &deb)?;
     tarball(&stage, to, &format!("supervisor-{version}-{}-linux", std::env::consts::ARCH), epoch)?;
     fs::write(to.join(format!("supervisor-{version}.cdx.json")), sbom::cyclonedx(version, epoch)?)?;
     fs::remove_dir_all(&stage)?;

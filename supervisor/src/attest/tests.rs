@@ -234,7 +234,7 @@ fn a_profile_that_is_not_in_force_is_seen() {
         |w| w.spec = world(true).services["web"].containers[0].clone(),
         expect![[r#"
             Broken made from: promised this file, seen another state of the file; `supervisor up` recreates it
-            Broken apparmor: promised supervisor-shop.web-e7d1a35d69d4 (enforce), seen the kernel has no AppArmor
+            Broken apparmor: promised supervisor-shop.web-a48d57ead514 (enforce), seen the kernel has no AppArmor
         "#]],
     );
     check(
@@ -244,7 +244,7 @@ fn a_profile_that_is_not_in_force_is_seen() {
             w.evidence.main.apparmor = Ok(Some("docker-default (enforce)".to_owned()));
         },
         expect![[r#"
-            Broken apparmor: promised supervisor-shop.web-e7d1a35d69d4 (enforce), seen docker-default (enforce)
+            Broken apparmor: promised supervisor-shop.web-a48d57ead514 (enforce), seen docker-default (enforce)
             Broken other processes: promised no more rights than process 1, seen process 4712 has the AppArmor label none
         "#]],
     );

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::Value;
 use tests::bed::{Ran, ran, signal};
@@ -57,6 +58,62 @@ fn is_confined() {
     assert!(label.starts_with("supervisor-unit.web-") && label.trim().ends_with(" (enforce)"), "{label}");
 }
 
+/// The supervisor is under the package's own profile, in the kernel's word, and was denied nothing by it.
+#[track_caller]
+fn is_confined_itself() {
+    let label = std::fs::read_to_string(format!("/proc/{}/attr/current", property("MainPID"))).unwrap();
+    assert_eq!(label.trim(), format!("{} (enforce)", profiles::apparmor::SUPERVISOR));
+    let log = ran(&mut Command::new("dmesg")).expect(0).out;
+    let ours = format!("profile=\"{}\"", profiles::apparmor::SUPERVISOR);
+    let denied: Vec<&str> =
+        log.lines().filter(|line| line.contains("apparmor=\"DENIED\"") && line.contains(&ours)).collect();
+    assert_eq!(denied, Vec::<&str>::new());
+}
+
+/// Kills what a container runs, and waits for it to be back.
+#[track_caller]
+fn a_crashed_container_comes_back() {
+    let (before, from) = (identity(), Instant::now());
+    signal(Engine::from_env().pid(CONTAINER), "KILL");
+    wait::until("the container to run again", || seen().filter(|now| now.1 != before.1));
+    healthy();
+    println!("crashed, and well again after {:.1} s", from.elapsed().as_secs_f32());
+    assert_eq!(identity().0, before.0, "it was made anew");
+}
+
+/// The package, as the machine was given it.
+const PACKAGE: &str = "/mnt/payload/supervisor.deb";
+
+#[track_caller]
+fn dpkg(arguments: &[&str]) -> Ran {
+    ran(Command::new("dpkg").args(arguments)).expect(0)
+}
+
+/// Installed again, removed, installed and purged: each makes systemd read its units again, and none touches the stack.
+#[track_caller]
+fn the_package_comes_and_goes_and_the_stack_stays() {
+    let (before, pid) = (identity(), property("MainPID"));
+    dpkg(&["--install", PACKAGE]);
+    wait::until("another process", || Some(property("MainPID")).filter(|new| *new != pid && new != "0"));
+    healthy();
+    is_confined_itself();
+    assert_eq!(identity(), before, "an upgrade touched the container");
+
+    dpkg(&["--remove", "supervisor"]);
+    let left = ["/usr/bin/supervisor", "/etc/default/supervisor", "/var/lib/supervisor/unit/journal.json"];
+    assert_eq!(left.map(|path| Path::new(path).exists()), [false, true, true]);
+    assert_eq!(identity(), before, "a removal touched the container");
+    dpkg(&["--install", PACKAGE]);
+    healthy();
+    is_confined_itself();
+    assert_eq!(identity(), before, "an installation touched the container");
+
+    dpkg(&["--purge", "supervisor"]);
+    assert_eq!(identity(), before, "a purge touched the container");
+    let left = ["/etc/default/supervisor", "/var/lib/supervisor", "/etc/supervisor/compose.yaml"];
+    assert_eq!(left.map(|path| Path::new(path).exists()), [false, false, true], "what a purge leaves");
+}
+
 /// One test, since each step begins where the one before has left the unit.
 #[test]
 fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
@@ -65,6 +122,8 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
         assert_eq!(status["services"]["web"]["containers"][0]["attestation"]["result"], "passed", "{status}");
         assert_eq!([property("ActiveState"), property("SubState")], ["active", "running"]);
         is_confined();
+        is_confined_itself();
+        a_crashed_container_comes_back();
 
         let (before, pid) = (identity(), property("MainPID"));
         signal(pid.parse().unwrap(), "KILL");
@@ -91,6 +150,7 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
         healthy();
         is_confined();
         assert_eq!(property("NRestarts"), "1");
+        is_confined_itself();
         let (id, started) = identity();
         std::fs::write(BEFORE, serde_json::json!({"id": id, "started": started}).to_string()).unwrap();
     });
@@ -102,9 +162,13 @@ fn after_a_reboot_all_is_healthy_without_a_hand() {
         let before: Value = serde_json::from_str(&std::fs::read_to_string(BEFORE).unwrap()).unwrap();
         let status = healthy();
         assert_eq!(status["services"]["web"]["containers"][0]["attestation"]["result"], "passed", "{status}");
+        let up = std::fs::read_to_string("/proc/uptime").unwrap();
+        println!("healthy {} s after the kernel's start", up.split(' ').next().unwrap_or_default());
         is_confined();
+        is_confined_itself();
         let (id, started) = identity();
         assert_eq!(before["id"], id.as_str(), "the container was made anew");
         assert_ne!(before["started"], started.as_str());
+        the_package_comes_and_goes_and_the_stack_stays();
     });
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::cache;
+use crate::dist;
 use crate::images;
 use crate::product;
 use crate::shell::{command, quiet, say};
@@ -119,10 +120,9 @@ impl Bed {
         attack(&payload.join("attack"))?;
         put(&payload.join("run"), include_str!("guest/tests"))?;
         put(&payload.join("import"), include_str!("guest/import"))?;
-        copy(
-            &product::workspace().join("packaging/supervisor.service"),
-            &payload.join("supervisor.service"),
-        )?;
+        let given = results.with_extension("dist");
+        fs::rename(dist::pack_for_tests(supervisor, &given)?, payload.join("supervisor.deb"))?;
+        fs::remove_dir_all(&given)?;
         fs::write(payload.join("user-data.yaml"), include_str!("guest/user-data.yaml"))?;
         fs::write(payload.join("filter"), names.join(" "))?;
         image(&payload, "caddy", &images::caddy_root()?, &crate::recipes::CADDY_LINES)?;
