@@ -105,7 +105,7 @@ fn wide(stack: &Stack<'_>) -> Vec<Hit> {
 
 /// Whether anyone can have a name below this one (the Public Suffix List, its private part included).
 fn is_public_suffix(name: &str) -> bool {
-    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.as_bytes() == name.as_bytes())
+    public_suffix::DEFAULT_PROVIDER.is_effective_tld(name)
 }
 
 fn local(stack: &Stack<'_>) -> Vec<Hit> {
@@ -138,4 +138,28 @@ fn written(stack: &Stack<'_>) -> Vec<Hit> {
         }
     });
     hits.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_public_suffix;
+
+    #[test]
+    fn names_below_which_anyone_can_have_one() {
+        for open in
+            ["com", "co.uk", "github.io", "kawasaki.jp", "ck", "s3.amazonaws.com", "nobody-has-this-one"]
+        {
+            assert!(is_public_suffix(open), "{open}");
+        }
+        for owned in [
+            "example.com",
+            "anthropic.com",
+            "api.example.co.uk",
+            "city.kawasaki.jp",
+            "www.ck",
+            "someone.github.io",
+        ] {
+            assert!(!is_public_suffix(owned), "{owned}");
+        }
+    }
 }
