@@ -81,14 +81,21 @@ fn json(process: &calls::Process, arch: &str) -> serde_json::Value {
     serde_json::json!({ process.name: filter })
 }
 
-/// Linked statically, with compact relocations.
-const SMALL: [&str; 2] = ["-Ctarget-feature=+crt-static", "-Clink-arg=-Wl,-z,pack-relative-relocs"];
+/// Linked statically, with compact relocations, and with no tables for unwinding (`release.ld`).
+const SMALL: [&str; 4] = [
+    "-Ctarget-feature=+crt-static",
+    "-Clink-arg=-Wl,-z,pack-relative-relocs",
+    "-Clink-arg=-Wl,--no-eh-frame-hdr",
+    // The compiler runs in the workspace's folder.
+    "-Clink-arg=-Wl,-T,supervisor/release.ld",
+];
 
 fn confine() -> Result<(), Box<dyn std::error::Error>> {
     let confine = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("../confine");
     for path in ["src", "Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", confine.join(path).display());
     }
+    println!("cargo::rerun-if-changed=release.ld");
     let (target, out) = (variable("TARGET")?, PathBuf::from(variable("OUT_DIR")?));
     let folder = out.join("confine");
     let mut build = Command::new(variable("CARGO")?);

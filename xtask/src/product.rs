@@ -42,8 +42,11 @@ pub(crate) fn development_static() -> Result<PathBuf> {
     Ok(target()?.join(triple).join("debug/supervisor"))
 }
 
-/// Compact relocations: a thirtieth of the binary otherwise.
-const SMALL: &str = " -C link-arg=-Wl,-z,pack-relative-relocs";
+/// Compact relocations, a thirtieth of the binary otherwise; and no tables for unwinding, another tenth: a release ends at a panic.
+///
+/// The compiler runs in the workspace's folder; the whole path would make the bytes depend on where that is.
+const SMALL: &str = " -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
+    -C link-arg=-Wl,-T,supervisor/release.ld";
 
 /// Builds the release binary: static, so that it runs on any Linux and in any image; its path.
 pub(crate) fn release() -> Result<PathBuf> {
