@@ -107,7 +107,12 @@ pub(crate) fn mirror() -> Result<String> {
         return Ok(mirror);
     }
     let debian = fs::read_to_string("/etc/os-release")?.lines().any(|line| line == "ID=debian");
-    let found = if debian { configured_mirror()? } else { debootstrap_mirror() };
+    let found = if debian {
+        configured_mirror()?
+    } else {
+        install(&[("/usr/sbin/debootstrap", "debootstrap")])?;
+        debootstrap_mirror()
+    };
     found.context("no Debian mirror is configured on this machine; name one in SUPERVISOR_DEBIAN_MIRROR")
 }
 
@@ -140,10 +145,14 @@ fn archive(line: &str) -> Option<&str> {
 }
 
 fn debootstrap_mirror() -> Option<String> {
-    let scripts = ["/usr/share/debootstrap/scripts/bookworm", "/usr/share/debootstrap/scripts/sid"];
-    let text = scripts.iter().find_map(|path| fs::read_to_string(path).ok())?;
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("default_mirror "))?;
-    Some(line.trim().to_owned())
+    default_of_debootstrap(&fs::read_to_string("/usr/sbin/debootstrap").ok()?)
+}
+
+/// The mirror that this text of debootstrap takes where it is told none; Debian's on Ubuntu, too, since that one's own suites
+/// name theirs.
+fn default_of_debootstrap(program: &str) -> Option<String> {
+    let value = program.lines().find_map(|line| line.strip_prefix("DEF_MIRROR="))?;
+    Some(value.trim_matches('"').to_owned()).filter(|mirror| mirror.contains(":/"))
 }
 
 /// Debian's name of this machine's architecture.
@@ -173,5 +182,12 @@ mod tests {
         );
         check("# deb http://mirror.test/debian bookworm main", None);
         check("URIs: http://mirror.test/node", None);
+    }
+
+    #[test]
+    fn debootstrap_says_where_debian_is() {
+        let text = "MIRRORS=\"\"\nDEF_MIRROR=\"http://mirror.test/debian\"\nDEF_HTTPS_MIRROR=\"https://mirror.test/debian\"\n";
+        assert_eq!(default_of_debootstrap(text).as_deref(), Some("http://mirror.test/debian"));
+        assert_eq!(default_of_debootstrap("DEF_MIRROR=\n"), None);
     }
 }
