@@ -103,9 +103,11 @@ fn wide(stack: &Stack<'_>) -> Vec<Hit> {
     wide.map(|row| Hit::at(row, format!("`{}` covers names of everyone", row.value))).collect()
 }
 
-/// Whether anyone can have a name below this one (the Public Suffix List, its private part included).
+/// Whether anyone can have a name below this one (the Public Suffix List, its private part included): it is a suffix, or the list
+/// has all names below it as suffixes, as with `kawasaki.jp`.
 fn is_public_suffix(name: &str) -> bool {
-    public_suffix::DEFAULT_PROVIDER.is_effective_tld(name)
+    let list = public_suffix::DEFAULT_PROVIDER;
+    list.is_effective_tld(name) || list.is_effective_tld(&format!("any.{name}"))
 }
 
 fn local(stack: &Stack<'_>) -> Vec<Hit> {
