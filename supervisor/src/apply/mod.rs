@@ -110,8 +110,17 @@ pub(crate) struct Context<'a, E, M> {
     pub(crate) failed: watch::Receiver<bool>,
     /// Ids of images that were pulled in this plan, by the name in the file.
     pub(crate) pulled: RefCell<BTreeMap<String, String>>,
+    /// Engine ids of containers that were made or renamed in this plan, by name: from then on a name may be another's.
+    pub(crate) made: RefCell<BTreeMap<String, String>>,
     /// Containers whose profile is loaded and whose contents are staged.
     pub(crate) prepared: RefCell<BTreeSet<String>>,
+}
+
+impl<E, M> Context<'_, E, M> {
+    /// The id of a container of this plan, by its name; an id, or a name that is not of this plan, is itself.
+    pub(crate) fn id_of(&self, name: &str) -> String {
+        self.made.borrow().get(name).map_or(name, String::as_str).to_owned()
+    }
 }
 
 /// Executes a plan. An empty one makes no request.
@@ -136,6 +145,7 @@ pub async fn apply<E: Engine, M: Machine>(
         failed,
         prepared: RefCell::default(),
         pulled: RefCell::default(),
+        made: RefCell::default(),
     };
     let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
     let mut done = BTreeSet::new();

@@ -41,7 +41,10 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
         Step::Create { spec, name } => create(context, spec, name).await?,
         Step::Delay { delay, .. } => tokio::time::sleep(*delay).await,
-        Step::Start { name, service } => return start(context, name, service).await,
+        Step::Start { id, name, service } => {
+            let id = id.clone().unwrap_or_else(|| context.id_of(name));
+            return start(context, &id, name, service).await;
+        }
         Step::Await(condition) => return wait::until(context, index, step, condition).await,
         Step::Stop { id, grace, .. } => engine.stop(id, *grace).await?,
         Step::Remove { id, .. } => gone(engine.remove(id).await)?,
@@ -50,7 +53,11 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::SetBounds { id, bounds, .. } => engine.set_bounds(id, *bounds).await?,
         Step::Connect { id, network, at, .. } => engine.connect(id, network, at).await?,
         Step::Disconnect { id, network, .. } => engine.disconnect(id, network).await?,
-        Step::Rename { id, to, .. } => engine.rename(id, to).await?,
+        Step::Rename { id, to, .. } => {
+            let id = context.id_of(id);
+            engine.rename(&id, to).await?;
+            context.made.borrow_mut().insert(to.clone(), id);
+        }
     }
     Ok(Ended::Well)
 }
@@ -120,6 +127,7 @@ async fn create<E: Engine, M: Machine>(
     let id =
         context.engine.create_container(&spec, name, &contents, &decide::start::start(&spec, &image)).await?;
     tracing::info!(container = name, id, "created");
+    context.made.borrow_mut().insert(name.to_owned(), id);
     Ok(())
 }
 
@@ -148,6 +156,7 @@ fn not_started(spec: Option<&ContainerSpec>, error: EngineError) -> StepError {
 /// created by an earlier plan is prepared anew: after a boot the kernel has no profile of ours.
 async fn start<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
+    id: &str,
     name: &str,
     service: &str,
 ) -> Result<Ended, StepError> {
@@ -156,18 +165,18 @@ async fn start<E: Engine, M: Machine>(
     if let Some(spec) = spec.filter(|spec| !context.prepared.borrow().contains(&spec.name)) {
         prepare(context, spec)?;
     }
-    context.engine.start(name).await.map_err(|error| not_started(spec, error))?;
+    context.engine.start(id).await.map_err(|error| not_started(spec, error))?;
     tracing::info!(container = name, "started");
     let Some(spec) = spec else {
         return Ok(Ended::Well);
     };
     let spec = resolved(context, spec);
-    let inspected = context.engine.inspect(name).await?;
+    let inspected = context.engine.inspect(id).await?;
     if inspected.pid.is_none() {
         tracing::info!(container = name, code = inspected.exit_code, "ended before it could be attested");
         return Ok(Ended::Well);
     }
-    if inspected.labels.get(labels::HASH) != Some(&hash::container(&spec)) {
+    if inspected.labels.get(labels::HASH).map(String::as_str) != Some(hash::container(&spec)) {
         return Ok(Ended::Passed(format!(
             "container `{name}` was made of another file than this one, and cannot be compared with its promise: `up` replaces it"
         )));

@@ -240,7 +240,7 @@ fn a_profile_that_is_not_in_force_is_seen() {
     check(
         |w| {
             w.spec = world(true).services["web"].containers[0].clone();
-            w.engine.labels.insert(labels::HASH.to_owned(), hash::container(&w.spec));
+            w.engine.labels.insert(labels::HASH.to_owned(), hash::container(&w.spec).to_owned());
             w.evidence.main.apparmor = Ok(Some("docker-default (enforce)".to_owned()));
         },
         expect![[r#"

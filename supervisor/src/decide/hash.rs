@@ -43,8 +43,8 @@ const UNHASHED: &[&str] = &["image", "restart"];
 const UNHASHED_LIMITS: &[&str] = &["memory", "nano_cpus", "pids"];
 
 /// The hash of a container's spec, in hexadecimal.
-pub fn container(spec: &ContainerSpec) -> String {
-    hex(&lasting(spec))
+pub fn container(spec: &ContainerSpec) -> &str {
+    spec.hash.get(|| hex(&lasting(spec)))
 }
 
 /// The hash of a network's spec, in hexadecimal.
@@ -57,10 +57,11 @@ pub fn volume(spec: &VolumeSpec) -> String {
     hex(&canonical(spec))
 }
 
-/// A hash of a whole wanted state's containers: whether it is one that was tried before.
+/// A hash of a whole wanted state's containers, with what can be changed in place: whether it is one that was tried before.
 pub fn wanted(wanted: &Wanted) -> String {
     let specs = wanted.services.values().flat_map(|service| &service.containers);
-    let rows = specs.map(|spec| (spec.name.clone(), Value::String(container(spec)))).collect();
+    let row = |spec: &ContainerSpec| serde_json::json!([container(spec), spec.bounds(), spec.networks]);
+    let rows = specs.map(|spec| (spec.name.clone(), row(spec))).collect();
     hex(&Value::Object(rows))
 }
 

@@ -133,8 +133,10 @@ pub enum Step {
         /// Engine name: its own, or that of a successor that has not taken over.
         name: String,
     },
-    /// Start a container by name, then attest it against its promise.
+    /// Start a container, then attest it against its promise.
     Start {
+        /// Engine id; `None` where this plan makes it. A name may be somebody else's by then.
+        id: Option<String>,
         /// Engine name.
         name: String,
         /// Service.

@@ -133,6 +133,8 @@ pub struct SeenContainer {
     pub restart: Option<Restart>,
     /// The bounds that can be changed in place, known in the same ways.
     pub bounds: Option<Bounds>,
+    /// It ran with other rights than promised: no plan starts it.
+    pub refused: bool,
     /// Image id.
     pub image_id: String,
     /// Whether it runs.

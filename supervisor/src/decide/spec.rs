@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use compose::model::{Condition, FailureAction, OnExit, Probe, UpdateOrder};
@@ -152,7 +153,35 @@ pub struct ContainerSpec {
     pub confinement: Confinement,
     /// What the engine is told to do after an exit: `No` under `run`.
     pub restart: Restart,
+    /// Its hash, once somebody asked for it (`hash::container`).
+    #[serde(skip)]
+    pub(crate) hash: Memo,
 }
+
+/// What follows from the rest of a value, computed once: hashing is dear, and is asked for at every look. A copy computes
+/// its own, since it may be changed.
+#[derive(Default)]
+pub(crate) struct Memo(OnceLock<String>);
+
+impl Memo {
+    pub(crate) fn get(&self, compute: impl FnOnce() -> String) -> &str {
+        self.0.get_or_init(compute)
+    }
+}
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
 
 /// The bounds that the engine changes on a living container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -314,7 +343,7 @@ impl ContainerSpec {
                 (labels::PROJECT, self.project.clone()),
                 (labels::SERVICE, self.service.clone()),
                 (labels::NUMBER, self.number.to_string()),
-                (labels::HASH, hash::container(self)),
+                (labels::HASH, hash::container(self).to_owned()),
                 (labels::PARTS, hash::parts(self)),
                 (labels::RESTART, labels::print_restart(self.restart)),
                 (labels::BOUNDS, labels::print_bounds(self.bounds())),

@@ -183,8 +183,9 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             let id = format!("c{}-{name}", CREATED.fetch_add(1, Ordering::Relaxed));
             seen.containers.push(SeenContainer { id, name: name.clone(), ..created(spec, index) });
         }
-        Step::Start { name, .. } => {
+        Step::Start { id, name, .. } => {
             let container = by_name(seen, name);
+            assert!(id.as_ref().is_none_or(|id| *id == container.id), "`{name}` is another than {id:?}");
             assert!(matches!(container.state, State::Created | State::Exited(_)), "`{name}` runs already");
             container.state = State::Running;
             container.health = Some(Health::Healthy);
@@ -292,6 +293,7 @@ pub(crate) fn created(spec: &ContainerSpec, index: usize) -> SeenContainer {
         parts: ours.parts,
         restart: ours.restart,
         bounds: ours.bounds,
+        refused: false,
         image_id: spec.image_id.clone(),
         state: State::Created,
         health: None,

@@ -17,7 +17,7 @@ use profiles::confinement::MountSource;
 use super::guard::GuardSpec;
 use super::seen::SeenImage;
 use super::spec::{
-    AttachSpec, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, ServiceSpec, UpdateSpec,
+    AttachSpec, ContainerSpec, HealthSpec, Memo, NetworkSpec, PortSpec, Restart, ServiceSpec, UpdateSpec,
     VolumeSpec, Wanted,
 };
 
@@ -198,6 +198,7 @@ fn container_spec(
             Restarts::Ours => Restart::No,
             Restarts::Engine => restart(service),
         },
+        hash: Memo::default(),
     }
 }
 

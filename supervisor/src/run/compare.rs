@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use super::event::{Effect, Now, Up};
 use super::keep::Keep;
+use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
-use crate::decide::seen::{SeenContainer, State};
+use crate::decide::seen::{Seen, SeenContainer, State};
+use crate::decide::spec::Wanted;
 
 /// A container as a look saw it, beside what is known of it. Whatever is newer than the look stands, and what a plan
 /// is changing is the plan's.
@@ -51,6 +53,7 @@ pub(super) fn compare(
             let out_of_memory = keep.take_out_of_memory();
             keep.feed(heal::Event::Exited { id, code, out_of_memory }, now, out);
         }
+        State::Created | State::Exited(_) if fresh => keep.feed(heal::Event::SeenDown { id }, now, out),
         _ => {}
     }
 }
@@ -73,6 +76,18 @@ pub(super) fn probed(
         None if startup => {}
         None => keep.feed(heal::Event::ProbeOk { id }, now, out),
     }
+}
+
+/// Whether anything that is there was made of another file than this one.
+pub(super) fn differs(wanted: &Wanted, seen: &Seen) -> bool {
+    let specs = || wanted.services.values().flat_map(|service| &service.containers);
+    let of = |seen: &SeenContainer| {
+        specs().find(|spec| Some(&spec.service) == seen.service.as_ref() && Some(spec.number) == seen.number)
+    };
+    let ours = seen.containers.iter().filter(|container| is_ours(container, &wanted.project));
+    ours.into_iter().any(|container| {
+        of(container).is_none_or(|spec| container.hash.as_deref() != Some(hash::container(spec)))
+    })
 }
 
 pub(super) fn is_ours(container: &SeenContainer, project: &str) -> bool {

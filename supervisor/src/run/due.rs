@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::event::Now;
 use crate::engine::EngineEvent;
 
 /// Events that are so close may come in any order; one that is older by more says that the engine's calendar was set back.
 const ORDER: SignedDuration = SignedDuration::from_secs(1);
+/// What is told so late after it happened that a look has come between; a look and an event may still cross.
+const OVER: SignedDuration = SignedDuration::from_secs(2);
 /// At most so many are remembered, whoever floods us.
 const MOST: usize = 1024;
 
@@ -22,9 +25,35 @@ pub(super) struct Heard {
     /// What was heard of the last second: a stream that is opened again begins within it.
     last: VecDeque<EngineEvent>,
     pub(super) times: u64,
+    /// By the engine's calendar, when the last look began.
+    looked: Option<Timestamp>,
+    /// The calendar's distance from the clock that never jumps.
+    offset: SignedDuration,
 }
 
 impl Heard {
+    /// A look has seen what came of all before it.
+    pub(super) fn looked(&mut self, began: Duration, now: Now) {
+        let ago = SignedDuration::try_from(now.boot.saturating_sub(began)).unwrap_or_default();
+        self.looked = now.wall.checked_sub(ago).ok();
+    }
+
+    /// The calendar was set: what was seen cannot be compared with what is told.
+    pub(super) fn turn(&mut self, now: Now) {
+        let boot = SignedDuration::try_from(now.boot).unwrap_or_default();
+        let offset = now.wall.duration_since(Timestamp::UNIX_EPOCH) - boot;
+        if (offset - self.offset).abs() > ORDER {
+            self.looked = None;
+        }
+        self.offset = offset;
+    }
+
+    /// Whether an event is of a time that a look has passed already: a stream that was silent and is opened again tells of
+    /// everything since, and what is long over is no news.
+    pub(super) fn is_over(&self, event: &EngineEvent) -> bool {
+        self.looked.is_some_and(|looked| looked.duration_since(event.at) > OVER)
+    }
+
     /// Whether an event was not heard before; it is from then on.
     pub(super) fn is_news(&mut self, event: &EngineEvent) -> bool {
         if self.last.contains(event) {
@@ -81,6 +110,29 @@ mod tests {
             kind: EventKind::Die(1),
         };
         assert_eq!(heard.is_news(&event), is_news, "{id} at {millis}");
+    }
+
+    #[test]
+    fn what_a_look_has_passed_is_over_unless_the_calendar_was_set() {
+        let now = |boot: u64, wall: i64| Now {
+            boot: Duration::from_secs(boot),
+            wall: Timestamp::from_second(wall).unwrap(),
+            jitter: 0,
+        };
+        let event = |wall: i64| EngineEvent {
+            at: Timestamp::from_second(wall).unwrap(),
+            id: String::new(),
+            name: String::new(),
+            service: None,
+            kind: EventKind::Die(1),
+        };
+        let mut heard = Heard::default();
+        heard.turn(now(100, 5000));
+        assert!(!heard.is_over(&event(0)));
+        heard.looked(Duration::from_secs(90), now(100, 5000));
+        assert!(heard.is_over(&event(4987)) && !heard.is_over(&event(4989)));
+        heard.turn(now(101, 1401));
+        assert!(!heard.is_over(&event(1400)));
     }
 
     #[test]

@@ -32,9 +32,21 @@ struct Content {
     form: u32,
     /// The kernel's id of this boot: times mean nothing under another one.
     boot: String,
-    containers: BTreeMap<String, State>,
+    #[serde(flatten)]
+    memory: Memory,
+}
+
+/// What the next process has to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// By engine name.
+    pub(super) containers: BTreeMap<String, State>,
+    /// An update that did not work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rejected: Option<Rejected>,
+    pub(super) rejected: Option<Rejected>,
+    /// [`hash::wanted`](crate::decide::hash::wanted) of what was well last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) good: Option<String>,
 }
 
 /// An update that was tried and taken back: it is not tried again before the file is read anew at somebody's word.
@@ -48,32 +60,22 @@ pub(super) struct Rejected {
 
 impl Journal {
     /// Opens the journal in a project's state folder, and gives what an earlier process remembered.
-    pub(super) fn open(
-        folder: &Path,
-        boot: String,
-    ) -> (Self, BTreeMap<String, State>, Option<Rejected>, Option<io::Error>) {
+    pub(super) fn open(folder: &Path, boot: String) -> (Self, Memory, Option<io::Error>) {
         let path = folder.join("journal.json");
-        let (states, rejected, error) = match read(&path) {
-            Ok(mut content) => {
-                let rejected = content.rejected.take();
-                (recall(content, &boot), rejected, None)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (BTreeMap::new(), None, None),
-            Err(error) => (BTreeMap::new(), None, Some(error)),
+        let (memory, error) = match read(&path) {
+            Ok(content) => (recall(content, &boot), None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Memory::default(), None),
+            Err(error) => (Memory::default(), Some(error)),
         };
-        (Self { path, boot, written: Vec::new() }, states, rejected, error)
+        (Self { path, boot, written: Vec::new() }, memory, error)
     }
 
     /// Writes what changed, if anything did.
     ///
     /// # Errors
     /// The disk is full, or the folder is gone. The file before stays whole.
-    pub(super) fn write(
-        &mut self,
-        containers: BTreeMap<String, State>,
-        rejected: Option<Rejected>,
-    ) -> io::Result<()> {
-        let content = Content { form: FORM, boot: self.boot.clone(), containers, rejected };
+    pub(super) fn write(&mut self, memory: Memory) -> io::Result<()> {
+        let content = Content { form: FORM, boot: self.boot.clone(), memory };
         let bytes = serde_json::to_vec(&content).map_err(io::Error::other)?;
         if bytes == self.written {
             return Ok(());
@@ -91,10 +93,12 @@ fn read(path: &Path) -> io::Result<Content> {
     if content.form == FORM { Ok(content) } else { Err(io::Error::other("it is of another form")) }
 }
 
-/// After a reboot only an administrator's word is left: everything else is tried afresh.
-fn recall(content: Content, boot: &str) -> BTreeMap<String, State> {
+/// After a reboot only an administrator's word is left of containers: everything else is tried afresh.
+fn recall(content: Content, boot: &str) -> Memory {
     let same_boot = content.boot == boot;
-    content.containers.into_iter().filter(|(_, state)| same_boot || state.phase == Phase::Stopped).collect()
+    let mut memory = content.memory;
+    memory.containers.retain(|_, state| same_boot || state.phase == Phase::Stopped);
+    memory
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -111,42 +115,47 @@ mod tests {
 
     use super::*;
 
-    fn states() -> BTreeMap<String, State> {
+    fn memory() -> Memory {
         let state = |phase| {
             let mut state = State::default();
             (state.container, state.phase, state.restarts) = (Some("abc".into()), phase, 3);
             state
         };
         let until = Duration::from_secs(100);
-        BTreeMap::from([
+        let containers = BTreeMap::from([
             ("shop-web-1".to_owned(), state(Phase::BackingOff { until, reason: "ended with code 1".into() })),
             ("shop-db-1".to_owned(), state(Phase::Stopped)),
-        ])
+        ]);
+        Memory { containers, rejected: None, good: Some("3c4d".into()) }
     }
 
     #[test]
     fn the_next_process_of_the_same_boot_remembers_all() {
         let folder = tempfile::tempdir().unwrap();
-        Journal::open(folder.path(), "one".into()).0.write(states(), None).unwrap();
-        let (_, remembered, _, error) = Journal::open(folder.path(), "one".into());
-        assert_eq!(remembered, states());
+        Journal::open(folder.path(), "one".into()).0.write(memory()).unwrap();
+        let (_, remembered, error) = Journal::open(folder.path(), "one".into());
+        assert_eq!(remembered, memory());
         assert!(error.is_none());
     }
 
     #[test]
     fn after_a_reboot_only_what_somebody_stopped_is_remembered() {
         let folder = tempfile::tempdir().unwrap();
-        Journal::open(folder.path(), "one".into()).0.write(states(), None).unwrap();
-        let (_, remembered, _, _) = Journal::open(folder.path(), "two".into());
-        assert_eq!(remembered.into_keys().collect::<Vec<_>>(), ["shop-db-1"]);
+        Journal::open(folder.path(), "one".into()).0.write(memory()).unwrap();
+        let (_, remembered, _) = Journal::open(folder.path(), "two".into());
+        assert_eq!(remembered.containers.into_keys().collect::<Vec<_>>(), ["shop-db-1"]);
     }
 
     #[test]
-    fn an_update_that_did_not_work_is_remembered_over_a_reboot() {
+    fn an_update_that_did_not_work_and_what_was_well_are_remembered_over_a_reboot() {
         let folder = tempfile::tempdir().unwrap();
         let rejected = Rejected { wanted: "1a2b".into(), reason: "it ended with code 1".into() };
-        Journal::open(folder.path(), "one".into()).0.write(states(), Some(rejected.clone())).unwrap();
-        assert_eq!(Journal::open(folder.path(), "two".into()).2, Some(rejected));
+        Journal::open(folder.path(), "one".into())
+            .0
+            .write(Memory { rejected: Some(rejected.clone()), ..memory() })
+            .unwrap();
+        let remembered = Journal::open(folder.path(), "two".into()).1;
+        assert_eq!((remembered.rejected, remembered.good), (Some(rejected), Some("3c4d".into())));
     }
 
     #[test]
@@ -154,10 +163,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for text in ["", "{", "[]", r#"{"form":2,"boot":"one","containers":{}}"#] {
             std::fs::write(folder.path().join("journal.json"), text).unwrap();
-            let (mut journal, remembered, _, error) = Journal::open(folder.path(), "one".into());
-            assert!(remembered.is_empty() && error.is_some(), "{text}");
-            journal.write(states(), None).unwrap();
-            assert_eq!(Journal::open(folder.path(), "one".into()).1, states());
+            let (mut journal, remembered, error) = Journal::open(folder.path(), "one".into());
+            assert!(remembered == Memory::default() && error.is_some(), "{text}");
+            journal.write(memory()).unwrap();
+            assert_eq!(Journal::open(folder.path(), "one".into()).1, memory());
         }
     }
 
@@ -165,9 +174,9 @@ mod tests {
     fn what_has_not_changed_is_not_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = Journal::open(folder.path(), "one".into()).0;
-        journal.write(states(), None).unwrap();
+        journal.write(memory()).unwrap();
         std::fs::remove_file(folder.path().join("journal.json")).unwrap();
-        journal.write(states(), None).unwrap();
+        journal.write(memory()).unwrap();
         assert!(!folder.path().join("journal.json").exists());
     }
 }

@@ -147,6 +147,18 @@ impl Keep {
         )
     }
 
+    /// Whether nothing speaks against it: it is healthy, did its work, or is as somebody left it.
+    pub(super) const fn is_well(&self) -> bool {
+        matches!(
+            self.heal.phase,
+            Phase::Up { .. }
+                | Phase::Stopped
+                | Phase::Paused
+                | Phase::Refused { ended: true, .. }
+                | Phase::Ended { code: Some(0), why: Why::Policy, .. }
+        )
+    }
+
     /// Whether our own probe checks it.
     pub(super) const fn is_probed(&self) -> bool {
         self.check.is_some()

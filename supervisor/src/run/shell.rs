@@ -208,11 +208,11 @@ impl Shell<'_> {
         }
         let folder = state::project(self.options.state_dir.as_deref(), stack.project())?;
         let lock = lock::take(&folder, stack.project(), "run")?;
-        let (journal, remembered, rejected, error) = Journal::open(&folder, clock::boot_id());
+        let (journal, remembered, error) = Journal::open(&folder, clock::boot_id());
         if let Some(error) = error {
             tracing::warn!(%error, "the journal cannot be read, and is begun anew");
         }
-        self.watch.remember(remembered, rejected);
+        self.watch.remember(remembered);
         self.home = Some(Home { folder: Rc::new(folder), journal, _lock: lock });
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Shell<'_> {
 
     fn publish(&mut self, now: Now, began: Instant, last: bool) {
         if let Some(home) = &mut self.home
-            && let Err(error) = home.journal.write(self.watch.to_remember(), self.watch.rejected.clone())
+            && let Err(error) = home.journal.write(self.watch.to_remember())
         {
             tracing::warn!(%error, "the journal cannot be written");
         }

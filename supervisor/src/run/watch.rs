@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::compare::{compare, is_ours, probed};
+use super::compare::{compare, differs, is_ours, probed};
 use super::due::{Due, Heard, UnderWay};
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
 use super::guarded::Guarded;
-use super::journal::Rejected;
+use super::journal::{Memory, Rejected};
 use super::keep::Keep;
 use super::touch::{changed_in_place, container_of, describe, touched, with_followers};
 use crate::decide::backoff;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
-use crate::decide::plan::{Choice, Orphans, Plan, Recreate, guard_alone, plan_with};
+use crate::decide::plan::{Choice, Orphans, Plan, Recreate, guard_alone, plan_with, runs_to_its_end};
 use crate::decide::seen::Seen;
+use crate::decide::spare;
 use crate::decide::spec::{Bounds, Restart, Wanted};
 use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
@@ -46,10 +47,10 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) stack: Option<Rc<Stack>>,
-    /// The last one that was seen to be as wanted: what an update that fails goes back to.
+    /// The last one that was seen to be as wanted and well: what an update that fails goes back to.
     good: Option<Rc<Stack>>,
-    /// What that one wanted.
-    good_wanted: Option<Rc<Wanted>>,
+    /// The hash of what was well last, by this process or one before it.
+    good_hash: Option<String>,
     /// An update that did not work.
     pub(super) rejected: Option<Rejected>,
     pub(super) wanted: Option<Rc<Wanted>>,
@@ -75,15 +76,31 @@ pub(super) struct Watch {
     failures: u32,
     /// Containers that the update under way watches itself.
     updating: BTreeSet<String>,
-    /// What the plan under way leads to, and of which stack it is.
-    leads_to: Option<(Rc<Wanted>, Rc<Stack>)>,
+    /// What the plan under way leads to, of which stack it is, and whether that is another one than what is there.
+    leads_to: Option<(Rc<Wanted>, Rc<Stack>, bool)>,
     /// Containers that the plan under way changes in place.
     changed_in_place: Vec<String>,
     images: Images,
+    /// What was wanted at the last look, with what it was made of: most looks find the same.
+    made: Option<Made>,
     remembered: BTreeMap<String, heal::State>,
     heard: Heard,
     under_way: UnderWay,
     due: Due,
+}
+
+/// What is wanted, by a stack and the images that are there.
+#[derive(Debug)]
+struct Made {
+    of: Rc<Stack>,
+    with: Images,
+    wanted: Rc<Wanted>,
+}
+
+impl Made {
+    fn is_of(&self, stack: &Rc<Stack>, images: &Images) -> bool {
+        Rc::ptr_eq(&self.of, stack) && self.with == *images
+    }
 }
 
 impl Watch {
@@ -92,7 +109,7 @@ impl Watch {
         Self {
             stack: None,
             good: None,
-            good_wanted: None,
+            good_hash: None,
             rejected: None,
             wanted: None,
             loaded_at: None,
@@ -115,6 +132,7 @@ impl Watch {
             leads_to: None,
             changed_in_place: Vec::new(),
             images: Images::new(),
+            made: None,
             remembered: BTreeMap::new(),
             heard: Heard::default(),
             under_way: UnderWay::default(),
@@ -123,14 +141,16 @@ impl Watch {
     }
 
     /// What an earlier process knew of its containers.
-    pub(super) fn remember(&mut self, states: BTreeMap<String, heal::State>, rejected: Option<Rejected>) {
-        self.remembered = states;
-        self.rejected = rejected;
+    pub(super) fn remember(&mut self, memory: Memory) {
+        self.remembered = memory.containers;
+        self.rejected = memory.rejected;
+        self.good_hash = memory.good;
     }
 
     /// One turn.
     pub(super) fn take(&mut self, event: Event, now: Now) -> Vec<Effect> {
         let mut out = Vec::new();
+        self.heard.turn(now);
         match event {
             Event::Loaded(Ok(stack)) => self.loaded(stack, now, &mut out),
             Event::Loaded(Err(refusal)) => self.refuse(refusal, now, &mut out),
@@ -195,11 +215,11 @@ impl Watch {
             .map_or(now.boot + HEARTBEAT, |at| at.min(now.boot + HEARTBEAT))
     }
 
-    /// What the next process has to know of each container.
-    pub(super) fn to_remember(&self) -> BTreeMap<String, heal::State> {
-        let mut states = self.remembered.clone();
-        states.extend(self.keeps.iter().map(|(name, keep)| (name.clone(), keep.heal.clone())));
-        states
+    /// What the next process has to know.
+    pub(super) fn to_remember(&self) -> Memory {
+        let mut containers = self.remembered.clone();
+        containers.extend(self.keeps.iter().map(|(name, keep)| (name.clone(), keep.heal.clone())));
+        Memory { containers, rejected: self.rejected.clone(), good: self.good_hash.clone() }
     }
 
     fn may_look(&self) -> bool {
@@ -239,9 +259,14 @@ impl Watch {
         }
     }
 
-    fn look(&self, stack: &Stack) -> Effect {
-        let wanted = stack.wanted(&self.images, Restarts::Ours);
-        let scope = wanted.map_or_else(|_| Scope::project(stack.project()), |wanted| Scope::wanted(&wanted));
+    fn look(&self, stack: &Rc<Stack>) -> Effect {
+        let scope = match self.made.as_ref().filter(|made| Rc::ptr_eq(&made.of, stack)) {
+            // An image's id says nothing of names.
+            Some(made) => Scope::wanted(&made.wanted),
+            None => stack
+                .wanted(&self.images, Restarts::Ours)
+                .map_or_else(|_| Scope::project(stack.project()), |wanted| Scope::wanted(&wanted)),
+        };
         let missing = |image: &String| !self.images.contains_key(image);
         let known = self.keeps.values().filter(|keep| keep.is_met() && keep.runs());
         Effect::Look {
@@ -367,7 +392,7 @@ impl Watch {
     }
 
     fn hear(&mut self, event: EngineEvent, now: Now, out: &mut Vec<Effect>) {
-        if !self.heard.is_news(&event) {
+        if !self.heard.is_news(&event) || self.heard.is_over(&event) {
             return;
         }
         match event.kind {
@@ -423,12 +448,19 @@ impl Watch {
         self.engine.look_seconds = look.took.as_secs_f64();
         self.engine.error = None;
         self.totals.looks += 1;
+        self.heard.looked(began, now);
         self.images.extend(look.seen.images.clone());
         let Some(stack) = &self.stack else { return };
-        let wanted = match stack.wanted(&self.images, Restarts::Ours) {
-            Ok(wanted) => Rc::new(wanted),
-            Err(error) => return self.failure = Some(error.to_string()),
+        let wanted = match self.made.take().filter(|made| made.is_of(stack, &self.images)) {
+            Some(made) => made,
+            None => match stack.wanted(&self.images, Restarts::Ours) {
+                Ok(wanted) => {
+                    Made { of: Rc::clone(stack), with: self.images.clone(), wanted: Rc::new(wanted) }
+                }
+                Err(error) => return self.failure = Some(error.to_string()),
+            },
         };
+        let wanted = Rc::clone(&self.made.insert(wanted).wanted);
         self.keep(&wanted);
         self.wanted = Some(Rc::clone(&wanted));
         if std::mem::take(&mut self.try_again) {
@@ -437,7 +469,10 @@ impl Watch {
             }
         }
         for (name, keep) in &mut self.keeps {
-            let seen = look.seen.containers.iter().find(|c| c.name == *name && is_ours(c, &wanted.project));
+            let mut ours = look.seen.containers.iter().filter(|c| is_ours(c, &wanted.project));
+            // One that somebody renamed is the same still.
+            let seen =
+                ours.clone().find(|c| c.name == *name).or_else(|| ours.find(|c| keep.id() == Some(&c.id)));
             compare(keep, seen, &look.met, (began, self.applying), now, out);
         }
         for seen in &mut look.seen.containers {
@@ -445,6 +480,8 @@ impl Watch {
             let keep = self.keeps.get(&seen.name).filter(|keep| keep.id() == Some(&seen.id));
             seen.restart = keep.and_then(|keep| keep.restart);
             seen.bounds = keep.and_then(|keep| keep.bounds);
+            let keep = self.keeps.get(spare::base(&seen.name));
+            seen.refused = keep.is_some_and(|keep| keep.heal.has_refused(&seen.id));
         }
         if self.applying {
             return;
@@ -493,7 +530,7 @@ impl Watch {
         for keep in self.keeps.values_mut() {
             let made_of = look.seen.containers.iter().find(|seen| keep.id() == Some(&seen.id));
             let made_of = made_of.and_then(|seen| seen.hash.as_deref());
-            keep.is_of_another_file = rejected && made_of != Some(hash::container(&keep.spec).as_str());
+            keep.is_of_another_file = rejected && made_of != Some(hash::container(&keep.spec));
         }
         let plan = plan_with(wanted, &look.seen, &choice);
         self.guard.looked(wanted, &look.seen);
@@ -547,7 +584,8 @@ impl Watch {
 
     fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, before: Rc<Seen>, out: &mut Vec<Effect>) {
         self.applying = true;
-        self.leads_to = self.stack.clone().map(|stack| (Rc::clone(&wanted), stack));
+        let is_news = differs(&wanted, &before);
+        self.leads_to = self.stack.clone().map(|stack| (Rc::clone(&wanted), stack, is_news));
         self.totals.plans += 1;
         self.totals.guard_restorations += u64::from(self.was_ready && self.guard.is_lost());
         for planned in &plan.steps {
@@ -573,12 +611,12 @@ impl Watch {
 
     /// What the file leads to does not work: what was there before is in force again, until the file is read anew.
     fn reject(&mut self, reason: &str, now: Now, out: &mut Vec<Effect>) {
-        let Some((wanted, stack)) = self.leads_to.take() else { return };
-        if self.good_wanted.as_ref().is_some_and(|good| **good == *wanted) {
-            // It worked before: something else went wrong while it was put right.
+        let Some((wanted, stack, is_news)) = self.leads_to.take() else { return };
+        let wanted = hash::wanted(&wanted);
+        if !self.good_hash.as_ref().map_or(is_news, |good| *good != wanted) {
+            // It was there before: something else went wrong while it was put right.
             return;
         }
-        let wanted = hash::wanted(&wanted);
         let is_in_force = self.stack.as_ref().is_some_and(|now| Rc::ptr_eq(now, &stack));
         if !is_in_force {
             // The file was read anew meanwhile: what failed is not wanted any more.
@@ -603,9 +641,9 @@ impl Watch {
     }
 
     fn is_converged(&mut self, out: &mut Vec<Effect>) {
-        if self.refused.is_none() {
+        if self.refused.is_none() && self.is_well() {
             self.good.clone_from(&self.stack);
-            self.good_wanted.clone_from(&self.wanted);
+            self.good_hash = self.wanted.as_deref().map(hash::wanted);
         }
         self.failure = None;
         self.failures = 0;
@@ -621,6 +659,15 @@ impl Watch {
                 keep.attest(name, out);
             }
         }
+    }
+
+    fn is_well(&self) -> bool {
+        let is_done = |keep: &Keep| {
+            let wanted = self.wanted.as_ref();
+            let service = wanted.and_then(|wanted| Some((wanted, wanted.services.get(&keep.spec.service)?)));
+            service.is_some_and(|(wanted, service)| runs_to_its_end(wanted, service)) && !keep.runs()
+        };
+        self.keeps.values().all(|keep| keep.is_well() || is_done(keep))
     }
 
     fn applied(

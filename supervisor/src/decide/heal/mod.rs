@@ -74,9 +74,15 @@ pub struct State {
     alerted: bool,
     /// When somebody other than us sent it a signal that ends it.
     signalled: Option<Duration>,
-    /// So many stops of ours whose notice may still come.
+    /// Until then the notice of a stop may be of one of ours, by this process or one before it: each takes its grace and some.
     #[serde(default)]
-    own_stops: u32,
+    own_stops_until: Duration,
+    /// So many signals of stops of ours may be heard of until then.
+    #[serde(default)]
+    own_signals: u32,
+    /// The last container that was refused, and why: an update that is taken back brings it back, and it is refused still.
+    #[serde(default)]
+    refused: Option<(String, String)>,
 }
 
 /// Where a container is.
@@ -201,6 +207,11 @@ pub enum Event {
         code: i64,
         /// The kernel killed it for its memory.
         out_of_memory: bool,
+    },
+    /// A look shows another container than before, which does not run.
+    SeenDown {
+        /// Engine id.
+        id: String,
     },
     /// It was removed.
     Gone {
@@ -406,6 +417,11 @@ impl State {
             }
             Phase::Paused => Some(Hold::Alone("somebody paused it".to_owned())),
         }
+    }
+
+    /// Whether this container was refused, and nobody has started it since.
+    pub fn has_refused(&self, id: &str) -> bool {
+        self.refused.as_ref().is_some_and(|(refused, _)| refused == id)
     }
 
     /// Whether it has been restarted so often in a row that it is in a crash loop.

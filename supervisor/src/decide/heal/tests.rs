@@ -56,6 +56,7 @@ fn event(row: &str) -> Event {
     match words[0] {
         "started" => Event::Started { id: words.get(1).map_or(id, |id| (*id).to_owned()) },
         "running" => Event::SeenRunning { id, age: seconds(words.get(1).unwrap_or(&"0")), health: None },
+        "down" => Event::SeenDown { id: words.get(1).map_or(id, |id| (*id).to_owned()) },
         "exited" => Event::Exited { id, code: number(1), out_of_memory: words.contains(&"oom") },
         "ok" => Event::ProbeOk { id },
         "failed" => Event::ProbeFailed {
@@ -530,6 +531,42 @@ fn what_was_refused_stays_so_whatever_a_plan_does_around_it() {
         2     exited 137: refused { reason: "a capability more", ended: true }
         3     planned: refused { reason: "a capability more", ended: true }
         4     tick: refused { reason: "a capability more", ended: true }
+    "#]],
+    );
+}
+
+#[test]
+fn what_was_refused_is_so_still_when_an_update_that_is_taken_back_brings_it_back() {
+    check(
+        &probed(),
+        "0 running 0\n1 unattested\n2 exited 137\n3 planned\n4 started c2\n9 down c1\n10 down c3\n900 started\n901 down c1",
+        expect![[r#"
+            0     running 0: starting until 10
+            1     unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
+            2     exited 137: refused { reason: "a capability more", ended: true }
+            3     planned: refused { reason: "a capability more", ended: true }
+            4     started c2: starting until 14
+            9     down c1: refused { reason: "a capability more", ended: true }
+            10    down c3: refused { reason: "a capability more", ended: true }
+            900   started: starting until 910
+            901   down c1: starting until 910
+        "#]],
+    );
+}
+
+#[test]
+fn a_start_that_is_never_in_time_says_so_once() {
+    check(
+        &probed(),
+        "0 started\n10 tick\n11 exited 137\n11.1 started\n22 exited 137",
+        expect![[r#"
+        0     started: starting until 10
+        10    (timer): stopping (not healthy within 10 s of its start) | STOP 10
+        10    tick: stopping (not healthy within 10 s of its start)
+        11    exited 137: launching | tell of restart | START
+        11.1  started: starting until 21.1
+        21.1  (timer): stopping (not healthy within 10 s of its start) | STOP 10
+        22    exited 137: backing off until 23 (not healthy within 10 s of its start) | tell of restart
     "#]],
     );
 }

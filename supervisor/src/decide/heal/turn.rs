@@ -47,6 +47,7 @@ impl Machine<'_> {
             Event::Started { id } => self.started(id),
             Event::SeenRunning { id, age, health } => self.seen_running(id, age, health),
             Event::Exited { id, code, out_of_memory } if self.is(&id) => self.exited(code, out_of_memory),
+            Event::SeenDown { id } if !self.is(&id) => self.seen_down(id),
             Event::Gone { id } if self.is(&id) => self.state.phase = Phase::Absent,
             Event::ProbeOk { id } if self.is(&id) => self.passed(),
             Event::ProbeFailed { id, reason, silence } if self.is(&id) => self.failed(reason, silence),
@@ -66,7 +67,7 @@ impl Machine<'_> {
     }
 
     fn planned(&mut self) {
-        self.state.own_stops = self.state.own_stops.max(1);
+        self.expect_notices(self.policy.grace);
         // No plan starts what was refused; one that is taken back must not make anybody forget that it was.
         if !matches!(self.state.phase, Phase::Refused { .. }) {
             self.state.phase = Phase::Planned;
@@ -88,8 +89,17 @@ impl Machine<'_> {
     /// Another container than before: what was known of the old one says nothing about it.
     fn meet(&mut self, id: String) {
         if self.state.container.as_ref() != Some(&id) {
-            self.state = State { container: Some(id), ..State::default() };
+            let refused = self.state.refused.take();
+            self.state = State { container: Some(id), refused, ..State::default() };
         }
+    }
+
+    fn seen_down(&mut self, id: String) {
+        let Some((_, reason)) = self.state.refused.clone().filter(|(refused, _)| *refused == id) else {
+            return;
+        };
+        self.meet(id);
+        self.state.phase = Phase::Refused { reason, ended: true };
     }
 
     fn started(&mut self, id: String) {
@@ -128,10 +138,15 @@ impl Machine<'_> {
     fn started_by_somebody(&mut self) {
         self.state.restarts = 0;
         self.state.alerted = false;
+        self.state.refused = None;
     }
 
     /// It runs since `age` ago.
     fn starting(&mut self, age: Duration) {
+        if self.state.phase == Phase::Planned {
+            // Whoever carried the plan out may have been killed with its stop under way.
+            self.expect_notices(self.policy.grace);
+        }
         self.state.failures = 0;
         self.state.failure = None;
         self.state.signalled = None;
@@ -160,7 +175,6 @@ impl Machine<'_> {
         self.state.failure = None;
         match self.state.phase {
             Phase::Starting { .. } | Phase::Unproven { .. } | Phase::Unhealthy { .. } => {
-                self.state.own_stops = 0;
                 self.state.phase = Phase::Up { since: self.now };
             }
             _ => {}
@@ -208,9 +222,10 @@ impl Machine<'_> {
     }
 
     fn start_overdue(&mut self) {
-        let last = self.state.last.as_ref().map(|last| format!(": {last}")).unwrap_or_default();
-        let reason =
-            format!("not healthy within {} s of its start{last}", self.policy.start_period.as_secs());
+        let budget = format!("not healthy within {} s of its start", self.policy.start_period.as_secs());
+        // Where it came to this before, that is no further reason.
+        let last = self.state.last.as_ref().filter(|last| !last.starts_with(&budget));
+        let reason = last.map_or_else(|| budget.clone(), |last| format!("{budget}: {last}"));
         self.unhealthy(reason, self.policy.grace.min(SILENT_GRACE));
     }
 
@@ -230,22 +245,32 @@ impl Machine<'_> {
         }
     }
 
+    fn expect_notices(&mut self, grace: Duration) {
+        self.state.own_stops_until = self.state.own_stops_until.max(self.now + grace + STOP_SLACK);
+    }
+
     fn stop(&mut self, grace: Duration) {
-        self.state.own_stops = self.state.own_stops.saturating_add(1);
+        self.expect_notices(grace);
+        self.state.own_signals = self.state.own_signals.saturating_add(1);
         self.actions.push(Action::Stop { grace });
     }
 
     fn signalled(&mut self, signal: i32) {
         // A kill is how a crash looks; only a request to end is an administrator's word.
-        let lives = self.runs() || self.state.phase == Phase::Paused;
-        if lives && matches!(signal, SIGINT | SIGQUIT | SIGTERM) {
+        if !matches!(signal, SIGINT | SIGQUIT | SIGTERM) {
+            return;
+        }
+        let ours = std::mem::take(&mut self.state.own_signals);
+        if ours > 0 && self.now <= self.state.own_stops_until {
+            self.state.own_signals = ours - 1;
+        } else if self.runs() || self.state.phase == Phase::Paused {
             self.state.signalled = Some(self.now);
         }
     }
 
     fn stop_notice(&mut self) {
-        if let Some(left) = self.state.own_stops.checked_sub(1) {
-            self.state.own_stops = left;
+        // Somebody's own within that time is known by its signal.
+        if self.now <= self.state.own_stops_until {
             return;
         }
         match self.state.phase {
@@ -345,6 +370,7 @@ impl Machine<'_> {
     fn refuse(&mut self, reason: String) {
         self.stop(Duration::ZERO);
         self.alert(Alert::Refused { reason: reason.clone() });
+        self.state.refused = self.state.container.clone().map(|id| (id, reason.clone()));
         self.state.phase = Phase::Refused { reason, ended: false };
     }
 

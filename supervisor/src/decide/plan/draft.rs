@@ -101,12 +101,13 @@ impl Draft {
 
     pub(super) fn start(
         &mut self,
-        name: &str,
+        (id, name): (Option<&str>, &str),
         service: &str,
         reason: &str,
         after: impl IntoIterator<Item = usize>,
     ) -> usize {
-        let step = Step::Start { name: name.to_owned(), service: service.to_owned() };
+        let step =
+            Step::Start { id: id.map(str::to_owned), name: name.to_owned(), service: service.to_owned() };
         let index = self.step(step, reason, after.into_iter().chain(self.gate));
         self.starts.entry(service.to_owned()).or_default().insert(index);
         index

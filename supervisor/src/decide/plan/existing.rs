@@ -117,7 +117,7 @@ fn start_all(
                 after.extend(draft.dependencies(wanted, service, chosen, |other, condition| {
                     so_already(wanted, seen, other, condition)
                 }));
-                draft.start(&container.name, name, reason, after);
+                draft.start((Some(&container.id), &container.name), name, reason, after);
             }
         }
     }

@@ -264,7 +264,7 @@ fn difference(spec: &ContainerSpec, found: &SeenContainer, anew: &BTreeMap<&str,
     if matches!(found.state, State::Dead | State::Removing) {
         return Some("the engine gave up on it".to_owned());
     }
-    if found.hash.as_deref() != Some(hash::container(spec).as_str()) {
+    if found.hash.as_deref() != Some(hash::container(spec)) {
         let parts = hash::parts(spec);
         let parts = hash::changed_parts(found.parts.as_deref().unwrap_or_default(), &parts);
         return Some(match parts.as_slice() {
@@ -301,6 +301,7 @@ fn in_place(wanted: &Wanted, service: &ServiceSpec, found: &SeenContainer) -> (D
         (State::Exited(0), _) if runs_to_its_end(wanted, service) => {
             (Deed::Keep, "as wanted, ran to its end with code 0".to_owned())
         }
+        (State::Exited(_), _) if found.refused => (Deed::Keep, "its rights were not as promised".to_owned()),
         (State::Exited(code), _) => (Deed::Start, format!("it ended with code {code}")),
         _ => (Deed::Start, "it was never started".to_owned()),
     }

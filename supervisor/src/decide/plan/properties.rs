@@ -199,6 +199,7 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         parts: None,
         restart: None,
         bounds: None,
+        refused: false,
         image_id: String::new(),
         state: State::Running,
         health: None,

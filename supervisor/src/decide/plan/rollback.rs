@@ -91,7 +91,7 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         let first = wanted.services.get(service).into_iter().flat_map(|service| service.depends_on.keys());
         after.extend(first.filter_map(|first| well.get(first.as_str())).flatten());
         let name = spare::base(&kept.now.name);
-        let index = draft.start(name, service, REASON, after);
+        let index = draft.start((Some(&kept.now.id), name), service, REASON, after);
         let index = prove(wanted, kept, index, &mut draft).unwrap_or(index);
         well.entry(service).or_default().insert(index);
         last.insert(index);
@@ -148,7 +148,7 @@ impl Kept<'_> {
 
     /// Whether it has to be started: it ran, or was in use when an update before this one put it aside.
     fn starts(&self, wanted: &Wanted) -> bool {
-        if self.runs_now() {
+        if self.runs_now() || self.before.refused {
             return false;
         }
         let did_its_work = self.before.state == State::Exited(0)

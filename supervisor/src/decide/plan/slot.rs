@@ -34,7 +34,7 @@ impl<'a> Slot<'a> {
 
 /// Whether a container was made as is wanted now.
 pub(super) fn is(container: &SeenContainer, spec: &ContainerSpec) -> bool {
-    container.hash.as_deref() == Some(hash::container(spec).as_str())
+    container.hash.as_deref() == Some(hash::container(spec))
 }
 
 /// The containers that stand for a spec, by their labels; of several in one role the one that fits best.
@@ -56,7 +56,7 @@ pub(super) fn slot<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) ->
         let hash = hash::container(spec);
         [first, second].into_iter().chain(fit).max_by_key(|container| {
             (
-                container.hash.as_deref() == Some(hash.as_str()),
+                container.hash.as_deref() == Some(hash),
                 spare::base(&container.name) == spec.name,
                 container.state == State::Running,
                 container.created,

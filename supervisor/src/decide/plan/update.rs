@@ -259,7 +259,10 @@ impl<'a> Update<'a> {
                 after.extend(&stops);
             }
             after.extend(self.dependencies(service, draft));
-            let index = draft.start(&spec.name, &service.service, reason, after);
+            let made = matches!(verdict.deed, Deed::Create | Deed::Rebuild | Deed::Replace);
+            let there = if made { verdict.slot.ready_next(spec) } else { verdict.found() };
+            let there = there.filter(|_| verdict.deed != Deed::Rebuild).map(|there| there.id.as_str());
+            let index = draft.start((there, &spec.name), &service.service, reason, after);
             self.touch(service, index);
         }
     }
@@ -375,7 +378,8 @@ impl<'a> Update<'a> {
         let mut after = gate.clone();
         after.extend(self.ready.iter().copied());
         after.extend(self.dependencies(service, draft));
-        let started = draft.start(&next, &service.service, reason, after);
+        let there = verdict.slot.ready_next(spec).map(|there| there.id.as_str());
+        let started = draft.start((there, &next), &service.service, reason, after);
         let wait = Await { containers: vec![next], ..readiness(self.wanted, service) };
         let well = draft.step(Step::Await(wait), "the old one stops when it is well", [started]);
         self.put_aside(main, reason, &BTreeSet::from([well]), draft);
@@ -408,13 +412,15 @@ impl<'a> Update<'a> {
         BTreeSet::from([draft.step(step, "the file wants a pause between two batches", [proved])])
     }
 
-    /// Those of a service's containers that the plan answers for: not what healing or an administrator has in hand.
+    /// Those of a service's containers that the plan answers for: what it leaves as it is may have been ill before, and is
+    /// healing's or an administrator's.
     fn in_hand(&self, service: &ServiceSpec) -> Vec<String> {
         let of_it = self.verdicts.iter().filter(|verdict| verdict.spec.service == service.service);
-        let answers = |verdict: &&Verdict<'_>| match verdict.deed {
-            Deed::Leave => false,
-            Deed::Keep => {
-                verdict.finishes() || verdict.found().is_some_and(|found| found.state == State::Running)
+        let answers = |verdict: &&Verdict<'_>| match (verdict.deed, verdict.found()) {
+            (Deed::Leave, _) => false,
+            (Deed::Keep, Some(found)) => {
+                let changes = is_risky(verdict.spec, found, self.recreate);
+                verdict.finishes() || (changes && found.state == State::Running)
             }
             _ => true,
         };

@@ -79,6 +79,7 @@ fn container(summary: ContainerSummary) -> SeenContainer {
         parts: ours.parts,
         restart: ours.restart,
         bounds: ours.bounds,
+        refused: false,
         image_id: summary.image_id.unwrap_or_default(),
         state: summary_state(summary.state, &status),
         health: summary_health(&status),

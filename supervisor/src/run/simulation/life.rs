@@ -4,7 +4,6 @@
 //! that decides.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,14 +15,14 @@ use tokio::sync::Notify;
 
 use super::super::effects;
 use super::super::event::{Effect, Event, Fault, FaultKind, Now, ProbeEffect, Signal};
-use super::super::journal::Rejected;
+use super::super::journal::Memory;
 use super::super::keep::Keep;
 use super::super::tests::stack;
 use super::super::watch::Watch;
 use super::port::{Port, SimulatedMachine, answer, word};
 use super::world::{Container, World};
 use crate::apply::{self, Back};
-use crate::decide::heal::{self, Phase, Silence};
+use crate::decide::heal::{Phase, Silence};
 use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, State};
 use crate::decide::spec::Wanted;
@@ -38,7 +37,7 @@ pub(super) struct Host {
     pub(super) world: Rc<RefCell<World>>,
     /// The stack's file.
     pub(super) text: RefCell<String>,
-    pub(super) journal: RefCell<(BTreeMap<String, heal::State>, Option<Rejected>)>,
+    pub(super) journal: RefCell<Memory>,
     pub(super) orders: Notify,
     pub(super) kill: Cell<bool>,
     pub(super) reload: Cell<bool>,
@@ -62,6 +61,16 @@ impl Host {
         Now { boot: Duration::from_secs(1000) + world.now(), wall: world.wall(), jitter }
     }
 
+    /// What it has refused it may never start again.
+    fn tell_of_refusals(&self, watch: &Watch) {
+        let mut world = self.world.borrow_mut();
+        for keep in watch.keeps.values().filter(|keep| matches!(keep.heal.phase, Phase::Refused { .. })) {
+            if let Some(container) = keep.id().and_then(|id| world.find_mut(id)) {
+                container.refused = true;
+            }
+        }
+    }
+
     /// Runs until it is killed, or all is quiet, or `until`.
     pub(super) async fn live(&self, until: Duration) -> End {
         let mut life = Life {
@@ -77,16 +86,16 @@ impl Host {
         loop {
             if matches!(event, Event::Loaded(Ok(_))) && !at_home {
                 at_home = true;
-                let (states, rejected) = self.journal.borrow().clone();
-                watch.remember(states, rejected);
+                watch.remember(self.journal.borrow().clone());
             }
             let now = self.now();
             self.turns.set(self.turns.get() + 1);
             for effect in watch.take(event, now) {
                 life.carry_out(effect, now);
             }
+            self.tell_of_refusals(&watch);
             if at_home {
-                *self.journal.borrow_mut() = (watch.to_remember(), watch.rejected.clone());
+                *self.journal.borrow_mut() = watch.to_remember();
             }
             let time = self.world.borrow().now();
             if !self.world.borrow().violations.is_empty() || time >= until {
@@ -122,8 +131,9 @@ impl Host {
 /// Whether nothing is left to do, as far as the loop knows.
 fn is_settled(watch: &Watch) -> bool {
     let is_calm = |keep: &Keep| match keep.heal.phase {
+        // What it would need may be part of what waits.
+        _ if watch.waiting.contains_key(&keep.spec.service) => true,
         Phase::Up { .. } | Phase::Stopped | Phase::Paused | Phase::Refused { ended: true, .. } => true,
-        Phase::Absent | Phase::Planned => watch.waiting.contains_key(&keep.spec.service),
         _ => false,
     };
     watch.converged && !watch.applying && watch.keeps.values().all(is_calm)

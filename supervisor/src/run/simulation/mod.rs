@@ -2,7 +2,7 @@
 //! stacks, random faults, and what has to hold whatever happens.
 //!
 //! Safety is looked at in every step, liveness once faults have stopped. Everything follows from a seed: one that failed
-//! and is mended is kept in [`KEPT`]. Seeds 33, 53 and 76 end in states that are not mended yet, and bound the ranges below.
+//! and is mended is kept in [`KEPT`].
 //! `SIMULATION_SEED=N` plays one and prints what happened. Deliberately absent: the kernel and the real engine; those are in
 //! `tests/`.
 
@@ -11,6 +11,8 @@ mod faults;
 mod filter;
 mod life;
 mod port;
+mod processes;
+mod requests;
 mod stacks;
 mod world;
 
@@ -31,7 +33,7 @@ use crate::decide::heal::{Check, Phase};
 use crate::decide::seen::{SeenContainer, State};
 
 /// Seeds that showed a defect once.
-const KEPT: &[u64] = &[1, 4, 15, 29, 32];
+const KEPT: &[u64] = &[1, 4, 14, 15, 18, 29, 32, 33, 39, 53, 76, 84, 119, 132, 185, 399, 411];
 /// Seeds that are played with a guard, and with somebody who takes it away.
 const GUARDED: std::ops::Range<u64> = 0..12;
 /// How long things go wrong.
@@ -66,6 +68,7 @@ fn check(guarded: bool, seeds: impl IntoIterator<Item = u64>, turns: u64) {
             return;
         }
     }
+    assert!(turns == u64::MAX || all >= turns, "{all} turns only");
 }
 
 fn play(seed: u64, guarded: bool, traced: bool) -> Outcome {
@@ -135,11 +138,16 @@ impl Play {
         self.write(&bad);
         let Some(watch) = self.until_settled(PEACE).await else { return };
         let now = ours(&world.borrow());
+        // A stop that somebody asked for before may take long.
+        let by_somebody = |id: &str| world.borrow().find(id).is_some_and(|c| c.stopped_by_somebody.is_some());
         let is_there = |(id, name, state): &(String, String, State)| {
             let found = now.iter().find(|(other, ..)| other == id);
-            found.is_some_and(|(_, other, now)| other == name && (*state != State::Running || now == state))
+            let is_so = |now: &State| now == state || by_somebody(id);
+            found.is_some_and(|(_, other, now)| other == name && is_so(now))
         };
-        if now.len() != there.len() || !there.iter().all(is_there) {
+        let ran = |(.., state): &&(String, String, State)| *state == State::Running;
+        let twice = now.iter().enumerate().any(|(at, one)| now.iter().skip(at + 1).any(|two| one.1 == two.1));
+        if twice || !there.iter().filter(ran).all(is_there) {
             let what = format!("a bad update left {now:?}\nof {there:?}");
             world.borrow_mut().violation(what);
         }
@@ -224,8 +232,10 @@ impl Play {
                     let phases: Vec<_> =
                         watch.keeps.iter().map(|(name, keep)| (name, &keep.heal.phase)).collect();
                     let what = format!(
-                        "not as wanted in time: {phases:?}, {:?}\n{:#?}",
-                        watch.failure,
+                        "not as wanted in time: {phases:?}, {:?}, {:?}, {:?}\n{:#?}",
+                        (&watch.failure, watch.converged, watch.applying),
+                        (&watch.rejected, &watch.waiting),
+                        watch.notes,
                         ours(&world.borrow())
                     );
                     world.borrow_mut().violation(what);
@@ -275,7 +285,7 @@ impl Play {
             }
             if watch.rejected.is_none()
                 && (container.restart, container.bounds) != (spec.restart, spec.bounds())
-                && container.runs()
+                && container.seen.state == State::Running
             {
                 wrong.push(format!("`{}` has drifted", spec.name));
             }
@@ -337,13 +347,13 @@ fn seeds_that_failed_once_hold() {
 fn even_seeds_under_every_fault_are_safe_and_end_well() {
     match std::env::var("SIMULATION_SEED") {
         Ok(seed) => println!("{}", play(seed.parse().unwrap(), false, true).trace.join("\n")),
-        Err(_) => check(false, (0..76).step_by(2), 50_000),
+        Err(_) => check(false, (0..4000).step_by(2), 50_000),
     }
 }
 
 #[test]
 fn odd_seeds_under_every_fault_are_safe_and_end_well() {
-    check(false, (1..33).step_by(2), 50_000);
+    check(false, (1..4000).step_by(2), 50_000);
 }
 
 #[test]

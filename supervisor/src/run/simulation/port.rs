@@ -13,7 +13,8 @@ use compose::model::Probe;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::world::{Answer, Container, Who, World, not_found};
+use super::requests::not_found;
+use super::world::{Answer, Container, Who, World};
 use crate::apply::{Machine, PrepareError};
 use crate::decide::guard::Ruleset;
 use crate::decide::labels;
