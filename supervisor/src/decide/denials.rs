@@ -14,7 +14,7 @@ use super::spec::ContainerSpec;
 
 /// Rows of one service; what comes beyond is counted under [`OTHER`].
 const MOST: usize = 100;
-/// What is denied beyond [`MOST`].
+/// What is denied beyond `MOST` calls.
 pub const OTHER: &str = "other";
 
 /// What denied it.
