@@ -88,7 +88,9 @@ in; an interrupt ends the recording, and a plan puts the service back. Its stop 
   is not held, and with it the calls that programs make most.
 - If the recorder dies, held calls answer `ENOSYS`. A guard, a second process, sees that and puts the service back at once. If
   both die, with the machine perhaps, the next `up` or `run` does, for the container is not as the file says.
-- While `supervisor run` keeps the project, it is not recorded: end it first; its containers stay.
+- Where `supervisor run` keeps the project, it is asked for the service and lets go of it once no plan and no restart is
+  under way: meanwhile it neither heals nor attests that service, does not call it drift, relays its port, and is not ready.
+  It takes the service back when the recording ends, or is killed, and brings it to what the file says.
 
 Seen by a test of the real programs, on x86_64, beside 361 names that the engine's default allows unconditionally:
 

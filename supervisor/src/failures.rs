@@ -6,6 +6,7 @@ use crate::apply::{ApplyError, Back, StepError};
 use crate::engine::EngineError;
 use crate::exit::{Exit, Failure};
 use crate::host::contents::ContentsError;
+use crate::host::lent::LentError;
 use crate::host::lock::LockError;
 use crate::host::state::StateError;
 use crate::pipeline::{PrepareError, StackError};
@@ -77,6 +78,19 @@ impl From<StateError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let help = error.help();
+        Self::new(Exit::Failed, error).help(help)
+    }
+}
+
+impl From<LentError> for Failure {
+    fn from(error: LentError) -> Self {
+        let help = match &error {
+            LentError::Lock(error) => error.help(),
+            LentError::Failed { .. } => {
+                "run as root, or choose a folder of your own with `--state-dir`".to_owned()
+            }
+            LentError::Ended => "run this again; its containers stay".to_owned(),
+        };
         Self::new(Exit::Failed, error).help(help)
     }
 }

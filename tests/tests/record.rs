@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::Value;
 use tests::bed::Running;
-use tests::{Bed, image, wait};
+use tests::{Bed, Daemon, image, wait};
 
 /// A service that answers its probe, with this written under its `x-supervisor`.
 fn web(bed: &Bed, own: &str) -> String {
@@ -120,6 +120,68 @@ fn what_is_recorded_is_enough_for_the_service_and_what_is_not_is_denied_and_told
     assert!(told.contains("add `- rmdir`"), "{told}");
     let difference = bed.supervisor(&["profile", "diff", "web"]).expect(0).out;
     assert!(difference.contains("base `generic`") && difference.contains("falls away"), "{difference}");
+}
+
+#[test]
+fn beside_run_a_service_is_lent_recorded_and_taken_back() {
+    let bed = Bed::new("record-beside");
+    bed.write("compose.yaml", &web(&bed, ""));
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    let before = filter(&bed).unwrap();
+    let recorder = recording(&bed);
+    let status = daemon.status();
+    let reason = status["services"]["web"]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("`profile record`") && daemon.get("/readyz").unwrap().status == 503,
+        "{status:#}"
+    );
+    // What it does now is no concern of the supervisor's: neither its filter, nor its end, nor its new start.
+    bed.supervisor(&["exec", "web", "/bin/busybox", "mkdir", "/tmp/made"]).expect(0);
+    let second = bed.supervisor(&["profile", "record", "web", "--seconds", "1"]).expect(4);
+    assert!(second.err.contains("`profile record`"), "{}", second.err);
+    recorder.signal("INT");
+    let output =
+        wait::until("an end", || recorder.output().contains("written to").then(|| recorder.output()));
+    assert!(recorded(&bed).contains("mkdir"), "{output}");
+    assert_eq!(filter(&bed).unwrap(), before);
+    daemon.until_healthy();
+    assert_eq!(daemon.status()["services"]["web"]["containers"][0]["attestation"]["result"], "passed");
+
+    // The reviewed file is in force after a reload, recorded again beside it, merged, and in force again.
+    bed.write("compose.yaml", &web(&bed, "      seccomp: ./profiles/web.yaml"));
+    daemon.signal("HUP");
+    wait::until("the recorded profile", || {
+        filter(&bed).is_some_and(|filter| filter["flags"].is_array()).then_some(())
+    });
+    daemon.until_healthy();
+    let reviewed = filter(&bed).unwrap();
+    let recorder = recording(&bed);
+    bed.supervisor(&["exec", "web", "/bin/busybox", "ln", "-s", "/tmp/health", "/tmp/link"]).expect(0);
+    // One that is killed gives it back without a word.
+    recorder.signal("KILL");
+    wait::until("the service to be put back", || (filter(&bed).as_ref() == Some(&reviewed)).then_some(()));
+    daemon.until_healthy();
+    assert_eq!(recorded(&bed).matches("when:").count(), 1);
+    let recorder = recording(&bed);
+    bed.supervisor(&["exec", "web", "/bin/busybox", "ln", "-s", "/tmp/health", "/tmp/link"]).expect(0);
+    recorder.signal("INT");
+    wait::until("an end", || recorder.output().contains("written to").then_some(()));
+    let text = recorded(&bed);
+    assert!(
+        text.contains("mkdir") && text.contains("symlink") && text.matches("when:").count() == 2,
+        "{text}"
+    );
+    assert_eq!(filter(&bed).unwrap(), reviewed);
+    daemon.until_healthy();
+    daemon.signal("HUP");
+    wait::until("the merged profile", || {
+        let link = ["exec", "web", "/bin/busybox", "ln", "-s", "/tmp/health", "/tmp/link"];
+        (filter(&bed).is_some_and(|filter| filter != reviewed && filter["flags"].is_array())
+            && bed.supervisor(&link).code == 0)
+            .then_some(())
+    });
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

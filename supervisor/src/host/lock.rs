@@ -56,15 +56,22 @@ impl LockError {
 /// # Errors
 /// Somebody has it, or it cannot be locked at all.
 pub fn take(folder: &Path, project: &str, command: &str) -> Result<Lock, LockError> {
-    let path = folder.join("lock");
-    let failed = |source| LockError::Failed { path: path.clone(), source };
+    take_at(&folder.join("lock"), project, command)
+}
+
+/// The same with a lock of another file.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_at(path: &Path, project: &str, command: &str) -> Result<Lock, LockError> {
+    let failed = |source| LockError::Failed { path: path.to_path_buf(), source };
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(&path)
+        .open(path)
         .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
@@ -84,7 +91,12 @@ pub fn take(folder: &Path, project: &str, command: &str) -> Result<Lock, LockErr
 
 /// Who has the project's lock now, for whoever only looks: takes nothing, makes nothing, and disturbs nobody.
 pub fn holder(folder: &Path) -> Option<String> {
-    let mut file = File::open(folder.join("lock")).ok()?;
+    holder_at(&folder.join("lock"))
+}
+
+/// The same of the lock of another file.
+pub fn holder_at(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
     let inode = file.metadata().ok()?.ino().to_string();
     let (holder, _) = lines(&mut file).ok()?;
     let process = holder.strip_prefix("process ")?.split(' ').next()?;
@@ -94,7 +106,12 @@ pub fn holder(folder: &Path) -> Option<String> {
 
 /// What the last holder left with [`Lock::settle`], for whoever only looks.
 pub fn settled(folder: &Path) -> String {
-    let read = || lines(&mut File::open(folder.join("lock")).ok()?).ok();
+    settled_at(&folder.join("lock"))
+}
+
+/// The same of the lock of another file.
+pub fn settled_at(path: &Path) -> String {
+    let read = || lines(&mut File::open(path).ok()?).ok();
     read().map(|(_, settled)| settled).unwrap_or_default()
 }
 
@@ -107,6 +124,11 @@ fn has(row: &str, process: &str, inode: &str) -> bool {
 }
 
 impl Lock {
+    /// Who has it, as others read it.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
     /// What the last holder that came to its end left with [`Lock::settle`]; empty if one did not.
     pub fn settled(&self) -> &str {
         &self.settled

@@ -8,6 +8,7 @@ pub mod gather;
 pub mod ground;
 pub mod guard;
 pub mod kernel;
+pub mod lent;
 pub mod lock;
 pub mod metadata;
 pub mod pack;

@@ -103,10 +103,21 @@ pub enum Event {
         /// How long it took.
         took: Duration,
     },
+    /// Who asks for a service for himself now, if anybody does.
+    Asked(Option<Asked>),
     /// A signal to this process.
     Signal(Signal),
     /// Time has passed.
     Tick,
+}
+
+/// Somebody who wants a service for himself, such as a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// In words: his process and command.
+    pub holder: String,
+    /// Which service.
+    pub service: String,
 }
 
 /// Signals that mean something to us.

@@ -14,6 +14,7 @@ mod guarded;
 mod journal;
 mod keep;
 mod last_lines;
+mod lend;
 pub mod log;
 pub mod notify;
 mod ports;

@@ -15,7 +15,7 @@ impl Ports {
     /// Passes on where containers are now, and shows how each port is doing.
     pub(super) fn turn(&mut self, watch: &Watch, snapshot: &mut Snapshot) {
         let Some(wanted) = &watch.wanted else { return };
-        let relays = relays(wanted, |name| watch.keeps.get(name)?.address());
+        let relays = relays(wanted, |name| watch.address(name));
         if relays.is_empty() && self.0.is_none() {
             return;
         }

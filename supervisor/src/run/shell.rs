@@ -19,7 +19,7 @@ use tokio::sync::watch as channel;
 
 use super::denials::Denials;
 use super::egress::Egress;
-use super::event::{Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
+use super::event::{Asked, Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
 use super::last_lines::{self, LastLines};
 use super::notify::Notify;
@@ -31,11 +31,15 @@ use crate::args::GlobalArgs;
 use crate::decide::egress::Counted;
 use crate::engine::{Docker, EngineEvent, EngineStream, EngineVersion};
 use crate::host::contents::{self, Contents};
+use crate::host::lent;
 use crate::host::lock::{self, Lock, LockError};
 use crate::host::state::{self, StateError};
 use crate::observe::egress::counts;
 use crate::pipeline::Stack;
 use crate::serve::snapshot::Snapshot;
+
+/// How often whoever has a service in hand is looked after.
+const LENT_LOOK: Duration = Duration::from_millis(500);
 
 /// What the loop is started with.
 #[derive(Debug)]
@@ -157,6 +161,10 @@ struct Shell<'a> {
 /// The project's folder, held while this process keeps the project.
 struct Home {
     folder: Rc<PathBuf>,
+    /// Who was told last that he has a service in hand.
+    answered: Option<String>,
+    /// Something was told since this process started.
+    has_answered: bool,
     journal: Journal,
     _lock: Lock,
 }
@@ -184,7 +192,9 @@ impl Shell<'_> {
         let applied = matches!(event, Event::Applied { .. });
         let (now, began) = (clock::now(), Instant::now());
         let mut last = false;
-        for effect in self.watch.take(event, now) {
+        let mut effects = self.asked(now);
+        effects.extend(self.watch.take(event, now));
+        for effect in effects {
             last |= matches!(effect, Effect::End);
             self.carry_out(effect);
         }
@@ -197,8 +207,33 @@ impl Shell<'_> {
         if let Some(proxy) = self.egress.due(&self.watch, now.boot) {
             self.under_way.push(Box::pin(async move { Outcome::Counts(counts(proxy).await.ok()) }));
         }
+        self.answer();
         self.publish(now, began, last);
         Ok(last)
+    }
+
+    /// Somebody may ask for a service, or have ended.
+    fn asked(&mut self, now: Now) -> Vec<Effect> {
+        let asked = self.home.as_ref().and_then(|home| lent::asked(&home.folder));
+        let asked = asked.map(|(holder, service)| Asked { holder, service });
+        if asked == self.watch.lend.asked { Vec::new() } else { self.watch.take(Event::Asked(asked), now) }
+    }
+
+    /// Whoever has asked for a service is told that it is his; whoever gave it back, that all is as wanted again.
+    fn answer(&mut self) {
+        let Some(home) = &mut self.home else { return };
+        let holder = match &self.watch.lend.lent {
+            Some(lent) => Some(lent.holder.clone()),
+            None if self.watch.converged => None,
+            None => return,
+        };
+        if home.has_answered && home.answered == holder {
+            return;
+        }
+        match lent::answer(&home.folder, holder.as_deref()) {
+            Ok(()) => (home.answered, home.has_answered) = (holder, true),
+            Err(error) => tracing::warn!(%error, "the answer to who asked for a service cannot be written"),
+        }
     }
 
     /// The first stack that is read names the project: its folder is taken, and what was remembered is recalled.
@@ -213,7 +248,8 @@ impl Shell<'_> {
             tracing::warn!(%error, "the journal cannot be read, and is begun anew");
         }
         self.watch.remember(remembered);
-        self.home = Some(Home { folder: Rc::new(folder), journal, _lock: lock });
+        self.home =
+            Some(Home { folder: Rc::new(folder), answered: None, has_answered: false, journal, _lock: lock });
         Ok(())
     }
 
@@ -252,6 +288,8 @@ impl Shell<'_> {
     fn pause(&self) -> Duration {
         let now = clock::now();
         let due = self.watch.deadline(now).saturating_sub(now.boot).max(Duration::from_millis(1));
+        // Whoever has a service in hand may end at any time without a word.
+        let due = if self.watch.lend.lent.is_some() { due.min(LENT_LOOK) } else { due };
         self.notify.pause().map_or(due, |pause| due.min(pause))
     }
 

@@ -12,7 +12,7 @@ use expect_test::{Expect, expect};
 use jiff::Timestamp;
 use profiles::{Arch, Kernel};
 
-use super::event::{Effect, Event, Fault, FaultKind, Look, Now, Signal, Up};
+use super::event::{Asked, Effect, Event, Fault, FaultKind, Look, Now, Signal, Up};
 use super::view;
 use super::watch::Watch;
 use crate::apply::{subject, words};
@@ -30,6 +30,7 @@ use crate::serve::snapshot::{Attestation, Refusal};
 
 mod crossing;
 mod ended;
+mod lent;
 
 const WEB: &str = r#"
 name: shop
@@ -206,6 +207,11 @@ impl Play {
             "stop" => heard(EventKind::Stop),
             "destroy" => heard(EventKind::Destroy),
             "probe" => Self::probe(rest),
+            "ask" => Event::Asked(Some(Asked {
+                holder: "process 7 (`profile record`)".into(),
+                service: rest.into(),
+            })),
+            "ask-no-more" => Event::Asked(None),
             "hup" => Event::Signal(Signal::Reload),
             "term" => Event::Signal(Signal::End),
             _ => panic!("`{what}`"),

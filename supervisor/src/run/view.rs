@@ -25,6 +25,9 @@ pub(super) fn snapshot(watch: &Watch, started_at: Timestamp, now: Now) -> Snapsh
             .containers
             .iter()
             .filter_map(|spec| Some((spec.name.as_str(), watch.keeps.get(&spec.name)?)));
+        if let Some(lent) = watch.lend.lent.as_ref().filter(|lent| lent.service == *name) {
+            return (name.clone(), in_other_hands(service.containers.len(), &lent.holder));
+        }
         let waits = watch.waiting.get(name);
         (name.clone(), self::service(service.containers.len(), waits, keeps, now))
     });
@@ -109,6 +112,12 @@ fn reasons(watch: &Watch, snapshot: &Snapshot) -> Vec<String> {
 
 fn is_attested(container: &ContainerStatus) -> bool {
     container.state == ServiceState::Completed || matches!(container.attestation, Attestation::Passed { .. })
+}
+
+/// Nothing is known of it meanwhile.
+fn in_other_hands(wanted: usize, holder: &str) -> ServiceStatus {
+    let reason = format!("it is left to {holder}, and not compared with its promise meanwhile");
+    ServiceStatus { state: ServiceState::Starting, reason, wanted, containers: Vec::new() }
 }
 
 fn service<'a>(

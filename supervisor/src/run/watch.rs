@@ -3,6 +3,9 @@
 //! Converge first, then watch. Deliberately absent: clocks, sockets, files, and waiting of any kind; the shell brings
 //! events and carries out effects, so that a test can do both on simulated time.
 
+mod lending;
+mod rejecting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,11 +18,14 @@ use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Sa
 use super::guarded::Guarded;
 use super::journal::{Memory, Rejected};
 use super::keep::Keep;
+use super::lend::Lend;
 use super::touch::{changed_in_place, container_of, describe, touched, with_followers};
 use crate::decide::backoff;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
-use crate::decide::plan::{Choice, Orphans, Plan, Recreate, guard_alone, plan_with, runs_to_its_end};
+use crate::decide::plan::{
+    Choice, Dependencies, Orphans, Plan, Recreate, guard_alone, plan_with, runs_to_its_end,
+};
 use crate::decide::seen::Seen;
 use crate::decide::spare;
 use crate::decide::spec::{Bounds, Restart, Wanted};
@@ -58,6 +64,8 @@ pub(super) struct Watch {
     pub(super) refused: Option<Refusal>,
     pub(super) engine: EngineStatus,
     pub(super) keeps: BTreeMap<String, Keep>,
+    /// A service that somebody else has in hand.
+    pub(super) lend: Lend,
     pub(super) converged: bool,
     pub(super) applying: bool,
     pub(super) stopping: bool,
@@ -116,6 +124,7 @@ impl Watch {
             refused: None,
             engine: EngineStatus::default(),
             keeps: BTreeMap::new(),
+            lend: Lend::default(),
             converged: false,
             applying: false,
             stopping: false,
@@ -188,6 +197,7 @@ impl Watch {
                     probed(keep, id, startup, failure, took, now, &mut out);
                 }
             }
+            Event::Asked(asked) => self.lend.asked = asked,
             Event::Signal(Signal::Reload) => self.due.load = Some(now.boot),
             Event::Signal(Signal::End) => {
                 self.stopping = true;
@@ -195,6 +205,7 @@ impl Watch {
             }
             Event::Tick => {}
         }
+        self.lend(now, &mut out);
         self.due(now, &mut out);
         out
     }
@@ -463,6 +474,7 @@ impl Watch {
         let wanted = Rc::clone(&self.made.insert(wanted).wanted);
         self.keep(&wanted);
         self.wanted = Some(Rc::clone(&wanted));
+        self.lend.see(&look.seen.containers);
         if std::mem::take(&mut self.try_again) {
             for keep in self.keeps.values_mut() {
                 keep.try_again(now, out);
@@ -508,7 +520,7 @@ impl Watch {
     /// Every wanted container is kept, and no other.
     fn keep(&mut self, wanted: &Wanted) {
         let mut keeps = std::mem::take(&mut self.keeps);
-        for service in wanted.services.values() {
+        for service in wanted.services.values().filter(|service| !self.lend.has(&service.service)) {
             for spec in &service.containers {
                 let keep = match keeps.remove(&spec.name) {
                     Some(mut keep) => {
@@ -526,7 +538,14 @@ impl Watch {
         let rejected = self.is_rejected(wanted, now);
         let held = self.keeps.iter().filter_map(|(name, keep)| Some((name.clone(), keep.heal.held()?)));
         let recreate = if rejected { Recreate::Back } else { Recreate::Changed };
-        let choice = Choice { held: held.collect(), orphans: Orphans::Remove, recreate, ..Choice::default() };
+        let others = || wanted.services.keys().filter(|service| !self.lend.has(service)).cloned().collect();
+        let choice = Choice {
+            services: self.lend.lent.is_some().then(others),
+            dependencies: Dependencies::Left,
+            held: held.collect(),
+            orphans: Orphans::Remove,
+            recreate,
+        };
         for keep in self.keeps.values_mut() {
             let made_of = look.seen.containers.iter().find(|seen| keep.id() == Some(&seen.id));
             let made_of = made_of.and_then(|seen| seen.hash.as_deref());
@@ -594,50 +613,6 @@ impl Watch {
         self.last_plan =
             Some(PlanStatus { at: None, steps: plan.steps.iter().map(describe).collect(), failure: None });
         out.push(Effect::Apply { plan: Rc::new(plan), wanted, before });
-    }
-
-    /// Whether what is wanted was tried before and did not work.
-    fn is_rejected(&mut self, wanted: &Wanted, now: Now) -> bool {
-        let Some(rejected) = &self.rejected else { return false };
-        if rejected.wanted != hash::wanted(wanted) {
-            return false;
-        }
-        if self.refused.is_none() {
-            let errors = vec![rejected.reason.clone()];
-            self.refused = Some(Refusal { at: now.wall, unreadable: false, errors });
-        }
-        true
-    }
-
-    /// What the file leads to does not work: what was there before is in force again, until the file is read anew.
-    fn reject(&mut self, reason: &str, now: Now, out: &mut Vec<Effect>) {
-        let Some((wanted, stack, is_news)) = self.leads_to.take() else { return };
-        let wanted = hash::wanted(&wanted);
-        if !self.good_hash.as_ref().map_or(is_news, |good| *good != wanted) {
-            // It was there before: something else went wrong while it was put right.
-            return;
-        }
-        let is_in_force = self.stack.as_ref().is_some_and(|now| Rc::ptr_eq(now, &stack));
-        if !is_in_force {
-            // The file was read anew meanwhile: what failed is not wanted any more.
-            self.failures = 0;
-            self.due.converge = now.boot;
-            return;
-        }
-        if self.rejected.as_ref().is_some_and(|rejected| rejected.wanted == wanted) {
-            return;
-        }
-        let reason = format!("the update to it was taken back: {reason}");
-        say(out, Level::Error, "", format!("the file is not taken; the stack stays as it was: {reason}"));
-        self.rejected = Some(Rejected { wanted, reason: reason.clone() });
-        self.totals.refusals += 1;
-        self.refused = Some(Refusal { at: now.wall, unreadable: false, errors: vec![reason] });
-        if let Some(good) = &self.good {
-            self.stack = Some(Rc::clone(good));
-            self.images.clear();
-        }
-        self.failures = 0;
-        self.due.converge = now.boot;
     }
 
     fn is_converged(&mut self, out: &mut Vec<Effect>) {

@@ -1,7 +1,7 @@
 //! `profile record`: writes down which system calls a running service uses.
 //!
 //! The service is recreated by a plan, under a filter that tells each call that its base grants, and put back by a plan. A
-//! guard puts it back if this process dies. Deliberately absent: hearing (`record`), and what the file says (`profiles`).
+//! guard puts it back if this process dies, or the supervisor that keeps the project, of which it was lent. Deliberately absent: hearing (`record`), and what the file says (`profiles`).
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -22,7 +22,8 @@ use crate::decide::plan::{Choice, Dependencies, Planned, Step, plan_with, readin
 use crate::decide::seen::{Seen, State};
 use crate::decide::wanted::Restarts;
 use crate::exit::{Exit, Failure};
-use crate::pipeline::{self, Prepared};
+use crate::host::lent::{self, Lent, LentError};
+use crate::pipeline::{self, Prepared, Wish};
 use crate::record::{Guard, Heard, LONGEST_PATH, Recorder, died};
 use crate::session::{Session, Writer};
 use crate::{host, input, session};
@@ -67,13 +68,13 @@ pub(super) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     }
     let mut interrupts = Interrupts::new()?;
     let session = session::open(global).await?;
-    let writer = session::write(global, &stack.project().name, "profile record")?;
-    let socket = writer.folder.join("record.sock");
+    let hand = Hand::new(global, args, stack.project()).await?;
+    let socket = hand.folder().join("record.sock");
     if socket.as_os_str().len() > LONGEST_PATH {
         let message = format!("the path of the socket `{}` is too long", socket.display());
         return Err(Failure::new(Exit::Failed, message).help("choose a shorter `--state-dir`"));
     }
-    let wish = writer.wish(global, Restarts::Engine);
+    let wish = hand.wish(global);
     let known = before.calls.iter().map(String::as_str).collect();
     let place = socket.to_string_lossy();
     let promise = profiles::confine_heard(&stack, &args.service, &wish.kernel, &known, &place)
@@ -81,25 +82,29 @@ pub(super) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let under = pipeline::prepare_under(&session.engine, stack.clone(), &wish, promise).await?;
     is_running(&under.seen, &args.service)?;
     if args.progress.dry_run {
-        change(global, args, &session, &writer, &under, "it would be recorded from its start on").await?;
+        change(global, args, &session, hand.folder(), &under, "it would be recorded from its start on")
+            .await?;
         return Ok(Exit::Done);
     }
 
     let recorder = Recorder::listen(&socket, wish.kernel.arch)?;
-    let watcher = Guard::start("--guard")?;
+    let hand = hand.guarded()?;
     eprintln!(
         "service `{0}` is recreated for the recording, is slower meanwhile, and is put back afterwards",
         args.service
     );
     let began = Instant::now();
     let recorded = tokio::select! {
-        recorded = record(global, args, &session, &writer, &under) => recorded,
+        recorded = record(global, args, &session, hand.folder(), &under) => recorded,
         () = interrupts.next() => Ok(()),
     };
     let seconds = began.elapsed().as_secs();
     eprintln!("putting service `{}` back", args.service);
-    put_back(global, args, &session, &writer, stack.clone()).await?;
-    watcher.dismiss();
+    tokio::select! {
+        back = hand.put_back(global, args, &session, stack.clone()) => back?,
+        // Whoever does not want to wait until all is well again is not made to.
+        () = interrupts.next() => eprintln!("not waited for"),
+    }
     let heard = recorder.heard();
     drop(recorder);
     recorded?;
@@ -112,6 +117,78 @@ pub(super) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         seconds: Some(seconds.to_string()),
     };
     before.with(&heard, recording)?.write(&stack, wish.kernel)
+}
+
+/// The right to change the project, or the one service of a project that `run` keeps.
+enum Hand {
+    /// Nobody else changes the project. The guard is there once something was changed.
+    Alone(Writer, Option<Guard>),
+    /// A supervisor keeps it; what it lends is there once it did.
+    Beside(PathBuf, Option<Lent>),
+}
+
+impl Hand {
+    async fn new(global: &GlobalArgs, args: &Args, project: &compose::Project) -> Result<Self, Failure> {
+        let (folder, lock) = session::write_beside_run(global, &project.name, "profile record")?;
+        if let Some(lock) = lock {
+            return Ok(Self::Alone(Writer { folder, lock }, None));
+        }
+        if args.progress.dry_run {
+            return Ok(Self::Beside(folder, None));
+        }
+        let (name, service) = (&project.name, &args.service);
+        eprintln!("a supervisor keeps project `{name}`, and is asked for service `{service}`");
+        let lent = lent::borrow(&folder, name, service, "profile record").await?;
+        Ok(Self::Beside(folder, Some(lent)))
+    }
+
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Alone(writer, _) => &writer.folder,
+            Self::Beside(folder, _) => folder,
+        }
+    }
+
+    fn wish(&self, global: &GlobalArgs) -> Wish {
+        match self {
+            Self::Alone(writer, _) => writer.wish(global, Restarts::Engine),
+            Self::Beside(..) => session::wish(global, Restarts::Ours),
+        }
+    }
+
+    /// From now on the service is changed, and is put back if this process dies: by the guard, or by whoever lent it.
+    fn guarded(self) -> Result<Self, Failure> {
+        Ok(match self {
+            Self::Alone(writer, _) => Self::Alone(writer, Some(Guard::start("--guard")?)),
+            beside @ Self::Beside(..) => beside,
+        })
+    }
+
+    /// The service as the file wants it, by our own plan or by that of the supervisor that keeps the project.
+    async fn put_back(
+        self,
+        global: &GlobalArgs,
+        args: &Args,
+        session: &Session,
+        stack: Admitted,
+    ) -> Result<(), Failure> {
+        let writer = match self {
+            Self::Alone(writer, guard) => {
+                put_back(global, args, session, &writer, stack).await?;
+                if let Some(guard) = guard {
+                    guard.dismiss();
+                }
+                return Ok(());
+            }
+            Self::Beside(_, None) => return Ok(()),
+            Self::Beside(_, Some(lent)) => match lent.give_back().await {
+                // It has ended meanwhile: then it is up to us.
+                Err(LentError::Ended) => session::write(global, &stack.project().name, "profile record")?,
+                back => return Ok(back?),
+            },
+        };
+        put_back(global, args, session, &writer, stack).await
+    }
 }
 
 /// What is known before a recording: earlier recordings, and where they are kept.
@@ -202,10 +279,10 @@ async fn record(
     global: &GlobalArgs,
     args: &Args,
     session: &Session,
-    writer: &Writer,
+    folder: &Path,
     under: &Prepared,
 ) -> Result<(), Failure> {
-    change(global, args, session, writer, under, "it is recorded from its start on").await?;
+    change(global, args, session, folder, under, "it is recorded from its start on").await?;
     let Some(seconds) = args.seconds else {
         eprintln!(
             "recording: use the service as it will be used, with its health checks, `exec` and reloads; an interrupt (^C) \
@@ -228,7 +305,7 @@ async fn put_back(
 ) -> Result<(), Failure> {
     let wish = writer.wish(global, Restarts::Engine);
     let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
-    change(global, args, session, writer, &prepared, "the recording has ended").await
+    change(global, args, session, &writer.folder, &prepared, "the recording has ended").await
 }
 
 /// Plans for the one service, carries it out, and waits until it is healthy.
@@ -236,7 +313,7 @@ async fn change(
     global: &GlobalArgs,
     args: &Args,
     session: &Session,
-    writer: &Writer,
+    folder: &Path,
     prepared: &Prepared,
     reason: &str,
 ) -> Result<(), Failure> {
@@ -253,7 +330,7 @@ async fn change(
         let step = Step::Await(readiness(wanted, service));
         plan.steps.push(Planned { step, reason: reason.to_owned(), after });
     }
-    let machine = ThisMachine { contents, folder: &writer.folder, socket: &session.socket };
+    let machine = ThisMachine { contents, folder, socket: &session.socket };
     shared::carry_out(global, args.progress, &session.engine, &machine, wanted, &plan).await.map(drop)
 }
 
