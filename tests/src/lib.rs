@@ -18,10 +18,12 @@ pub mod machine;
 pub mod neighbour;
 pub mod proxy;
 pub mod registry;
+pub mod soak;
 pub mod stack;
 pub mod steps;
 pub mod tar;
 pub mod terminal;
+pub mod usage;
 pub mod wait;
 pub mod yaml;
 

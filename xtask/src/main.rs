@@ -16,6 +16,7 @@ mod figures;
 mod fuzz;
 mod hook;
 mod images;
+mod long;
 mod machine;
 mod netfilter;
 mod product;
@@ -64,6 +65,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Attack the endpoint and hold it to its description, and print what was seen
     Endpoint(endpoint::Args),
+    /// Keep the real stack through one fault after another, and print what the supervisor holds meanwhile
+    Soak(long::Soak),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build and boot a machine with systemd and AppArmor, under User-Mode Linux
@@ -89,6 +92,7 @@ fn main() -> Result<()> {
         Task::Hook => hook::run(),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Endpoint(args) => endpoint::run(&args),
+        Task::Soak(args) => long::soak(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Machine(args) => machine::run(&args),
         Task::Runc(args) => runc::run(&args),
