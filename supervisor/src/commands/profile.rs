@@ -58,7 +58,7 @@ pub enum Action {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     match &args.action {
         Action::Show { service, format } => show::run(global, service, *format),
-        Action::Record(args) => record::run(global, args).await,
+        Action::Record(args) => Box::pin(record::run(global, args)).await,
         Action::Diff { service } => diff::run(global, service),
     }
 }

@@ -27,6 +27,16 @@ pub const IMAGE: &str = "supervisor.image";
 pub const NETWORK: &str = "supervisor.network";
 /// Key in the file, on volumes.
 pub const VOLUME: &str = "supervisor.volume";
+/// Docker Compose's name of the project, on all that it makes (docker/compose, `pkg/api/labels.go`).
+pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+/// The folder of the file that it made a container from.
+pub const COMPOSE_FOLDER: &str = "com.docker.compose.project.working_dir";
+/// Its service.
+pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+/// Its replica, from 1.
+pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
+/// `True` on what `docker compose run` made.
+pub const COMPOSE_ONE_OFF: &str = "com.docker.compose.oneoff";
 /// What every label of ours starts with; a file's own labels may not.
 pub const PREFIX: &str = "supervisor.";
 
@@ -65,6 +75,31 @@ pub fn parse<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Ours {
         }
     }
     ours
+}
+
+/// Reads a container's labels as [`parse`] does; where there are none of ours, those of Docker Compose, if it made the
+/// container of a service of this project from this folder. What comes of it has no hash.
+pub fn parse_composed<'a>(
+    labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    project: &str,
+    folder: &str,
+) -> Ours {
+    let ours = parse(labels.clone());
+    let label = |name: &str| labels.clone().find(|(other, _)| *other == name).map(|(_, value)| value);
+    let is_theirs = ours.project.is_none()
+        && label(COMPOSE_PROJECT) == Some(project)
+        && label(COMPOSE_FOLDER) == Some(folder)
+        && label(COMPOSE_ONE_OFF) != Some("True");
+    let number = label(COMPOSE_NUMBER).and_then(|number| number.parse().ok());
+    match (label(COMPOSE_SERVICE), number) {
+        (Some(service), Some(number)) if is_theirs => Ours {
+            project: Some(project.to_owned()),
+            service: Some(service.to_owned()),
+            number: Some(number),
+            ..Ours::default()
+        },
+        _ => ours,
+    }
 }
 
 /// A file's labels with ours over them: no file can say that it is ours.
@@ -146,6 +181,35 @@ mod tests {
                 r#"Some("shop") Some("web") Some(2) Some("abcd") Some("image=1a2b") Some("on-failure:5")"#
             ]],
         );
+    }
+
+    #[test]
+    fn what_docker_compose_made_from_this_folder_is_read_as_the_projects_and_nothing_else_is() {
+        let theirs = [
+            (COMPOSE_PROJECT, "shop"),
+            (COMPOSE_FOLDER, "/srv/shop"),
+            (COMPOSE_SERVICE, "web"),
+            (COMPOSE_NUMBER, "2"),
+            (COMPOSE_ONE_OFF, "False"),
+        ];
+        let read = |labels: &[(&'static str, &'static str)], project: &str, folder: &str| {
+            let ours = parse_composed(labels.iter().copied(), project, folder);
+            (ours.project, ours.service, ours.number, ours.hash)
+        };
+        let web = (Some("shop".to_owned()), Some("web".to_owned()), Some(2), None);
+        assert_eq!(read(&theirs, "shop", "/srv/shop"), web);
+        let nothing = (None, None, None, None);
+        assert_eq!(read(&theirs, "shop", "/srv/other"), nothing);
+        assert_eq!(read(&theirs, "other", "/srv/shop"), nothing);
+        let [project, folder, service, number, _] = theirs;
+        assert_eq!(
+            read(&[project, folder, service, number, (COMPOSE_ONE_OFF, "True")], "shop", "/srv/shop"),
+            nothing
+        );
+        assert_eq!(read(&[project, folder, number], "shop", "/srv/shop"), nothing);
+        // Ours go before theirs: a file may give its containers any label.
+        let both = [project, folder, service, number, (PROJECT, "elsewhere")];
+        assert_eq!(read(&both, "shop", "/srv/shop").0.as_deref(), Some("elsewhere"));
     }
 
     #[test]

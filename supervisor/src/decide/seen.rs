@@ -90,6 +90,8 @@ pub struct SeenNetwork {
     pub hash: Option<String>,
     /// It has no way out.
     pub internal: bool,
+    /// Docker Compose made it for a project of this name.
+    pub composed: bool,
     /// Its driver.
     pub driver: String,
     /// The driver's options.

@@ -25,6 +25,8 @@ pub struct Wanted {
     pub services: BTreeMap<String, ServiceSpec>,
     /// Services of the file whose profile is not active: theirs are no orphans.
     pub inactive: BTreeSet<String>,
+    /// Absolute path of the file's folder: what Docker Compose runs from there under this project is taken over.
+    pub folder: String,
     /// What the host's packet filter is to let through; `None` where the file goes without, or nothing is on a network.
     pub guard: Option<GuardSpec>,
 }

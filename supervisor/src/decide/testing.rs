@@ -142,6 +142,7 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
                 project: ours.project,
                 hash: ours.hash,
                 internal: spec.internal,
+                composed: false,
                 driver: "bridge".to_owned(),
                 options: spec.options.clone(),
             });

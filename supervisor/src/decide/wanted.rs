@@ -105,6 +105,7 @@ pub fn wanted(stack: &Admitted, given: &Given<'_>) -> Result<Wanted, WantedError
             .collect(),
         services,
         inactive: inactive.iter().map(|service| service.name.clone()).collect(),
+        folder: project.directory.display().to_string(),
     };
     if project.stack.guard.as_ref().is_none_or(|guard| guard.value == Guard::On) {
         wanted.guard = GuardSpec::of(&wanted);

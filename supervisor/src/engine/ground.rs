@@ -26,6 +26,8 @@ struct Network {
     hash: Option<String>,
     #[serde(default)]
     internal: bool,
+    #[serde(default)]
+    composed: bool,
     driver: String,
     options: BTreeMap<String, String>,
     /// A running container that is joined to it.
@@ -74,6 +76,7 @@ impl Ground {
                 project: seen.project.clone(),
                 hash: seen.hash.clone(),
                 internal: seen.internal,
+                composed: seen.composed,
                 driver: seen.driver.clone(),
                 options: seen.options.clone(),
             })
@@ -116,6 +119,7 @@ impl Ground {
             project: it.project.clone(),
             hash: it.hash.clone(),
             internal: it.internal,
+            composed: it.composed,
             driver: it.driver.clone(),
             options: it.options.clone(),
         });
@@ -143,6 +147,7 @@ mod tests {
                 project: project.clone(),
                 hash: hash.clone(),
                 internal: true,
+                composed: false,
                 driver: "bridge".into(),
                 options: BTreeMap::new(),
             }],

@@ -109,6 +109,8 @@ pub struct Scope {
     pub networks: BTreeSet<String>,
     /// Volume names besides.
     pub volumes: BTreeSet<String>,
+    /// What Docker Compose made from this folder under the project counts as the project's, too.
+    pub composed_in: Option<String>,
 }
 
 impl Scope {
@@ -127,6 +129,7 @@ impl Scope {
                 .collect(),
             networks: wanted.networks.keys().cloned().collect(),
             volumes: wanted.volumes.keys().cloned().collect(),
+            composed_in: Some(wanted.folder.clone()),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) fn compare(
     now: Now,
     out: &mut Vec<Effect>,
 ) {
+    // What Docker Compose made is not kept before it is replaced: its engine restarts it.
+    let seen = seen.filter(|seen| seen.hash.is_some());
     let planned = applying && keep.heal.phase == HealPhase::Planned;
     let fresh = !keep.is_acting() && !planned && keep.touched <= began;
     // Another one under its name says as well that it is gone.

@@ -279,6 +279,7 @@ impl Play {
             project: Some("shop".into()),
             hash: Some(hash::network(spec)),
             internal: spec.internal,
+            composed: false,
             driver: "bridge".into(),
             options: spec.options.clone(),
         });

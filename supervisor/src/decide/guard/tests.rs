@@ -27,6 +27,7 @@ fn network(name: &str, id: &str, internal: bool) -> SeenNetwork {
         project: Some("shop".to_owned()),
         hash: None,
         internal,
+        composed: false,
         driver: "bridge".to_owned(),
         options: BTreeMap::new(),
     }

@@ -113,6 +113,21 @@ pub(super) fn networks<'a>(
         } else if found.is_empty() {
             networks.missing.insert(name);
             networks.anew.insert(name, Anew::Missing);
+        } else if let Some(theirs) = found.iter().find(|network| network.composed) {
+            let is_alike = theirs.internal == spec.internal && theirs.options == spec.options;
+            if is_alike && network_elsewhere(&theirs.driver, &theirs.options).is_none() {
+                draft.keep("network", name, "Docker Compose made it as the file has it, used as it is");
+            } else {
+                let how = match (theirs.internal, spec.internal) {
+                    (false, true) => "with a way out, which it is not to have",
+                    (true, false) => "without a way out, which it is to have",
+                    _ => "with other options than the file's",
+                };
+                draft.block(format!(
+                    "network `{name}` was made by Docker Compose {how}; a network cannot be changed: `docker compose \
+                     down` takes it away and keeps the volumes, then `up` makes it anew"
+                ));
+            }
         } else {
             draft.block(format!(
                 "network `{name}` is there and is not ours; say `external: true` if it is meant, or give yours another \

@@ -264,6 +264,9 @@ fn difference(spec: &ContainerSpec, found: &SeenContainer, anew: &BTreeMap<&str,
     if matches!(found.state, State::Dead | State::Removing) {
         return Some("the engine gave up on it".to_owned());
     }
+    if found.hash.is_none() {
+        return Some("Docker Compose made it".to_owned());
+    }
     if found.hash.as_deref() != Some(hash::container(spec)) {
         let parts = hash::parts(spec);
         let parts = hash::changed_parts(found.parts.as_deref().unwrap_or_default(), &parts);

@@ -75,6 +75,7 @@ fn stack() -> impl Strategy<Value = Wanted> {
             volumes: std::iter::once((volume.name.clone(), volume)).collect(),
             services,
             inactive: BTreeSet::new(),
+            folder: String::new(),
         };
         wanted.guard = GuardSpec::of(&wanted);
         wanted
@@ -213,6 +214,7 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         project: Some("other".to_owned()),
         hash: None,
         internal: false,
+        composed: false,
         driver: "bridge".to_owned(),
         options: BTreeMap::new(),
     };

@@ -348,6 +348,7 @@ fn a_network_made_outside_that_routes_to_the_containers_blocks() {
         project: None,
         hash: None,
         internal: false,
+        composed: false,
         driver: driver.to_owned(),
         options: options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
@@ -370,6 +371,7 @@ fn foreign_networks_block_and_foreign_volumes_are_used() {
             project: Some("other".to_owned()),
             hash: None,
             internal: false,
+            composed: false,
             driver: "bridge".to_owned(),
             options: BTreeMap::new(),
         }],

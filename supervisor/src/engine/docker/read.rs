@@ -49,8 +49,8 @@ pub(super) fn seen(
 ) -> Seen {
     let ours = |project: &Option<String>| project.as_deref() == Some(scope.project.as_str());
     let mut seen = Seen {
-        containers: containers.into_iter().map(container).collect(),
-        networks: networks.into_iter().map(network).collect(),
+        containers: containers.into_iter().map(|summary| container(summary, scope)).collect(),
+        networks: networks.into_iter().map(|found| network(found, scope)).collect(),
         volumes: volumes.into_iter().map(volume).collect(),
         images: BTreeMap::new(),
         guard: None,
@@ -64,8 +64,11 @@ pub(super) fn seen(
     seen
 }
 
-fn container(summary: ContainerSummary) -> SeenContainer {
-    let ours = ours(summary.labels.as_ref());
+fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
+    let ours = match &scope.composed_in {
+        Some(folder) => labels::parse_composed(rows(summary.labels.as_ref()), &scope.project, folder),
+        None => ours(summary.labels.as_ref()),
+    };
     let status = summary.status.unwrap_or_default();
     let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
@@ -134,14 +137,16 @@ pub(super) fn standing(containers: &[ContainerSummary]) -> BTreeMap<String, Stan
     rows.collect()
 }
 
-fn network(network: Network) -> SeenNetwork {
+fn network(network: Network, scope: &Scope) -> SeenNetwork {
     let ours = ours(network.labels.as_ref());
+    let mut all = rows(network.labels.as_ref());
     SeenNetwork {
         id: network.id.unwrap_or_default(),
         name: network.name.unwrap_or_default(),
         project: ours.project,
         hash: ours.hash,
         internal: network.internal.unwrap_or_default(),
+        composed: all.any(|row| row == (labels::COMPOSE_PROJECT, scope.project.as_str())),
         driver: network.driver.unwrap_or_default(),
         options: network.options.unwrap_or_default().into_iter().collect(),
     }
@@ -159,7 +164,11 @@ fn volume(volume: Volume) -> SeenVolume {
 }
 
 fn ours(labels: Option<&HashMap<String, String>>) -> Ours {
-    labels::parse(labels.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str())))
+    labels::parse(rows(labels))
+}
+
+fn rows(labels: Option<&HashMap<String, String>>) -> impl Iterator<Item = (&str, &str)> + Clone {
+    labels.into_iter().flatten().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 fn summary_state(state: Option<ContainerSummaryStateEnum>, status: &str) -> State {

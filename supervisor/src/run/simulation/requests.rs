@@ -303,6 +303,7 @@ impl World {
             project: ours.project,
             hash: ours.hash,
             internal: spec.internal,
+            composed: false,
             driver: "bridge".to_owned(),
             options: spec.options.clone(),
         });

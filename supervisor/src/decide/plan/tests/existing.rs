@@ -67,3 +67,59 @@ fn stop_start_and_restart_keep_the_order() {
     "#]]
     .assert_eq(&print(&restart(&wanted, &seen, &["db".to_owned()].into())));
 }
+
+/// The stack as Docker Compose would have made it: none of our labels, but what is read of theirs.
+fn composed(text: &str) -> Seen {
+    let mut seen = up(text);
+    for container in &mut seen.containers {
+        (container.hash, container.parts) = (None, None);
+    }
+    for network in &mut seen.networks {
+        (network.project, network.hash, network.composed) = (None, None, true);
+    }
+    for volume in &mut seen.volumes {
+        (volume.project, volume.hash) = (None, None);
+    }
+    seen
+}
+
+#[test]
+fn what_docker_compose_runs_is_replaced_in_one_update_on_its_networks_and_volumes() {
+    check(
+        &want(SHOP),
+        &composed(SHOP),
+        expect![[r#"
+        0 create shop-db-1.next: Docker Compose made it
+        1 create shop-web-1.next: Docker Compose made it
+        2 stop shop-web-1 10s (after 0 1): Docker Compose made it
+        3 rename shop-web-1 to shop-web-1.previous (after 2): it stays until the new one has proved itself
+        4 stop shop-db-1 60s (after 0 1 2): Docker Compose made it
+        5 rename shop-db-1 to shop-db-1.previous (after 4): it stays until the new one has proved itself
+        6 rename shop-db-1.next to shop-db-1 (after 0 5): Docker Compose made it
+        7 start shop-db-1 (after 6): Docker Compose made it
+        8 rename shop-web-1.next to shop-web-1 (after 1 3): Docker Compose made it
+        9 await db Healthy 6s (after 7): another service starts when it is healthy
+        10 start shop-web-1 (after 8 9): Docker Compose made it
+        11 await web Started 60s and 2s on (after 10): an update is good when it is well
+        12 remove shop-web-1 (after 3 5 9 11): the new one has proved itself
+        13 remove shop-db-1 (after 3 5 9 11): the new one has proved itself
+        proved before 12
+        keep network shop_back: Docker Compose made it as the file has it, used as it is
+        keep volume shop_data: was there before this project, used as it is
+    "#]],
+    );
+}
+
+#[test]
+fn a_network_that_docker_compose_made_otherwise_is_not_used() {
+    let mut seen = composed(SHOP);
+    seen.networks[0].internal = false;
+    check(
+        &want(SHOP),
+        &seen,
+        expect![[r#"
+            keep volume shop_data: was there before this project, used as it is
+            blocked: network `shop_back` was made by Docker Compose with a way out, which it is not to have; a network cannot be changed: `docker compose down` takes it away and keeps the volumes, then `up` makes it anew
+        "#]],
+    );
+}
