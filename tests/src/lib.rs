@@ -5,6 +5,7 @@
 
 pub mod attack;
 pub mod bed;
+pub mod control_plane;
 pub mod daemon;
 pub mod dns;
 pub mod engine;

@@ -5,10 +5,12 @@
 pub mod attest;
 pub mod audit;
 mod caddyfile;
+pub mod call;
 pub mod check;
 mod chosen;
 pub mod completions;
 pub mod config;
+pub mod control_plane;
 pub mod cp;
 pub mod down;
 mod each;
@@ -130,6 +132,9 @@ pub enum Command {
     /// Answer what is asked of `run`; started by it
     #[command(hide = true)]
     Endpoint(endpoint::Args),
+    /// Call a control plane for `run`; started by it
+    #[command(hide = true)]
+    Call(call::Args),
 }
 
 /// Reads the command line, runs the command, prints its failure.
@@ -183,6 +188,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Guard(args) => block_on(guard::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),
+        Command::Call(args) => call::run(&args),
         Command::Plan(args) => block_on(plan::run(global, &args)),
         Command::Up(args) => block_on(up::run(global, &args)),
         Command::Down(args) => block_on(down::run(global, &args)),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::control_plane::ControlPlaneArgs;
 use super::endpoint;
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
@@ -50,6 +51,8 @@ pub struct Args {
     /// systemd credential named `endpoint-token` is taken.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    control_plane: ControlPlaneArgs,
     /// Form of the log on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     log_format: LogFormat,
@@ -61,7 +64,12 @@ pub struct Args {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let socket = engine_socket(global)?;
     let supervised = notify::is_supervised();
+    // Under a service manager what is wrong is told by the endpoint, and the stack is kept all the same.
+    let control_plane = args.control_plane.recipient();
     if !supervised {
+        if let Err(reason) = control_plane {
+            return Err(Failure::new(Exit::Unreadable, reason));
+        }
         // Somebody waits at a command line: what is wrong with the file is better said now than served later.
         input::admitted(global)?;
     }
@@ -86,8 +94,15 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let (reasons, unserved) = watch::channel(Vec::new());
     let arguments = endpoint::arguments(args.log_format, args.log_level, colour);
     let answering = opening::keep(endpoint, waiting, &token, &arguments, receiver, &reasons);
-    let options =
-        Options { global, socket, state_dir: global.state_dir.clone(), kernel, snapshots, unserved };
+    let options = Options {
+        global,
+        socket,
+        state_dir: global.state_dir.clone(),
+        kernel,
+        snapshots,
+        unserved,
+        control_plane,
+    };
     tokio::select! {
         ended = crate::run::run(options) => ended?,
         never = answering => match never {},

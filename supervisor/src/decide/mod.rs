@@ -4,6 +4,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod announce;
 pub mod backoff;
 pub mod denials;
 pub mod diagnose;

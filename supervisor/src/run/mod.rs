@@ -5,6 +5,7 @@
 
 mod clock;
 mod compare;
+mod control_plane;
 mod denials;
 mod due;
 mod effects;
@@ -28,4 +29,5 @@ mod touch;
 mod view;
 mod watch;
 
+pub use control_plane::Recipient;
 pub use shell::{Options, RunError, run};

@@ -17,6 +17,7 @@ use profiles::Kernel;
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 use tokio::sync::watch as channel;
 
+use super::control_plane::{ControlPlane, Recipient, Told};
 use super::denials::Denials;
 use super::egress::Egress;
 use super::event::{Asked, Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
@@ -56,6 +57,8 @@ pub struct Options<'a> {
     pub snapshots: channel::Sender<Arc<Snapshot>>,
     /// Why the endpoint does not answer everywhere where it is to.
     pub unserved: channel::Receiver<Vec<String>>,
+    /// Whom to tell of the stack, or why nobody can be.
+    pub control_plane: Result<Option<Recipient>, String>,
 }
 
 /// Why the loop cannot go on.
@@ -87,7 +90,8 @@ impl RunError {
 ///
 /// # Errors
 /// Another process keeps the project, or its state folder cannot be used.
-pub async fn run(options: Options<'_>) -> Result<(), RunError> {
+pub async fn run(mut options: Options<'_>) -> Result<(), RunError> {
+    let control_plane = std::mem::replace(&mut options.control_plane, Ok(None));
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let now = clock::now();
     let mut shell = Shell {
@@ -102,6 +106,7 @@ pub async fn run(options: Options<'_>) -> Result<(), RunError> {
         ports: Ports::default(),
         egress: Egress::default(),
         denials: Denials::hear(options.kernel.arch),
+        control_plane: ControlPlane::new(control_plane),
         started_at: now.wall,
         longest_turn: Duration::ZERO,
         options,
@@ -154,6 +159,7 @@ struct Shell<'a> {
     ports: Ports,
     egress: Egress,
     denials: Denials,
+    control_plane: ControlPlane,
     started_at: Timestamp,
     longest_turn: Duration,
 }
@@ -176,6 +182,8 @@ enum Outcome {
     LastLines(String, String, Vec<String>),
     /// What the egress proxy counted.
     Counts(Option<Counted>),
+    /// What the control plane said.
+    Told(Told),
     Connected(Rc<Docker>, EngineVersion),
 }
 
@@ -248,6 +256,7 @@ impl Shell<'_> {
             tracing::warn!(%error, "the journal cannot be read, and is begun anew");
         }
         self.watch.remember(remembered);
+        self.control_plane.settle(&folder, clock::now());
         self.home =
             Some(Home { folder: Rc::new(folder), answered: None, has_answered: false, journal, _lock: lock });
         Ok(())
@@ -272,6 +281,10 @@ impl Shell<'_> {
         self.ports.turn(&self.watch, &mut snapshot);
         self.egress.show(&mut snapshot);
         self.denials.show(&mut snapshot);
+        for call in self.control_plane.turn(&self.watch, &snapshot, now) {
+            self.under_way.push(Box::pin(async move { Outcome::Told(call.await) }));
+        }
+        self.control_plane.show(&mut snapshot, now);
         self.notify.status(view::status_line(&snapshot));
         let took = began.elapsed();
         self.longest_turn = self.longest_turn.max(took);
@@ -305,6 +318,10 @@ impl Shell<'_> {
             }
             Outcome::Counts(counted) => {
                 self.egress.heard(counted);
+                Event::Tick
+            }
+            Outcome::Told(told) => {
+                self.control_plane.told(told, clock::now());
                 Event::Tick
             }
             Outcome::Connected(engine, version) => {

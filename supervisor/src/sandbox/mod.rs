@@ -3,6 +3,7 @@
 //! Each step is one that cannot be taken back: capabilities, then Landlock, then a filter of system calls. Deliberately
 //! absent: how containers are confined; that is `profiles` and `confine`.
 
+mod caller;
 pub mod calls;
 mod filter;
 pub mod in_force;
@@ -14,6 +15,8 @@ use landlock::{
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use serde::{Deserialize, Serialize};
+
+pub use caller::caller;
 
 /// The newest version of Landlock whose rights are all handled; an older kernel keeps those that it knows.
 const LANDLOCK: ABI = ABI::V6;
@@ -77,6 +80,14 @@ pub enum SandboxError {
 /// # Errors
 /// The kernel refuses a step; what was given up before it stays so.
 pub fn endpoint() -> Result<Landlock, SandboxError> {
+    nothing_outlives_or_shows()?;
+    let landlock = nothing_by_landlock()?;
+    filter::endpoint()?;
+    Ok(landlock)
+}
+
+/// No capability, no look into its memory, alive or dead, and it ends with its parent.
+fn nothing_outlives_or_shows() -> Result<(), SandboxError> {
     let failed = |what| move |source| SandboxError::Process { what, source };
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("outliving its parent"))?;
@@ -84,10 +95,7 @@ pub fn endpoint() -> Result<Landlock, SandboxError> {
         .map_err(failed("being looked into"))?;
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, nothing).map_err(failed("core dumps"))?;
-    no_capability().map_err(failed("capabilities"))?;
-    let landlock = nothing_by_landlock()?;
-    filter::endpoint()?;
-    Ok(landlock)
+    no_capability().map_err(failed("capabilities"))
 }
 
 /// None in force, none that could be, and where it may say so, none that any program could bring.

@@ -359,6 +359,17 @@ pub static METRICS: &[Metric] = &[
         },
     },
     Metric {
+        name: "supervisor_control_plane_told",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Whether the control plane took the news that the stack is up; absent where there is none",
+        read: |r| {
+            let told = r.snapshot.control_plane.iter();
+            told.map(|told| sample([], if told.announced_at.is_some() { 1.0 } else { 0.0 })).collect()
+        },
+    },
+    Metric {
         name: "supervisor_endpoint_answers",
         kind: Kind::Counter,
         unit: None,

@@ -152,6 +152,7 @@ fn status() -> Value {
             "rows": {"type": "array", "items": denial},
         })),
         "guard": {"anyOf": [guard(), {"type": "null"}]},
+        "control_plane": {"type": ["object", "null"]},
         "last_plan": {"type": ["object", "null"]},
         "totals": {"type": "object", "additionalProperties": {"type": "integer"}},
         "turn_seconds": {"type": "number"},

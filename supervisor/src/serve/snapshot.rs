@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub egress: Vec<Row>,
     /// What the kernel denied to services since this process started.
     pub denials: Denials,
+    /// What a control plane was told of the stack; absent where there is none.
+    pub control_plane: Option<ControlPlaneStatus>,
     /// The last plan that changed something.
     pub last_plan: Option<PlanStatus>,
     /// Running totals since this process started.
@@ -313,6 +315,21 @@ pub struct Denials {
     pub rows: Vec<denials::Row>,
 }
 
+/// What a control plane was told of the stack.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ControlPlaneStatus {
+    /// What it calls this machine.
+    pub instance: String,
+    /// When it took the news that the stack is up, for the first time and the last.
+    pub announced_at: Option<Timestamp>,
+    /// Why it did not take it yet.
+    pub failure: Option<String>,
+    /// When it is told again.
+    pub next_attempt: Option<Timestamp>,
+    /// Why the last heartbeat did not arrive.
+    pub heartbeat_failure: Option<String>,
+}
+
 /// A plan that was carried out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PlanStatus {
@@ -358,6 +375,7 @@ impl Snapshot {
             relays: Vec::new(),
             egress: Vec::new(),
             denials: Denials::default(),
+            control_plane: None,
             last_plan: None,
             totals: Totals::default(),
             turn_seconds: 0.0,

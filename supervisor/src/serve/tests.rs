@@ -515,6 +515,8 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_denials_heard gauge
         supervisor_denials_heard{way="audit"} 0.0
         supervisor_denials_heard{way="log"} 0.0
+        # HELP supervisor_control_plane_told Whether the control plane took the news that the stack is up; absent where there is none
+        # TYPE supervisor_control_plane_told gauge
         # HELP supervisor_endpoint_answers Answers of the endpoint since it started; 401 without the right token, 421 for another host
         # TYPE supervisor_endpoint_answers counter
         supervisor_endpoint_answers_total{status="200"} 5.0

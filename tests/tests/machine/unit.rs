@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use tests::bed::{Ran, ran, signal};
+use tests::control_plane::ControlPlane;
 use tests::machine::inside;
 use tests::{Engine, http, wait};
 
@@ -70,6 +71,44 @@ fn is_confined_itself() {
     assert_eq!(denied, Vec::<&str>::new());
 }
 
+/// Where the user-data has the supervisor call.
+const PORT: u16 = 8444;
+
+/// A control plane that takes what it is told at the second time, known by the system's own certificates.
+#[track_caller]
+fn control_plane() -> ControlPlane {
+    let plane =
+        ControlPlane::start(
+            Path::new("/root/plane"),
+            Some(PORT),
+            |_, before| if before == 0 { 503 } else { 200 },
+        );
+    std::fs::copy(plane.ca(), "/usr/local/share/ca-certificates/plane.crt").unwrap();
+    ran(&mut Command::new("update-ca-certificates")).expect(0);
+    plane
+}
+
+/// When the control plane took the news, by `/status`.
+fn announced_at() -> Option<String> {
+    let status = http::get_unix(Path::new(SOCKET), "/status").ok()?;
+    let status: Value = serde_json::from_slice(&status.body).ok()?;
+    status["control_plane"]["announced_at"].as_str().map(str::to_owned)
+}
+
+/// It does not know the control plane's certificate at first, is refused then, and is taken at last.
+#[track_caller]
+fn the_control_plane_is_told_once(plane: &ControlPlane) -> String {
+    let at = wait::until("a control plane that knows", announced_at);
+    let told = plane.requests("/ready");
+    assert_eq!(told.len(), 2, "{told:?}");
+    let body = &told[1].body;
+    assert_eq!(
+        (&body["instance_id"], &body["callback_secret"], &body["web_version"]),
+        (&"machine-1".into(), &"not-known-to-anybody".into(), &"1".into())
+    );
+    at
+}
+
 /// Kills what a container runs, and waits for it to be back.
 #[track_caller]
 fn a_crashed_container_comes_back() {
@@ -91,13 +130,14 @@ fn dpkg(arguments: &[&str]) -> Ran {
 
 /// Installed again, removed, installed and purged: each makes systemd read its units again, and none touches the stack.
 #[track_caller]
-fn the_package_comes_and_goes_and_the_stack_stays() {
+fn the_package_comes_and_goes_and_the_stack_stays(announced: Option<&str>) {
     let (before, pid) = (identity(), property("MainPID"));
     dpkg(&["--install", PACKAGE]);
     wait::until("another process", || Some(property("MainPID")).filter(|new| *new != pid && new != "0"));
     healthy();
     is_confined_itself();
     assert_eq!(identity(), before, "an upgrade touched the container");
+    assert_eq!(announced_at().as_deref(), announced, "after an upgrade");
 
     dpkg(&["--remove", "supervisor"]);
     let left = ["/usr/bin/supervisor", "/etc/default/supervisor", "/var/lib/supervisor/unit/journal.json"];
@@ -123,6 +163,7 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
         assert_eq!([property("ActiveState"), property("SubState")], ["active", "running"]);
         is_confined();
         is_confined_itself();
+        let plane = control_plane();
         a_crashed_container_comes_back();
 
         let (before, pid) = (identity(), property("MainPID"));
@@ -150,9 +191,11 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
         healthy();
         is_confined();
         assert_eq!(property("NRestarts"), "1");
+        let announced = the_control_plane_is_told_once(&plane);
         is_confined_itself();
         let (id, started) = identity();
-        std::fs::write(BEFORE, serde_json::json!({"id": id, "started": started}).to_string()).unwrap();
+        let before = serde_json::json!({"id": id, "started": started, "announced": announced});
+        std::fs::write(BEFORE, before.to_string()).unwrap();
     });
 }
 
@@ -160,6 +203,7 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
 fn after_a_reboot_all_is_healthy_without_a_hand() {
     inside(|| {
         let before: Value = serde_json::from_str(&std::fs::read_to_string(BEFORE).unwrap()).unwrap();
+        let plane = control_plane();
         let status = healthy();
         assert_eq!(status["services"]["web"]["containers"][0]["attestation"]["result"], "passed", "{status}");
         let up = std::fs::read_to_string("/proc/uptime").unwrap();
@@ -169,6 +213,8 @@ fn after_a_reboot_all_is_healthy_without_a_hand() {
         let (id, started) = identity();
         assert_eq!(before["id"], id.as_str(), "the container was made anew");
         assert_ne!(before["started"], started.as_str());
-        the_package_comes_and_goes_and_the_stack_stays();
+        assert_eq!(announced_at().as_deref(), before["announced"].as_str(), "after a reboot");
+        the_package_comes_and_goes_and_the_stack_stays(before["announced"].as_str());
+        assert_eq!(plane.requests("/ready").len(), 0, "it was told again");
     });
 }
