@@ -82,6 +82,34 @@ fn who_ends_on_its_own_has_its_last_lines_in_the_status_and_in_the_log() {
 }
 
 #[test]
+fn status_says_how_it_is_and_what_is_in_force() {
+    let bed = serving("run-status");
+    let socket = bed.folder().join("endpoint.sock").display().to_string();
+    let asked = |format: &str| bed.supervisor(&["status", "--socket", &socket, "--format", format]);
+    assert!(asked("human").expect(4).err.contains("no `run` answers"));
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    let status = wait::until("what the endpoint is left with", || {
+        let ran = asked("json");
+        (ran.code == 0).then(|| ran.json()).filter(|status| status["processes"]["endpoint"].is_object())
+    });
+    assert_eq!(container(&status)["state"], "healthy");
+    let text = asked("human").expect(0).out;
+    let row = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no `{name}` in\n{text}")).to_owned()
+    };
+    assert!(text.starts_with(&format!("stack `{}`: as wanted", bed.project)), "{text}");
+    assert!(row("web ").contains(" healthy ") && row("web ").contains(" kept "), "{text}");
+    assert!(row("endpoint ").contains(" none "), "{text}");
+    let stop = bed.engine.request("POST", &format!("/containers/{}/stop", bed.container("web")), "", b"");
+    assert_eq!(stop.status, 204);
+    wait::until("a stack that is not as wanted", || (asked("human").code == 4).then_some(()));
+    assert!(asked("human").out.contains("not as wanted"));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
 fn a_hang_is_found_by_the_probe_and_healed_by_a_restart() {
     let bed = serving("run-hang");
     let daemon = Daemon::start(&bed, &[]);

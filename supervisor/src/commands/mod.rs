@@ -39,6 +39,7 @@ pub mod run;
 pub mod shared;
 pub mod start;
 pub mod stats;
+pub mod status;
 pub mod stop;
 pub mod top;
 pub mod up;
@@ -109,6 +110,8 @@ pub enum Command {
     Top(top::Args),
     /// Show what services use
     Stats(stats::Args),
+    /// Show how the stack is and what is in force, as `run` knows it
+    Status(status::Args),
     /// Show what services asked the egress proxy for, or learn it
     Egress(egress::Args),
     /// Show how the kernel confines a service: seccomp and AppArmor
@@ -213,6 +216,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Volumes(args) => block_on(volumes::run(global, &args)),
         Command::Top(args) => block_on(top::run(global, &args)),
         Command::Stats(args) => block_on(stats::run(global, &args)),
+        Command::Status(args) => block_on(status::run(&args)),
     }
 }
 

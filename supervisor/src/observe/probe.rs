@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 /// At most so much of a body is searched, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -89,15 +91,35 @@ pub async fn fetch(
     most: usize,
     timeout: Duration,
 ) -> Result<Vec<u8>, Failure> {
-    let whole = async |response: Response<Incoming>| {
-        if !response.status().is_success() {
-            return Err(Failure::Status(response.status().as_u16()));
-        }
-        let body = Limited::new(response.into_body(), most).collect().await;
-        body.map(|body| body.to_bytes().to_vec()).map_err(|error| Failure::Broken(error.to_string()))
-    };
-    let fetched = tokio::time::timeout(timeout, answered(address, path, whole)).await;
+    let take = async |response| whole(response, most).await;
+    let fetched = tokio::time::timeout(timeout, answered(address, path, take)).await;
     fetched.unwrap_or(Err(Failure::TimedOut(timeout)))
+}
+
+/// The same by a unix socket.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_unix(
+    socket: &Path,
+    path: &str,
+    most: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, Failure> {
+    let fetched = async {
+        let stream = UnixStream::connect(socket).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
+        over(stream, "localhost", path, async |response| whole(response, most).await).await
+    };
+    tokio::time::timeout(timeout, fetched).await.unwrap_or(Err(Failure::TimedOut(timeout)))
+}
+
+/// The body of a good answer, if it is not longer than that.
+async fn whole(response: Response<Incoming>, most: usize) -> Result<Vec<u8>, Failure> {
+    if !response.status().is_success() {
+        return Err(Failure::Status(response.status().as_u16()));
+    }
+    let body = Limited::new(response.into_body(), most).collect().await;
+    body.map(|body| body.to_bytes().to_vec()).map_err(|error| Failure::Broken(error.to_string()))
 }
 
 async fn exchange(ask: &Ask<'_>) -> Result<(), Failure> {
@@ -111,12 +133,22 @@ async fn answered<T>(
     take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let stream = TcpStream::connect(address).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
+    over(stream, &address.to_string(), path, take).await
+}
+
+/// Asks over a connection that is there.
+async fn over<T>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
+    path: &str,
+    take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEADER_LIMIT)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    let request = request(address, path)?;
+    let request = request(host, path)?;
     let answer = pin!(async {
         let response = sender.send_request(request).await.map_err(broken)?;
         take(response).await
@@ -128,9 +160,9 @@ async fn answered<T>(
     }
 }
 
-fn request(address: SocketAddr, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
+fn request(host: &str, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
     Request::get(path)
-        .header(HOST, address.to_string())
+        .header(HOST, host)
         .header(USER_AGENT, concat!("supervisor/", env!("CARGO_PKG_VERSION")))
         .header(CONNECTION, "close")
         .body(Empty::new())

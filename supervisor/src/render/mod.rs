@@ -12,6 +12,7 @@ pub mod human;
 pub mod json;
 pub mod plan;
 pub mod sarif;
+pub mod status;
 pub mod table;
 
 use compose::{Finding, Report, Severity};
