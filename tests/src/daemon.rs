@@ -60,6 +60,11 @@ impl Daemon {
         self.running.pid()
     }
 
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.running.runs()
+    }
+
     /// Its answer; `None` while it does not listen.
     pub fn get(&self, path: &str) -> Option<Response> {
         http::get_unix(&self.socket, path).ok()

@@ -4,8 +4,10 @@
 //! or binary is a failed test, never a skipped one. Deliberately absent: anything that asserts.
 
 pub mod attack;
+pub mod bad_updates;
 pub mod bed;
 pub mod control_plane;
+pub mod crash;
 pub mod daemon;
 pub mod dns;
 pub mod engine;

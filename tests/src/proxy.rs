@@ -123,6 +123,12 @@ impl Proxy {
         });
     }
 
+    /// Whether the request that it was armed for has come so far.
+    #[track_caller]
+    pub fn has_fired(&self) -> bool {
+        self.armed.lock().expect("no thread panicked").fault.is_none()
+    }
+
     /// Whether the request that it was armed for came. It is not armed any more.
     #[track_caller]
     pub fn fired(&self) -> bool {

@@ -1,57 +1,19 @@
 //! Every crash point: each request that may change something is killed before and after, refused, cut off and late; then a
 //! clean run leads to the same state as if nothing had been.
 //!
-//! The points are counted in a run that nothing happens to, and none is left out. Deliberately absent: an engine that is
-//! killed; other tests share this one.
+//! The points are counted in a run that nothing happens to, and none is left out. Deliberately absent: healing (`crash_heal`),
+//! and an engine that is killed; other tests share this one.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use serde_json::Value;
-use tests::bed::{Ran, signal};
-use tests::proxy::{Fault, Proxy};
-use tests::{Bed, image, wait};
-
-/// The ways in which one request goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    KilledBefore,
-    KilledAfter,
-    Answered500,
-    Answered409,
-    Cut,
-    Late,
-}
-
-const KINDS: [Kind; 6] =
-    [Kind::KilledBefore, Kind::KilledAfter, Kind::Answered500, Kind::Answered409, Kind::Cut, Kind::Late];
-
-impl Kind {
-    fn kills(self) -> bool {
-        matches!(self, Self::KilledBefore | Self::KilledAfter)
-    }
-
-    fn fault(self, pid: &Arc<AtomicU32>) -> Fault {
-        let pid = Arc::clone(pid);
-        let kill = move || {
-            signal(
-                wait::until("the process", || Some(pid.load(Ordering::SeqCst)).filter(|pid| *pid != 0)),
-                "KILL",
-            );
-        };
-        match self {
-            Self::KilledBefore => Fault::Before(Box::new(kill)),
-            Self::KilledAfter => Fault::After(Box::new(kill)),
-            Self::Answered500 => Fault::Answer(500),
-            Self::Answered409 => Fault::Answer(409),
-            Self::Cut => Fault::Cut,
-            Self::Late => Fault::Late(Duration::from_millis(300)),
-        }
-    }
-}
+use tests::bed::Ran;
+use tests::crash::{KINDS, Kind};
+use tests::proxy::Proxy;
+use tests::{Bed, image};
 
 /// Two services, the second with data, in a version.
 fn stack(image: &str, version: &str, command: &str) -> String {

@@ -1,4 +1,4 @@
-//! What runs for long on a private engine, and is told at its end: soaking.
+//! What runs for long on a private engine, and is told at its end: soaking, and bad updates.
 //!
 //! Deliberately absent: what is done there; those are programs of the tests' crate.
 
@@ -32,6 +32,19 @@ pub(crate) struct Soak {
 pub(crate) fn soak(args: &Soak) -> Result<()> {
     let words = [args.minutes * 60, args.rest, args.every, args.seed].map(|number| number.to_string());
     played("soak", &words)
+}
+
+/// Options of `updates`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Updates {
+    /// How many
+    #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+    count: usize,
+}
+
+/// Makes bad updates, one after another on several beds.
+pub(crate) fn updates(args: &Updates) -> Result<()> {
+    played("updates", &[args.count.to_string()])
 }
 
 /// Runs a program of the tests' crate in the network of a private engine that has the real images, with the supervisor as

@@ -67,6 +67,8 @@ enum Task {
     Endpoint(endpoint::Args),
     /// Keep the real stack through one fault after another, and print what the supervisor holds meanwhile
     Soak(long::Soak),
+    /// Make bad updates of each kind, and print whether each ended on the old stack
+    Updates(long::Updates),
     /// Start a private engine and keep it until Ctrl-C
     Engine(engine::Args),
     /// Build and boot a machine with systemd and AppArmor, under User-Mode Linux
@@ -93,6 +95,7 @@ fn main() -> Result<()> {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Endpoint(args) => endpoint::run(&args),
         Task::Soak(args) => long::soak(&args),
+        Task::Updates(args) => long::updates(&args),
         Task::Engine(args) => engine::run(&args),
         Task::Machine(args) => machine::run(&args),
         Task::Runc(args) => runc::run(&args),

@@ -5,7 +5,8 @@
 use std::io::{IsTerminal as _, Write, stderr, stdout};
 
 use crate::args::{Ansi, GlobalArgs, Progress};
-use crate::decide::plan::Plan;
+use crate::decide::plan::{Plan, again};
+use crate::decide::wanted::Restarts;
 use crate::progress::{Printer, Style};
 use crate::render::plain;
 
@@ -70,7 +71,9 @@ pub(crate) fn printer(global: &GlobalArgs, output: OutputArgs) -> Printer<Box<dy
 /// Says what a plan would do, in place of doing it.
 pub(crate) fn print(global: &GlobalArgs, output: OutputArgs, project: &str, plan: &Plan) {
     match output.progress(global) {
-        Progress::Json => print!("{}", crate::render::plan::json(project, plan)),
+        Progress::Json => {
+            print!("{}", crate::render::plan::json(project, plan, again(plan, Restarts::Engine)));
+        }
         Progress::Quiet => {}
         Progress::Auto | Progress::Tty | Progress::Plain => {
             for planned in &plan.steps {

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use clap::ValueEnum;
 
 use crate::args::GlobalArgs;
-use crate::decide::plan::{Choice, Dependencies, Orphans, Plan, Recreate, plan_with};
+use crate::decide::plan::{Choice, Dependencies, Orphans, Plan, Recreate, again, plan_with};
 use crate::decide::relay::not_served;
 use crate::decide::wanted::Restarts;
 use crate::exit::{Exit, Failure};
@@ -80,8 +80,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         plan.warnings.extend(not_served(&prepared.wanted, &args.services.iter().cloned().collect()));
     }
     let text = match args.format {
-        Format::Human => render::plan::human(&plan),
-        Format::Json => render::plan::json(&prepared.wanted.project, &plan),
+        Format::Human => render::plan::human(&plan, again(&plan, wish.restarts)),
+        Format::Json => render::plan::json(&prepared.wanted.project, &plan, again(&plan, wish.restarts)),
     };
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: how a plan is made (`up`, `down`, `existing`), and carrying it out.
 
+mod again;
 mod choice;
 mod down;
 mod draft;
@@ -23,6 +24,7 @@ mod update;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use again::{Again, FULL_LOOK, again};
 pub use choice::{Choice, Dependencies, Orphans, Recreate};
 pub use down::{Volumes, down};
 pub use existing::{restart, restart_alone, start, stop};

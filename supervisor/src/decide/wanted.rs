@@ -140,7 +140,7 @@ fn service_spec(project: &Project, service: &Service, given: &Given<'_>) -> Resu
         restart: restart(service),
         never_pull: service.pull_policy.as_ref().is_some_and(|policy| policy.value == "never"),
         update: update_spec(service, service.update.as_ref()),
-        rollback: update_spec(service, service.rollback.as_ref()),
+        rollback: rollback_spec(service),
         relayed,
         unpublished,
     })
@@ -294,6 +294,12 @@ fn update_spec(service: &Service, said: Option<&At<Update>>) -> UpdateSpec {
         tolerated: u32::try_from(share).unwrap_or(u32::MAX),
         order: said.order.unwrap_or(UpdateOrder::StopFirst),
     }
+}
+
+/// The same for the way back, which is all at a time where the file does not say: it is in a hurry.
+fn rollback_spec(service: &Service) -> UpdateSpec {
+    let parallelism = service.rollback.as_ref().and_then(|said| said.value.parallelism).unwrap_or_default();
+    UpdateSpec { parallelism, ..update_spec(service, service.rollback.as_ref()) }
 }
 
 /// From a start to the first health: what the check itself allows, and no less than it can take to say so.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{plain, plain_json};
 use crate::decide::labels::{print_bounds, print_restart};
-use crate::decide::plan::{Kept, Plan, Planned, Step};
+use crate::decide::plan::{Again, Kept, Plan, Planned, Step};
 use crate::decide::spare;
 
 /// What happens to one thing, all its steps together. In the order in which people read a plan.
@@ -89,8 +89,8 @@ fn waits(plan: &Plan, planned: &Planned) -> Vec<String> {
         .collect()
 }
 
-/// The plan as a table for people, with a summary as its last line.
-pub fn human(plan: &Plan) -> String {
+/// The plan as a table for people, with a summary and what comes after as its last lines.
+pub fn human(plan: &Plan, again: Again) -> String {
     let changes = changes(plan);
     let width = changes.iter().map(|c| c.name.len()).chain(plan.kept.iter().map(|k| k.name.len())).max();
     let width = width.unwrap_or_default();
@@ -122,6 +122,7 @@ pub fn human(plan: &Plan) -> String {
         let _ = writeln!(text, "error: {blocked}");
     }
     let _ = writeln!(text, "{}", summary(plan, &changes));
+    let _ = writeln!(text, "{}", again.sentence(!changes.is_empty()));
     plain(&text)
 }
 
@@ -145,7 +146,7 @@ fn summary(plan: &Plan, changes: &[Change]) -> String {
 }
 
 /// The plan as one JSON object.
-pub fn json(project: &str, plan: &Plan) -> String {
+pub fn json(project: &str, plan: &Plan, again: Again) -> String {
     #[derive(Serialize)]
     struct Row<'a> {
         action: &'static str,
@@ -165,6 +166,8 @@ pub fn json(project: &str, plan: &Plan) -> String {
         waiting: &'a BTreeMap<String, String>,
         warnings: &'a [String],
         blocked: &'a [String],
+        #[serde(flatten)]
+        again: Again,
     }
     let steps = plan.steps.iter().map(|planned| {
         let (action, kind, name, detail) = describe(&planned.step);
@@ -178,6 +181,7 @@ pub fn json(project: &str, plan: &Plan) -> String {
         waiting: &plan.waiting,
         warnings: &plan.warnings,
         blocked: &plan.blocked,
+        again,
     };
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
     plain_json(&text) + "\n"
@@ -290,9 +294,10 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::decide::plan::{Volumes, down, plan};
+    use crate::decide::plan::{Volumes, again, down, plan};
     use crate::decide::seen::{Seen, State};
     use crate::decide::testing::{simulate, want};
+    use crate::decide::wanted::Restarts;
 
     const SHOP: &str = "
 services:
@@ -311,8 +316,9 @@ volumes: {data: {}}
 
     #[track_caller]
     fn check(plan: &Plan, expect: Expect) {
-        expect.assert_eq(&human(plan));
-        assert!(!json("shop", plan).contains("hunter2"), "a secret is in the plan");
+        let again = again(plan, Restarts::Engine);
+        expect.assert_eq(&human(plan, again));
+        assert!(!json("shop", plan, again).contains("hunter2"), "a secret is in the plan");
     }
 
     #[test]
@@ -320,13 +326,14 @@ volumes: {data: {}}
         check(
             &plan(&want(SHOP), &Seen::default()),
             expect![[r#"
-            create   network   shop_default  it is not there
-            create   volume    shop_data     it is not there
-            create   container shop-db-1     it is not there
-            create   container shop-log-1    it is not there
-            create   container shop-web-1    it is not there; waits for: log started, db healthy
-            5 to create, 0 kept.
-        "#]],
+                create   network   shop_default  it is not there
+                create   volume    shop_data     it is not there
+                create   container shop-db-1     it is not there
+                create   container shop-log-1    it is not there
+                create   container shop-web-1    it is not there; waits for: log started, db healthy
+                5 to create, 0 kept.
+                By the budgets of the file the steps take at most 240 s. Nobody looks again by itself: `run` would.
+            "#]],
         );
     }
 
@@ -335,13 +342,14 @@ volumes: {data: {}}
         check(
             &plan(&want(SHOP), &up()),
             expect![[r#"
-            keep     network   shop_default  as wanted
-            keep     volume    shop_data     as wanted
-            keep     container shop-db-1     as wanted, healthy
-            keep     container shop-log-1    as wanted, healthy
-            keep     container shop-web-1    as wanted, healthy
-            Nothing to do: everything is as wanted.
-        "#]],
+                keep     network   shop_default  as wanted
+                keep     volume    shop_data     as wanted
+                keep     container shop-db-1     as wanted, healthy
+                keep     container shop-log-1    as wanted, healthy
+                keep     container shop-web-1    as wanted, healthy
+                Nothing to do: everything is as wanted.
+                Nobody looks again by itself: `run` would.
+            "#]],
         );
     }
 
@@ -362,6 +370,7 @@ volumes: {data: {}}
                 keep     network   shop_default  as wanted
                 keep     volume    shop_data     as wanted
                 2 to recreate, 1 to unpause, 2 kept.
+                By the budgets of the file the steps take at most 322 s. Nobody looks again by itself: `run` would.
             "#]],
         );
     }
@@ -376,11 +385,12 @@ volumes: {data: {}}
         check(
             &plan(&want(SHOP), &seen),
             expect![[r#"
-            keep     network   shop_default  as wanted
-            keep     volume    shop_data     as wanted
-            error: the name `shop-web-1` of service `web` is taken by a container that is not ours (image `id-of-web:1`); it is not touched: remove or rename it, or choose another `container_name`
-            Nothing can be done before that is put right; nothing was changed.
-        "#]],
+                keep     network   shop_default  as wanted
+                keep     volume    shop_data     as wanted
+                error: the name `shop-web-1` of service `web` is taken by a container that is not ours (image `id-of-web:1`); it is not touched: remove or rename it, or choose another `container_name`
+                Nothing can be done before that is put right; nothing was changed.
+                Nobody looks again by itself: `run` would.
+            "#]],
         );
     }
 
@@ -389,19 +399,21 @@ volumes: {data: {}}
         check(
             &down("shop", Some(&want(SHOP)), &up(), Volumes::Keep),
             expect![[r#"
-            remove   container shop-web-1    the project goes down
-            remove   container shop-log-1    the project goes down
-            remove   container shop-db-1     the project goes down
-            remove   network   shop_default  the project goes down
-            keep     volume    shop_data     holds data; `--volumes` removes it
-            4 to remove, 1 kept.
-        "#]],
+                remove   container shop-web-1    the project goes down
+                remove   container shop-log-1    the project goes down
+                remove   container shop-db-1     the project goes down
+                remove   network   shop_default  the project goes down
+                keep     volume    shop_data     holds data; `--volumes` removes it
+                4 to remove, 1 kept.
+                By the budgets of the file the steps take at most 20 s. Nobody looks again by itself: `run` would.
+            "#]],
         );
     }
 
     #[test]
     fn a_machine_gets_changes_and_steps() {
-        let text = json("shop", &plan(&want("services: {web: {image: 'web:1'}}"), &Seen::default()));
+        let plan = plan(&want("services: {web: {image: 'web:1'}}"), &Seen::default());
+        let text = json("shop", &plan, again(&plan, Restarts::Ours));
         expect![[r#"
             {
               "project": "shop",
@@ -452,7 +464,9 @@ volumes: {data: {}}
               "kept": [],
               "waiting": {},
               "warnings": [],
-              "blocked": []
+              "blocked": [],
+              "look_again_within_seconds": 30,
+              "steps_take_at_most_seconds": 0
             }
         "#]]
         .assert_eq(&text);

@@ -24,7 +24,7 @@ use crate::decide::backoff;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
 use crate::decide::plan::{
-    Choice, Dependencies, Orphans, Plan, Recreate, guard_alone, plan_with, runs_to_its_end,
+    Choice, Dependencies, FULL_LOOK, Orphans, Plan, Recreate, guard_alone, plan_with, runs_to_its_end,
 };
 use crate::decide::seen::Seen;
 use crate::decide::spare;
@@ -34,8 +34,6 @@ use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
 use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, EngineStatus, PlanStatus, Refusal, Totals};
 
-/// The engine is looked at in full at least so often, whatever its events say.
-const FULL_LOOK: Duration = Duration::from_secs(30);
 /// From an event that only a look can explain to that look: what comes together is looked at together.
 const LOOK_SOON: Duration = Duration::from_millis(100);
 /// A failed look is repeated after this long.

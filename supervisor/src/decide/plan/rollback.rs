@@ -80,9 +80,14 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
     });
     let stops = draft.all_stops();
     let mut well: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    let mut batch = Batch::default();
     for kept in places {
         let mut after = put_back(kept, failed, &gone, &mut draft);
         let service = kept.now.service.as_deref().unwrap_or_default();
+        if service != batch.service {
+            batch.end(wanted, &mut well, &mut draft);
+            batch = Batch { service, ..Batch::default() };
+        }
         let again = follows(wanted, service, &disturbed) && kept.runs_now();
         if !(again || kept.starts(wanted)) {
             continue;
@@ -90,12 +95,18 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         after.extend(stops.iter().copied());
         let first = wanted.services.get(service).into_iter().flat_map(|service| service.depends_on.keys());
         after.extend(first.filter_map(|first| well.get(first.as_str())).flatten());
-        let name = spare::base(&kept.now.name);
-        let index = draft.start((Some(&kept.now.id), name), service, REASON, after);
-        let index = prove(wanted, kept, index, &mut draft).unwrap_or(index);
-        well.entry(service).or_default().insert(index);
+        if batch.is_full(wanted) {
+            batch.next(wanted, &mut well, &mut draft);
+        }
+        after.extend(batch.gate.iter().copied());
+        let name = spare::base(&kept.before.name);
+        let index = draft.start((Some(&kept.now.id), spare::base(&kept.now.name)), service, REASON, after);
+        batch.starts.push((name.to_owned(), index));
+        batch.checked |= kept.before.health.is_some();
         last.insert(index);
     }
+    batch.end(wanted, &mut well, &mut draft);
+    last.extend(well.values().flatten());
     let was_there = |id: &str| before.networks.iter().any(|network| network.id == id);
     let made = now.networks.iter().filter(|network| !was_there(&network.id));
     for network in made.filter(|network| network.project.as_ref() == Some(&wanted.project)) {
@@ -256,17 +267,67 @@ fn is_silenced(before: &SeenContainer) -> bool {
         && matches!(before.restart, Some(Restart::Always | Restart::OnFailure(_)))
 }
 
-/// Waits for its health where the engine checks it: the file's own probe is that of the new one.
-fn prove(wanted: &Wanted, kept: &Kept<'_>, started: usize, draft: &mut Draft) -> Option<usize> {
-    let service = wanted.services.get(kept.now.service.as_ref()?)?;
-    let checked = kept.before.health.is_some() && service.engine_health && service.probe.is_none();
-    let condition = if checked { Condition::Healthy } else { Condition::Started };
-    let wait = Await {
-        timeout: service.start_period,
-        stays: service.rollback.monitor,
-        required: service.rollback.failure_action != FailureAction::Continue,
-        containers: vec![spare::base(&kept.before.name).to_owned()],
-        ..Await::of(service, condition)
-    };
-    (checked || !wait.stays.is_zero()).then(|| draft.step(Step::Await(wait), REASON, [started]))
+/// Containers of one service that are put back at a time, as `rollback_config` has it.
+#[derive(Default)]
+struct Batch<'a> {
+    service: &'a str,
+    /// Names and the steps that start them.
+    starts: Vec<(String, usize)>,
+    /// The engine checks their health.
+    checked: bool,
+    /// What comes before this one's starts.
+    gate: BTreeSet<usize>,
+}
+
+impl<'a> Batch<'a> {
+    fn is_full(&self, wanted: &Wanted) -> bool {
+        let at_a_time = wanted.services.get(self.service).map_or(0, |service| service.rollback.parallelism);
+        at_a_time > 0 && self.starts.len() >= usize::try_from(at_a_time).unwrap_or(usize::MAX)
+    }
+
+    /// Those are proved, and after a pause come the next ones.
+    fn next(&mut self, wanted: &Wanted, well: &mut BTreeMap<&'a str, BTreeSet<usize>>, draft: &mut Draft) {
+        let proved = self.end(wanted, well, draft);
+        let delay =
+            wanted.services.get(self.service).map(|service| service.rollback.delay).unwrap_or_default();
+        self.gate = if delay.is_zero() {
+            proved
+        } else {
+            let step = Step::Delay { service: self.service.to_owned(), delay };
+            BTreeSet::from([draft.step(step, "the file wants a pause between two batches", proved)])
+        };
+    }
+
+    /// Waits for their health where the engine checks it: the file's own probe is that of the new ones.
+    fn end(
+        &mut self,
+        wanted: &Wanted,
+        well: &mut BTreeMap<&'a str, BTreeSet<usize>>,
+        draft: &mut Draft,
+    ) -> BTreeSet<usize> {
+        let (containers, starts): (Vec<String>, BTreeSet<usize>) =
+            std::mem::take(&mut self.starts).into_iter().unzip();
+        let checked = std::mem::take(&mut self.checked);
+        let Some(service) = wanted.services.get(self.service).filter(|_| !starts.is_empty()) else {
+            well.entry(self.service).or_default().extend(&starts);
+            return starts;
+        };
+        let checked = checked && service.engine_health && service.probe.is_none();
+        let condition = if checked { Condition::Healthy } else { Condition::Started };
+        let wait = Await {
+            timeout: service.start_period,
+            stays: service.rollback.monitor,
+            tolerated: service.rollback.tolerated,
+            required: service.rollback.failure_action != FailureAction::Continue,
+            containers,
+            ..Await::of(service, condition)
+        };
+        let proved = if checked || !wait.stays.is_zero() {
+            BTreeSet::from([draft.step(Step::Await(wait), REASON, starts)])
+        } else {
+            starts
+        };
+        well.entry(self.service).or_default().extend(&proved);
+        proved
+    }
 }

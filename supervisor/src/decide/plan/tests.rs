@@ -1,5 +1,6 @@
 //! Plans as text: a stack, what happened to it since, and the plan that follows.
 
+mod back;
 mod existing;
 mod in_place;
 mod waiting;

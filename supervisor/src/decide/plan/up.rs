@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use compose::model::Condition;
+use compose::model::{Condition, UpdateOrder};
 
 use super::super::seen::Seen;
 use super::super::spec::{Await, ServiceSpec, Wanted};
@@ -32,6 +32,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     let verdicts = verdicts(wanted, seen, choice, &scope, &networks.anew, &mut draft);
     let leaving = leaving(wanted, seen, choice, &scope, &mut draft);
     warn_of_ports(wanted, &scope, &mut draft);
+    warn_of_order(wanted, &scope, &mut draft);
 
     let mut made = Made::default();
     pulls(&verdicts, &mut draft, &mut made);
@@ -81,6 +82,29 @@ pub fn readiness(wanted: &Wanted, service: &ServiceSpec) -> Await {
         Condition::Started
     };
     Await { timeout: timeout(service, condition), ..Await::of(service, condition) }
+}
+
+/// What the file says of the order, and cannot be.
+fn warn_of_order(wanted: &Wanted, scope: &BTreeSet<&str>, draft: &mut Draft) {
+    for service in in_scope(wanted, scope) {
+        let held = service.containers.iter().any(|spec| {
+            !spec.ports.is_empty() || spec.networks.values().any(|at| at.ipv4.is_some() || at.ipv6.is_some())
+        });
+        if service.update.order == UpdateOrder::StartFirst && held {
+            draft.warn(format!(
+                "service `{}` is updated `stop-first`, although `update_config.order` is `start-first`: two containers \
+                 cannot have one host port or one fixed address",
+                service.service
+            ));
+        }
+        if service.rollback.order == UpdateOrder::StartFirst {
+            draft.warn(format!(
+                "`rollback_config.order: start-first` of service `{}` has no effect: what is put back is started when \
+                 the one that failed has ended",
+                service.service
+            ));
+        }
+    }
 }
 
 fn warn_of_ports(wanted: &Wanted, scope: &BTreeSet<&str>, draft: &mut Draft) {

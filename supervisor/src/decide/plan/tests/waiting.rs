@@ -1,6 +1,7 @@
 //! Plans for what depends on something that is in nobody's plan, and under a file that did not work.
 
 use super::super::super::spec::Bounds;
+use super::super::super::wanted::Restarts;
 use super::*;
 
 fn held(name: &str, hold: Hold) -> Choice {
@@ -96,4 +97,18 @@ fn nothing_of_a_file_that_did_not_work_is_changed_in_place_and_what_is_down_is_s
         warning: container `shop-web-1` is left as it is, although its environment changed
     "#]],
     );
+}
+
+#[test]
+fn the_plan_says_how_long_it_may_take_and_when_it_is_looked_at_again() {
+    let changed = SHOP.replace("[CMD, ok]", "[CMD, better]");
+    let plan = plan(&want(&changed), &up(SHOP));
+    // The stop of the database takes a minute at most, and its health has a budget of its own.
+    assert!(again(&plan, Restarts::Engine).steps_take_at_most_seconds >= 66);
+    let nothing = Plan::default();
+    assert_eq!(again(&nothing, Restarts::Ours).steps_take_at_most_seconds, 0);
+    expect!["`run` looks again whenever the engine tells of something, and after 30 s at the latest."]
+        .assert_eq(&again(&nothing, Restarts::Ours).sentence(false));
+    expect!["Nobody looks again by itself: `run` would."]
+        .assert_eq(&again(&nothing, Restarts::Engine).sentence(false));
 }
