@@ -74,9 +74,10 @@ fn who_is_not_who_it_says_it_is_hears_nothing() {
     let plane = ControlPlane::start(&bed.folder().join("plane"), None, |_, _| 200);
     let other = ControlPlane::start(&bed.folder().join("other"), None, |_, _| 200);
     let daemon = start(&bed, &secret, &plane.url("/ready"), other.ca(), &[]);
-    let status =
-        daemon.until("a call that was not made", |status| status["control_plane"]["failure"].is_string());
-    assert!(status["control_plane"]["failure"].as_str().unwrap().contains("certificate"), "{status}");
+    let status = daemon.until("a call that was not made", |status| {
+        status["control_plane"]["failure"].is_string() || status["control_plane"]["announced_at"].is_string()
+    });
+    assert!(status["control_plane"]["failure"].to_string().contains("certificate"), "{status}");
     assert!(status["warnings"].to_string().contains("certificate"), "{status}");
     daemon.until_healthy();
     assert!(plane.requests("/ready").is_empty());
@@ -113,4 +114,26 @@ fn the_process_that_calls_has_no_rights_and_shows_no_secret() {
     signal(caller.parse().expect("a process id"), "KILL");
     daemon.until("a call that ended", |status| status["control_plane"]["failure"].is_string());
     drop(silent);
+}
+
+#[test]
+fn a_callback_that_cannot_be_made_is_told_of_and_the_stack_is_kept_all_the_same() {
+    let (bed, secret) = bed("call-wrong");
+    let secret = secret.display().to_string();
+    let options = [
+        "--callback-url",
+        "http://localhost/ready",
+        "--instance-id",
+        "i-1",
+        "--callback-secret-file",
+        &secret,
+    ];
+    let ran = bed.supervisor(&[&["run"][..], &options[..]].concat()).expect(2);
+    assert!(ran.err.contains("no plain https:// address"), "{}", ran.err);
+    let nobody = bed.folder().join("nobody.sock");
+    let daemon = Daemon::start_with(&bed, &[("NOTIFY_SOCKET", nobody.to_str().unwrap())], &options);
+    daemon.until_healthy();
+    let warnings = daemon.status()["warnings"].to_string();
+    assert!(warnings.contains("the control plane is not told of the stack"), "{warnings}");
+    assert_eq!(daemon.stop(), 0);
 }

@@ -50,8 +50,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         debian::install(&LINTIAN)?;
         for deb in files(&args.to, "deb")? {
             loud(
-                command("lintian", ["--fail-on", "error", "--allow-root", "--suppress-tags", SUPPRESSED])
-                    .arg(deb),
+                command(
+                    "lintian",
+                    ["--fail-on", "error,warning", "--allow-root", "--suppress-tags", SUPPRESSED],
+                )
+                .arg(deb),
             )?;
         }
     }
@@ -61,9 +64,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Tags of lintian that are about being a part of Debian, or about what this is: one program, linked statically.
-const SUPPRESSED: &str = "statically-linked-binary,no-changelog,no-copyright-file,initial-upload-closes-no-bugs,\
-maintainer-script-calls-systemctl,systemd-service-in-odd-location,embedded-library";
+/// Tags of lintian that are about what this is: one program, linked statically, whose units are not debhelper's to start
+/// and stop, and whose audit reads which packages are there.
+const SUPPRESSED: &str = "statically-linked-binary,shared-library-lacks-prerequisites,maintainer-script-calls-systemctl,uses-dpkg-database-directly";
 
 /// The time of everything that is packed: the commit's, in seconds since 1970; `SOURCE_DATE_EPOCH` goes before.
 fn epoch() -> Result<u64> {
@@ -102,7 +105,7 @@ pub(crate) fn pack_for_tests(binary: &Path, to: &Path) -> Result<PathBuf> {
     let stage = to.join("stage");
     let root = stage.join("root");
     fs::create_dir_all(&root)?;
-    lay_out(binary, &root)?;
+    lay_out(binary, &root, 0)?;
     // What it says of where its code comes from is most of it.
     quiet(command("strip", ["--strip-debug"]).arg(root.join("usr/bin/supervisor")))?;
     let deb = to.join("supervisor.deb");
@@ -119,19 +122,25 @@ fn pack(binary: &Path, to: &Path, epoch: u64) -> Result<()> {
     let stage = to.join("stage");
     let root = stage.join("root");
     fs::create_dir_all(&root)?;
-    lay_out(binary, &root)?;
+    lay_out(binary, &root, epoch)?;
     let version = VERSION;
     let deb = to.join(format!("supervisor_{version}_{}.deb", debian::architecture()?));
     let contents = deb::Contents { root: &root, stage: &stage, version, epoch };
     deb::build(&contents, deb::Pressed::Yes, &deb)?;
+    // Debian has the licence's text on every machine; others get it here.
+    let licence = root.join(DOC).join("LICENSE");
+    put(&licence, 0o644, &fs::read(workspace().join("LICENSE"))?)?;
     tarball(&stage, to, &format!("supervisor-{version}-{}-linux", std::env::consts::ARCH), epoch)?;
     fs::write(to.join(format!("supervisor-{version}.cdx.json")), sbom::cyclonedx(version, epoch)?)?;
     fs::remove_dir_all(&stage)?;
     checksums(to)
 }
 
+/// Where documents are.
+const DOC: &str = "usr/share/doc/supervisor";
+
 /// Every file of the package, below `root` where it belongs.
-fn lay_out(binary: &Path, root: &Path) -> Result<()> {
+fn lay_out(binary: &Path, root: &Path, epoch: u64) -> Result<()> {
     let packaging = workspace().join("packaging");
     put(&root.join("usr/bin/supervisor"), 0o755, &fs::read(binary)?)?;
     let unit = "usr/lib/systemd/system";
@@ -147,8 +156,14 @@ fn lay_out(binary: &Path, root: &Path) -> Result<()> {
     )?;
     put(&root.join("etc/apparmor.d/supervisor"), 0o644, &fs::read(packaging.join("supervisor.apparmor"))?)?;
     put(&root.join("etc/default/supervisor"), 0o644, &fs::read(packaging.join("supervisor.default"))?)?;
-    let doc = root.join("usr/share/doc/supervisor");
-    put(&doc.join("copyright"), 0o644, &fs::read(workspace().join("LICENSE"))?)?;
+    let doc = root.join(DOC);
+    put(&doc.join("copyright"), 0o644, &fs::read(packaging.join("debian/copyright"))?)?;
+    let date = output(command("date", ["--utc", "--rfc-email"]).arg(format!("--date=@{epoch}")))?;
+    let changelog = fs::read_to_string(packaging.join("debian/changelog"))?
+        .replace("@VERSION@", VERSION)
+        .replace("@DATE@", date.trim());
+    put(&doc.join("changelog"), 0o644, changelog.as_bytes())?;
+    quiet(command("gzip", ["-9n"]).arg(doc.join("changelog")))?;
     put(&doc.join("CHANGELOG.md"), 0o644, &fs::read(workspace().join("CHANGELOG.md"))?)?;
     let run = |arguments: &[&str]| output(&mut command(binary, arguments));
     for (shell, place) in [
@@ -238,6 +253,7 @@ mod tests {
             "./usr/lib/systemd/system/supervisor.service",
             "./etc/apparmor.d/supervisor",
             "./etc/default/supervisor",
+            "./usr/share/doc/supervisor/changelog.gz",
             "./usr/share/man/man1/supervisor.1.gz",
             "./usr/share/bash-completion/completions/supervisor",
             "./usr/share/zsh/vendor-completions/_supervisor",
