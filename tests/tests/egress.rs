@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tests::dns::Dns;
 use tests::neighbour::Neighbour;
 use tests::{Bed, bed, image, stack, wait};
@@ -162,6 +163,19 @@ fn a_service_reaches_the_names_that_it_was_granted_and_nothing_else() {
     assert_eq!(curl(&bed, "job", "https://allowed.example.net/", &[]), "000 403");
     let proxy = format!("http://{}:3128", bed.container("egress-proxy"));
     assert_eq!(curl(&bed, "stranger", "https://allowed.example.net/", &["-x", &proxy]), "000 403");
+
+    // What others asked for is told to the host alone, and its own network is reached from no other.
+    for service in ["app", "stranger"] {
+        let counts = proxy.clone() + "/counts";
+        assert_eq!(curl(&bed, service, &counts, &["--noproxy", "*"]), "403 000", "{service}");
+    }
+    let networks = bed.engine.inspect(&bed.container("egress-proxy"))["NetworkSettings"]["Networks"].clone();
+    let outer = networks[format!("{}_egress", bed.project)]["IPAddress"].as_str().unwrap().to_owned();
+    let counts = format!("http://{outer}:3128/counts");
+    assert_eq!(curl(&bed, "app", &counts, &["--noproxy", "*", "--connect-timeout", "2"]), "000 000");
+    let told = bed::ran(bed.static_command().args(["egress", "--format", "json"])).expect(0).json();
+    let denied = |row: &Value| row["service"] == "app" && row["name"] == "denied.example.net";
+    assert!(told["rows"].as_array().unwrap().iter().any(denied), "{told}");
 
     // An allowed name as the wrapping of another: the greeting and the `Host` header say who is meant.
     let wrapped = ["--connect-to", "denied.example.net:443:allowed.example.net:443"];

@@ -89,15 +89,20 @@ async fn asked(session: &Session, project: &str) -> Result<Vec<Row>, Failure> {
     let mut proxies = seen.containers.iter().filter(|container| {
         container.service.as_deref() == Some(compose::egress::SERVICE) && container.state == State::Running
     });
-    let address = proxies.find_map(|proxy| proxy.networks.values().copied().flatten().next());
-    let Some(address) = address else {
+    let Some(proxy) = proxies.next() else {
         return Err(Failure::new(Exit::Failed, format!("no egress proxy of project `{project}` runs")).help(
             "name services under `x-supervisor.egress` and run `supervisor up`, or learn with `--learn`",
         ));
     };
-    let told = counts(SocketAddr::new(address, compose::egress::PORT.get())).await;
-    told.map(|counted| counted.rows)
-        .map_err(|error| Failure::new(Exit::Failed, format!("the egress proxy does not tell: {error}")))
+    // It tells on one of its networks alone: on the one that leads out.
+    let mut why = "it has no address".to_owned();
+    for address in proxy.networks.values().copied().flatten() {
+        match counts(SocketAddr::new(address, compose::egress::PORT.get())).await {
+            Ok(counted) => return Ok(counted.rows),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(Failure::new(Exit::Failed, format!("the egress proxy does not tell: {why}")))
 }
 
 /// Brings the stack up with nothing granted, waits, and puts it back as its file says, whatever happened meanwhile.

@@ -331,6 +331,12 @@ impl AttachSpec {
 }
 
 impl ContainerSpec {
+    /// The network that has its default route by the file's word.
+    pub fn way_out(&self) -> Option<&str> {
+        let first = self.networks.iter().max_by_key(|(_, attach)| attach.gw_priority)?;
+        (first.1.gw_priority > 0).then_some(first.0)
+    }
+
     /// The bounds that can be changed in place.
     pub fn bounds(&self) -> Bounds {
         let limits = self.confinement.limits();

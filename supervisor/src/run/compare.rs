@@ -37,7 +37,7 @@ pub(super) fn compare(
     let id = seen.id.clone();
     match seen.state {
         State::Running | State::Restarting => {
-            keep.found_at(seen.networks.values().copied().flatten().next());
+            keep.found_at(&seen.networks);
             let up = met.get(&id);
             if let Some(up) = up {
                 keep.meet(up);

@@ -27,7 +27,7 @@ impl Egress {
             return None;
         }
         let proxy = watch.wanted.as_ref()?.services.get(compose::egress::SERVICE)?;
-        let address = proxy.containers.iter().find_map(|spec| watch.address(&spec.name))?;
+        let address = proxy.containers.iter().find_map(|spec| watch.keeps.get(&spec.name)?.way_out())?;
         (self.under_way, self.asked_at) = (true, Some(now));
         Some(SocketAddr::new(address, compose::egress::PORT.get()))
     }

@@ -2,7 +2,7 @@
 //!
 //! A thin owner of `decide::heal`'s state machine. Deliberately absent: everything that concerns several containers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -47,6 +47,7 @@ pub(super) struct Keep {
     /// When the process that was met began; `None` where the running one was not met yet.
     met: Option<Timestamp>,
     address: Option<IpAddr>,
+    way_out: Option<IpAddr>,
     pid: Option<u32>,
     /// The engine's restart policy, where it is known.
     pub(super) restart: Option<Restart>,
@@ -93,6 +94,7 @@ impl Keep {
             check: None,
             met: None,
             address: None,
+            way_out: None,
             pid: None,
             restart: None,
             bounds: None,
@@ -261,6 +263,7 @@ impl Keep {
     fn unmeet(&mut self) {
         self.met = None;
         self.address = None;
+        self.way_out = None;
         self.attestation = Attestation::Unknown;
         if let Some(asked) = &mut self.check {
             asked.started = false;
@@ -268,14 +271,21 @@ impl Keep {
         }
     }
 
-    /// Where probes reach it.
-    pub(super) fn found_at(&mut self, address: Option<IpAddr>) {
-        self.address = address.or(self.address);
+    /// Where it is on its networks: probes reach it at any of them.
+    pub(super) fn found_at(&mut self, networks: &BTreeMap<String, Option<IpAddr>>) {
+        self.address = networks.values().copied().flatten().next().or(self.address);
+        let way_out = self.spec.way_out().and_then(|name| *networks.get(name)?);
+        self.way_out = way_out.or(self.way_out);
     }
 
     /// Where the host reaches it, while it runs.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.address.filter(|_| self.runs())
+    }
+
+    /// The same on the network by which it reaches the outside.
+    pub(super) fn way_out(&self) -> Option<IpAddr> {
+        self.way_out.filter(|_| self.runs())
     }
 
     /// Its process 1, while it runs.

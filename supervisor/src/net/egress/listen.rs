@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -101,10 +101,11 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>) -> io::Result<Infalli
 /// One connection: its requests, then its tunnel if it became one.
 async fn connection(stream: TcpStream, peer: IpAddr, shared: Rc<Shared>) {
     let _ = stream.set_nodelay(true);
+    let here = stream.local_addr().ok().map(|at| at.ip());
     let held = Rc::new(Held::default());
     let service = service_fn(|request| {
         let (shared, held) = (Rc::clone(&shared), Rc::clone(&held));
-        async move { Ok::<_, Infallible>(answer(&shared, &held, peer, request).await) }
+        async move { Ok::<_, Infallible>(answer(&shared, &held, (peer, here), request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -124,10 +125,18 @@ async fn connection(stream: TcpStream, peer: IpAddr, shared: Rc<Shared>) {
     }
 }
 
-async fn answer(shared: &Shared, held: &Held, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+async fn answer(
+    shared: &Shared,
+    held: &Held,
+    (peer, here): (IpAddr, Option<IpAddr>),
+    request: Request<Incoming>,
+) -> Response<Body> {
     match ask(request.method(), request.uri()) {
         Ok(Ask::Health) => json(r#"{"ok":true}"#.to_owned()),
-        Ok(Ask::Counts) => json(shared.counts_as_json()),
+        Ok(Ask::Counts) if here.is_some() && here == way_out() => json(shared.counts_as_json()),
+        Ok(Ask::Counts) => {
+            refuse(StatusCode::FORBIDDEN, "http_request_denied", "the host alone is told, on the way out")
+        }
         Ok(Ask::Tunnel(target)) => match shared.admit(peer, &target).await {
             Ok((asked, server)) => {
                 let client = hyper::upgrade::on(request);
@@ -201,6 +210,15 @@ impl Shared {
     fn counts_as_json(&self) -> String {
         serde_json::json!(Counted { began: self.started, rows: self.counts.borrow().rows() }).to_string()
     }
+}
+
+/// This container's address on the network that leads out, which carries nobody but the proxy and the host: services are
+/// on its other networks, where others' names would be theirs to read.
+fn way_out() -> Option<IpAddr> {
+    // Nothing is sent: the kernel chooses a route, and with it the address (RFC 5737 documents where to).
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 fn json(text: String) -> Response<Body> {
