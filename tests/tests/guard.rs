@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tests::bed::ran;
 use tests::guard::{ATTEMPTS, Firewall, World, attack, document};
-use tests::{Bed, Daemon, image, wait};
+use tests::neighbour::{HOST, HOST6, NEIGHBOUR, NEIGHBOUR6, Neighbour};
+use tests::{Bed, Daemon, image, stack, wait};
 
 /// A service on a network without a way out.
 fn quiet(room: &str) -> Bed {
@@ -48,7 +49,7 @@ fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
     assert!(bed.supervisor(&["plan"]).expect(0).out.contains("keep     guard"));
     let shown = bed.supervisor(&["guard", "show", "--format", "json"]).expect(0).json();
     assert_eq!(shown["state"], "set", "{shown}");
-    assert_eq!(shown["rows"].as_array().unwrap().len(), 11, "{shown}");
+    assert_eq!(shown["rows"].as_array().unwrap().len(), 12, "{shown}");
     bed.supervisor(&["guard", "check"]).expect(0);
 
     let table = format!("supervisor-{}", bed.project);
@@ -119,6 +120,53 @@ fn run_puts_back_what_somebody_takes_away_or_changes_and_counts_it() {
     assert!(status["guard"]["counters"]["to-host"]["packets"].is_u64(), "{status}");
     assert_eq!(bed.engine.inspect(&bed.container("web"))["State"]["StartedAt"], before, "it was restarted");
     assert_eq!(daemon.stop(), 0);
+    bed.supervisor(&["down"]).expect(0);
+}
+
+#[test]
+fn the_edge_is_reached_from_the_listed_blocks_alone() {
+    const LISTED: [&str; 2] = ["45.33.32.156", "2600:3c01::f03c"];
+    let _turn = stack::turn();
+    let bed = Bed::new("edge-from");
+    let neighbour = Neighbour::new();
+    for address in LISTED {
+        neighbour.has(address);
+    }
+    let image = image::busybox(&bed.engine);
+    bed.write("from.txt", "45.33.32.0/24 # whoever stands in front\n2600:3c01::/32\n");
+    let text = format!(
+        "x-supervisor: {{edge: web, edge_from: ./from.txt}}\nservices:\n  web:\n    image: {image}\n    \
+         user: '1000:1000'\n    command: [sh, -c, 'echo canary > /tmp/index.html; exec httpd -f -p 8080 -h /tmp']\n    \
+         tmpfs: [/tmp]\n    mem_limit: 64m\n    stop_grace_period: 1s\n    ports: ['80:8080', '[::]:80:8080', '127.0.0.1:18081:8080']\n    networks: [front]\n\
+         networks: {{front: {{enable_ipv6: true}}}}\n"
+    );
+    bed.write("compose.yaml", &text);
+    bed.supervisor(&["up"]).expect(0);
+    // By which of its addresses the neighbour asks, and which of the host's.
+    let gets = |from: &str, to: &str| {
+        let url = if to.contains(':') { format!("http://[{to}]/") } else { format!("http://{to}/") };
+        let curl = ["-s", "-g", "-m", "2", "--interface", from, &url];
+        ran(neighbour.command("curl").args(curl)).out.contains("canary")
+    };
+    for (listed, own, host) in [(LISTED[0], NEIGHBOUR, HOST), (LISTED[1], NEIGHBOUR6, HOST6)] {
+        wait::until("an answer to who is listed", || gets(listed, host).then_some(()));
+        assert!(!gets(own, host), "{own} is not listed");
+    }
+    let local = Command::new("curl").args(["-s", "-m", "5", "http://127.0.0.1:18081/"]).output().unwrap();
+    assert!(local.status.success(), "what is published on loopback is not the edge's");
+    let rows = bed.supervisor(&["guard", "show", "--format", "json"]).expect(0).json()["rows"].clone();
+    let elsewhere = rows.as_array().unwrap().iter().find(|row| row["row"] == "elsewhere").unwrap();
+    assert_ne!(elsewhere["packets"], 0, "{elsewhere}");
+
+    // Another list is in force with the next `up`, and without one all may come; nothing is restarted for it.
+    let started = bed.engine.inspect(&bed.container("web"))["State"]["StartedAt"].clone();
+    bed.write("from.txt", "198.51.100.0/30\n");
+    bed.supervisor(&["up"]).expect(0);
+    assert!(gets(NEIGHBOUR, HOST) && !gets(LISTED[0], HOST) && !gets(LISTED[1], HOST6));
+    bed.write("compose.yaml", &text.replace(", edge_from: ./from.txt", ""));
+    bed.supervisor(&["up"]).expect(0);
+    assert!(gets(LISTED[0], HOST) && gets(NEIGHBOUR6, HOST6));
+    assert_eq!(bed.engine.inspect(&bed.container("web"))["State"]["StartedAt"], started);
     bed.supervisor(&["down"]).expect(0);
 }
 

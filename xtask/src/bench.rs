@@ -293,9 +293,10 @@ impl Bench {
     }
 
     fn at(&self, program: &Path, folder: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(folder).env("DOCKER_HOST", self.api().host()).stdin(Stdio::null());
-        command
+        // Where the engine's bridges are, which the guard goes by.
+        let mut there = command("nsenter", [format!("--net={}", self.engine.network().display())]);
+        there.arg(program).current_dir(folder).env("DOCKER_HOST", self.api().host()).stdin(Stdio::null());
+        there
     }
 
     const fn api(&self) -> &Api {

@@ -108,7 +108,7 @@ pub fn wanted(stack: &Admitted, given: &Given<'_>) -> Result<Wanted, WantedError
         folder: project.directory.display().to_string(),
     };
     if project.stack.guard.as_ref().is_none_or(|guard| guard.value == Guard::On) {
-        wanted.guard = GuardSpec::of(&wanted);
+        wanted.guard = GuardSpec::of(&wanted, compose::edge::ranges(project));
     }
     Ok(wanted)
 }

@@ -12,6 +12,7 @@ pub mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use compose::prefix::Prefix;
 use sha2::{Digest as _, Sha256};
 
 use super::hash::digits;
@@ -34,6 +35,8 @@ pub struct GuardSpec {
     pub networks: BTreeMap<String, bool>,
     /// What the outside may reach.
     pub published: BTreeSet<Published>,
+    /// From where the edge's ports may be reached; from everywhere without.
+    pub edge_from: Option<BTreeSet<Prefix>>,
     /// Where names may be asked for from networks with a way out, wherever these addresses are.
     pub resolvers: BTreeSet<IpAddr>,
 }
@@ -55,6 +58,7 @@ pub struct Ruleset {
     project: String,
     bridges: BTreeMap<Link, bool>,
     published: BTreeSet<Published>,
+    edge_from: Option<BTreeSet<Prefix>>,
     resolvers: BTreeSet<IpAddr>,
 }
 
@@ -78,8 +82,9 @@ impl Link {
 }
 
 impl GuardSpec {
-    /// What a wanted state wants of the guard, without the engine's resolvers; nothing where no container is on a network.
-    pub fn of(wanted: &Wanted) -> Option<Self> {
+    /// What a wanted state wants of the guard, whose edge is reached from these blocks alone, without the engine's resolvers;
+    /// nothing where no container is on a network.
+    pub fn of(wanted: &Wanted, edge_from: Option<Vec<Prefix>>) -> Option<Self> {
         let ours = wanted.networks.values().filter(|network| !network.external);
         let networks: BTreeMap<_, _> = ours.map(|network| (network.name.clone(), network.internal)).collect();
         let specs = || wanted.services.values().flat_map(|service| &service.containers);
@@ -88,6 +93,7 @@ impl GuardSpec {
             project: wanted.project.clone(),
             networks,
             published: specs().flat_map(|spec| &spec.ports).filter_map(Published::of).collect(),
+            edge_from: edge_from.map(|ranges| ranges.into_iter().collect()),
             resolvers: resolvers.filter(|at| !at.is_loopback()).collect(),
         })
     }
@@ -111,6 +117,11 @@ impl Published {
 
     const fn protocol(self) -> &'static str {
         if self.udp { "udp" } else { "tcp" }
+    }
+
+    /// Whether it is one of those that the edge service alone may publish.
+    const fn is_of_the_edge(self) -> bool {
+        matches!(self.port, 80 | 443)
     }
 
     /// How many connections a source may begin here.
@@ -144,8 +155,8 @@ impl Ruleset {
         if !odd.is_empty() {
             return Err(odd);
         }
-        let (project, published) = (spec.project.clone(), spec.published.clone());
-        Ok(Self { project, bridges, published, resolvers: spec.resolvers.clone() })
+        let GuardSpec { project, published, edge_from, resolvers, .. } = spec.clone();
+        Ok(Self { project, bridges, published, edge_from, resolvers })
     }
 
     /// The table's name.
@@ -225,7 +236,7 @@ impl Why {
             Self::Missing => "it is not there",
             Self::Gone => "it was there and is gone",
             Self::Changed => "somebody changed it",
-            Self::Outdated => "the networks, ports or resolvers that it is about changed",
+            Self::Outdated => "the networks, ports, blocks or resolvers that it is about changed",
         }
     }
 }

@@ -10,6 +10,8 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use compose::prefix::Prefix;
+
 use super::super::outside::{inside_v4, inside_v6};
 use super::rows::{self, Deed, METADATA_V4, METADATA_V6, Row};
 use super::{Published, Ruleset};
@@ -59,6 +61,13 @@ fn sets(ruleset: &Ruleset, out: &mut String) {
     set(out, "resolvers6", "ipv6_addr", "", &resolvers(false).map(IpAddr::to_string).collect::<Vec<_>>());
     set(out, "metadata4", "ipv4_addr", "interval", &METADATA_V4.map(String::from));
     set(out, "metadata6", "ipv6_addr", "interval", &METADATA_V6.map(String::from));
+    if let Some(ranges) = &ruleset.edge_from {
+        for (name, kind, v4) in [("edge4", "ipv4_addr", true), ("edge6", "ipv6_addr", false)] {
+            let own = ranges.iter().filter(|range| range.address().is_ipv4() == v4);
+            // Blocks may lie in one another.
+            set(out, name, kind, "interval; auto-merge", &own.map(Prefix::to_string).collect::<Vec<_>>());
+        }
+    }
     let inside = inside_v4().into_iter().map(|(network, length)| format!("{network}/{length}"));
     set(out, "inside4", "ipv4_addr", "interval", &inside.collect::<Vec<_>>());
     let inside = inside_v6().into_iter().map(|(first, last)| format!("{first}-{last}"));
@@ -108,7 +117,7 @@ fn arrivals(ruleset: &Ruleset, hash: &str, out: &mut String) {
         forged = verdict(rows::FORGED),
     );
     for published in &ruleset.published {
-        let rate = published.rate();
+        let (rate, protocol, port) = (published.rate(), published.protocol(), published.port);
         // Whoever has an IPv6 address has a whole network of them.
         let (at, by) = match published.address {
             IpAddr::V4(at) if at.is_unspecified() => {
@@ -120,11 +129,14 @@ fn arrivals(ruleset: &Ruleset, hash: &str, out: &mut String) {
             }
             IpAddr::V6(at) => (format!("ip6 daddr {at}"), "ip6 saddr & ffff:ffff:ffff:ffff::"),
         };
+        if ruleset.edge_from.is_some() && published.is_of_the_edge() {
+            let source =
+                if published.address.is_ipv4() { "ip saddr != @edge4" } else { "ip6 saddr != @edge6" };
+            let _ = writeln!(out, "\t\t{protocol} dport {port} {at} {source} {}", verdict(rows::ELSEWHERE));
+        }
         let _ = writeln!(
             out,
-            "\t\t{} dport {} ct state new {at} update @{} {{ {by} limit rate over {}/minute burst {} packets }} {}",
-            published.protocol(),
-            published.port,
+            "\t\t{protocol} dport {port} ct state new {at} update @{} {{ {by} limit rate over {}/minute burst {} packets }} {}",
             sources(*published),
             rate.per_minute,
             rate.burst,

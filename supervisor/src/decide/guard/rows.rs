@@ -48,6 +48,13 @@ pub const FORGED: Row = Row {
     counts: "packets of containers with another network's source address",
     why: "rules that go by addresses would be fooled, here and on other hosts",
 };
+/// From where the file says that the edge is not reached.
+pub const ELSEWHERE: Row = Row {
+    name: "elsewhere",
+    deed: Deed::Drop,
+    counts: "packets to the edge's ports from addresses that `x-supervisor.edge_from` does not name",
+    why: "whoever knows the host's own address would get past the proxy in front that filters for it",
+};
 /// More new connections than a source may begin.
 pub const TOO_MANY: Row = Row {
     name: "too-many",
@@ -113,9 +120,10 @@ pub const PAST_PUBLISHING: Row = Row {
 };
 
 /// All of them, in the order in which a packet meets them.
-pub const ALL: [Row; 11] = [
+pub const ALL: [Row; 12] = [
     TO_LOOPBACK,
     FORGED,
+    ELSEWHERE,
     TOO_MANY,
     TO_HOST,
     BETWEEN,

@@ -47,90 +47,110 @@ fn check(text: &str, networks: &[SeenNetwork], expect: Expect) {
 }
 
 #[test]
+fn an_edge_that_is_reached_from_some_blocks_alone() {
+    let text = SHOP.replace("'443:443', '80:80', '443:443/udp',", "'80:80', '[::]:443:443', '443:443/udp',");
+    let mut spec = want_guarded(&text).guard.unwrap();
+    spec.edge_from =
+        Some(["173.245.48.0/20", "2400:cb00::/32"].into_iter().map(|block| block.parse().unwrap()).collect());
+    let script = Ruleset::of(&spec, &networks()).unwrap().script();
+    let lines = script.lines().filter(|line| line.contains("edge4") || line.contains("edge6"));
+    let lines = lines.map(str::trim);
+    expect![[r#"
+        set edge4 { type ipv4_addr; flags interval; auto-merge; elements = { 173.245.48.0/20 }; }
+        set edge6 { type ipv6_addr; flags interval; auto-merge; elements = { 2400:cb00::/32 }; }
+        tcp dport 80 meta nfproto ipv4 fib daddr type local ip saddr != @edge4 counter name "elsewhere" drop
+        tcp dport 443 meta nfproto ipv6 fib daddr type local ip6 saddr != @edge6 counter name "elsewhere" drop
+        udp dport 443 meta nfproto ipv4 fib daddr type local ip saddr != @edge4 counter name "elsewhere" drop
+    "#]]
+    .assert_eq(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
+}
+
+#[test]
 fn the_table_of_a_stack_with_an_edge() {
     check(
         SHOP,
         &networks(),
         expect![[r#"
-        table inet supervisor-shop
-        delete table inet supervisor-shop
-        table inet supervisor-shop {
-        	set bridges { type ifname; elements = { "br-aaaaaaaaaaaa", "br-bbbbbbbbbbbb" }; }
-        	set internal { type ifname; elements = { "br-bbbbbbbbbbbb" }; }
-        	set resolvers4 { type ipv4_addr; elements = { 10.9.9.9 }; }
-        	set resolvers6 { type ipv6_addr; }
-        	set metadata4 { type ipv4_addr; flags interval; elements = { 100.100.100.200, 168.63.129.16, 169.254.0.0/16, 192.0.0.192 }; }
-        	set metadata6 { type ipv6_addr; flags interval; elements = { fd00:ec2::254, fd20:ce::254, fe80::/10 }; }
-        	set sources-tcp-80-4 { type ipv4_addr; size 65536; flags dynamic, timeout; timeout 10m; }
-        	set sources-tcp-443-4 { type ipv4_addr; size 65536; flags dynamic, timeout; timeout 10m; }
-        	set sources-udp-443-4 { type ipv4_addr; size 65536; flags dynamic, timeout; timeout 10m; }
-        	counter to-loopback { }
-        	counter forged { }
-        	counter too-many { }
-        	counter to-host { }
-        	counter between-networks { }
-        	counter names { }
-        	counter way-out { }
-        	counter to-metadata { }
-        	counter to-private { }
-        	counter published { }
-        	counter past-publishing { }
+            table inet supervisor-shop
+            delete table inet supervisor-shop
+            table inet supervisor-shop {
+            	set bridges { type ifname; elements = { "br-aaaaaaaaaaaa", "br-bbbbbbbbbbbb" }; }
+            	set internal { type ifname; elements = { "br-bbbbbbbbbbbb" }; }
+            	set resolvers4 { type ipv4_addr; elements = { 10.9.9.9 }; }
+            	set resolvers6 { type ipv6_addr; }
+            	set metadata4 { type ipv4_addr; flags interval; elements = { 100.100.100.200, 168.63.129.16, 169.254.0.0/16, 192.0.0.192 }; }
+            	set metadata6 { type ipv6_addr; flags interval; elements = { fd00:ec2::254, fd20:ce::254, fe80::/10 }; }
+            	set sources-tcp-80-4 { type ipv4_addr; size 65536; flags dynamic, timeout; timeout 10m; }
+            	set sources-tcp-443-4 { type ipv4_addr; size 65536; flags dynamic, timeout; timeout 10m; }
+            	set sources-udp-443-4 { type ipv4_addr; size 65536; flags dynamic, timeout; timeout 10m; }
+            	counter to-loopback { }
+            	counter forged { }
+            	counter elsewhere { }
+            	counter too-many { }
+            	counter to-host { }
+            	counter between-networks { }
+            	counter names { }
+            	counter way-out { }
+            	counter to-metadata { }
+            	counter to-private { }
+            	counter published { }
+            	counter past-publishing { }
 
-        	chain arrivals {
-        		type filter hook prerouting priority mangle; policy accept;
-        		iifname "lo" accept comment "90b56a71d69fd966a1011e99c60d6999"
-        		ip daddr 127.0.0.0/8 counter name "to-loopback" drop
-        		ip6 daddr ::1 counter name "to-loopback" drop
-        		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing counter name "forged" drop
-        		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing counter name "forged" drop
-        		tcp dport 80 ct state new meta nfproto ipv4 fib daddr type local update @sources-tcp-80-4 { ip saddr limit rate over 50/minute burst 20 packets } counter name "too-many" drop
-        		tcp dport 443 ct state new meta nfproto ipv4 fib daddr type local update @sources-tcp-443-4 { ip saddr limit rate over 150/minute burst 50 packets } counter name "too-many" drop
-        		udp dport 443 ct state new meta nfproto ipv4 fib daddr type local update @sources-udp-443-4 { ip saddr limit rate over 150/minute burst 50 packets } counter name "too-many" drop
-        	}
+            	chain arrivals {
+            		type filter hook prerouting priority mangle; policy accept;
+            		iifname "lo" accept comment "3c37c7e96d8fe9cfe7777728055d33f9"
+            		ip daddr 127.0.0.0/8 counter name "to-loopback" drop
+            		ip6 daddr ::1 counter name "to-loopback" drop
+            		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing counter name "forged" drop
+            		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing counter name "forged" drop
+            		tcp dport 80 ct state new meta nfproto ipv4 fib daddr type local update @sources-tcp-80-4 { ip saddr limit rate over 50/minute burst 20 packets } counter name "too-many" drop
+            		tcp dport 443 ct state new meta nfproto ipv4 fib daddr type local update @sources-tcp-443-4 { ip saddr limit rate over 150/minute burst 50 packets } counter name "too-many" drop
+            		udp dport 443 ct state new meta nfproto ipv4 fib daddr type local update @sources-udp-443-4 { ip saddr limit rate over 150/minute burst 50 packets } counter name "too-many" drop
+            	}
 
-        	chain to-host {
-        		type filter hook input priority filter - 5; policy accept;
-        		iifname != @bridges accept
-        		ct direction reply ct state established accept
-        		meta l4proto { icmp, ipv6-icmp } ct state related accept
-        		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-        		meta l4proto igmp drop
-        		icmpv6 type { mld-listener-report, mld2-listener-report, nd-router-solicit } drop
-        		iifname != @internal ip daddr @resolvers4 meta l4proto { tcp, udp } th dport 53 counter name "names" return
-        		counter name "to-host" drop
-        	}
+            	chain to-host {
+            		type filter hook input priority filter - 5; policy accept;
+            		iifname != @bridges accept
+            		ct direction reply ct state established accept
+            		meta l4proto { icmp, ipv6-icmp } ct state related accept
+            		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+            		meta l4proto igmp drop
+            		icmpv6 type { mld-listener-report, mld2-listener-report, nd-router-solicit } drop
+            		iifname != @internal ip daddr @resolvers4 meta l4proto { tcp, udp } th dport 53 counter name "names" return
+            		counter name "to-host" drop
+            	}
 
-        	chain through {
-        		type filter hook forward priority filter - 5; policy accept;
-        		meta l4proto { icmp, ipv6-icmp } ct state related accept
-        		iifname @bridges jump from-containers
-        		oifname @bridges jump to-containers
-        	}
+            	chain through {
+            		type filter hook forward priority filter - 5; policy accept;
+            		meta l4proto { icmp, ipv6-icmp } ct state related accept
+            		iifname @bridges jump from-containers
+            		oifname @bridges jump to-containers
+            	}
 
-        	chain from-containers {
-        		iifname "br-aaaaaaaaaaaa" oifname "br-aaaaaaaaaaaa" return
-        		iifname "br-bbbbbbbbbbbb" oifname "br-bbbbbbbbbbbb" return
-        		ct direction reply ct state established return
-        		oifname @bridges counter name "between-networks" drop
-        		iifname != @internal ip daddr @resolvers4 meta l4proto { tcp, udp } th dport 53 counter name "names" return
-        		iifname @internal counter name "way-out" drop
-        		ip daddr @metadata4 counter name "to-metadata" drop
-        		ip6 daddr @metadata6 counter name "to-metadata" drop
-        		ip daddr @inside4 counter name "to-private" drop
-        		ip6 daddr @inside6 counter name "to-private" drop
-        	}
+            	chain from-containers {
+            		iifname "br-aaaaaaaaaaaa" oifname "br-aaaaaaaaaaaa" return
+            		iifname "br-bbbbbbbbbbbb" oifname "br-bbbbbbbbbbbb" return
+            		ct direction reply ct state established return
+            		oifname @bridges counter name "between-networks" drop
+            		iifname != @internal ip daddr @resolvers4 meta l4proto { tcp, udp } th dport 53 counter name "names" return
+            		iifname @internal counter name "way-out" drop
+            		ip daddr @metadata4 counter name "to-metadata" drop
+            		ip6 daddr @metadata6 counter name "to-metadata" drop
+            		ip daddr @inside4 counter name "to-private" drop
+            		ip6 daddr @inside6 counter name "to-private" drop
+            	}
 
-        	chain to-containers {
-        		iifname "br-aaaaaaaaaaaa" oifname "br-aaaaaaaaaaaa" return
-        		iifname "br-bbbbbbbbbbbb" oifname "br-bbbbbbbbbbbb" return
-        		ct direction reply ct state established return
-        		meta l4proto tcp ct status dnat meta nfproto ipv4 ct original proto-dst 80 counter name "published" return
-        		meta l4proto tcp ct status dnat meta nfproto ipv4 ct original proto-dst 443 counter name "published" return
-        		meta l4proto udp ct status dnat meta nfproto ipv4 ct original proto-dst 443 counter name "published" return
-        		counter name "past-publishing" drop
-        	}
-        }
-    "#]],
+            	chain to-containers {
+            		iifname "br-aaaaaaaaaaaa" oifname "br-aaaaaaaaaaaa" return
+            		iifname "br-bbbbbbbbbbbb" oifname "br-bbbbbbbbbbbb" return
+            		ct direction reply ct state established return
+            		meta l4proto tcp ct status dnat meta nfproto ipv4 ct original proto-dst 80 counter name "published" return
+            		meta l4proto tcp ct status dnat meta nfproto ipv4 ct original proto-dst 443 counter name "published" return
+            		meta l4proto udp ct status dnat meta nfproto ipv4 ct original proto-dst 443 counter name "published" return
+            		counter name "past-publishing" drop
+            	}
+            }
+        "#]],
     );
 }
 
@@ -141,72 +161,73 @@ fn the_table_of_a_stack_that_nobody_reaches() {
         text,
         &[network("shop_default", "cccccccccccc0000", true)],
         expect![[r#"
-        table inet supervisor-shop
-        delete table inet supervisor-shop
-        table inet supervisor-shop {
-        	set bridges { type ifname; elements = { "br-cccccccccccc" }; }
-        	set internal { type ifname; elements = { "br-cccccccccccc" }; }
-        	set resolvers4 { type ipv4_addr; }
-        	set resolvers6 { type ipv6_addr; }
-        	set metadata4 { type ipv4_addr; flags interval; elements = { 100.100.100.200, 168.63.129.16, 169.254.0.0/16, 192.0.0.192 }; }
-        	set metadata6 { type ipv6_addr; flags interval; elements = { fd00:ec2::254, fd20:ce::254, fe80::/10 }; }
-        	counter to-loopback { }
-        	counter forged { }
-        	counter too-many { }
-        	counter to-host { }
-        	counter between-networks { }
-        	counter names { }
-        	counter way-out { }
-        	counter to-metadata { }
-        	counter to-private { }
-        	counter published { }
-        	counter past-publishing { }
+            table inet supervisor-shop
+            delete table inet supervisor-shop
+            table inet supervisor-shop {
+            	set bridges { type ifname; elements = { "br-cccccccccccc" }; }
+            	set internal { type ifname; elements = { "br-cccccccccccc" }; }
+            	set resolvers4 { type ipv4_addr; }
+            	set resolvers6 { type ipv6_addr; }
+            	set metadata4 { type ipv4_addr; flags interval; elements = { 100.100.100.200, 168.63.129.16, 169.254.0.0/16, 192.0.0.192 }; }
+            	set metadata6 { type ipv6_addr; flags interval; elements = { fd00:ec2::254, fd20:ce::254, fe80::/10 }; }
+            	counter to-loopback { }
+            	counter forged { }
+            	counter elsewhere { }
+            	counter too-many { }
+            	counter to-host { }
+            	counter between-networks { }
+            	counter names { }
+            	counter way-out { }
+            	counter to-metadata { }
+            	counter to-private { }
+            	counter published { }
+            	counter past-publishing { }
 
-        	chain arrivals {
-        		type filter hook prerouting priority mangle; policy accept;
-        		iifname "lo" accept comment "6b2864b3c2e9de2252fa94ed661ff90a"
-        		ip daddr 127.0.0.0/8 counter name "to-loopback" drop
-        		ip6 daddr ::1 counter name "to-loopback" drop
-        		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing counter name "forged" drop
-        		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing counter name "forged" drop
-        	}
+            	chain arrivals {
+            		type filter hook prerouting priority mangle; policy accept;
+            		iifname "lo" accept comment "66b3a662b2a354b88c9b6c5a66e1beeb"
+            		ip daddr 127.0.0.0/8 counter name "to-loopback" drop
+            		ip6 daddr ::1 counter name "to-loopback" drop
+            		iifname @bridges meta nfproto ipv4 fib saddr . iif oif missing counter name "forged" drop
+            		iifname @bridges ip6 saddr != { ::, fe80::/10 } fib saddr . iif oif missing counter name "forged" drop
+            	}
 
-        	chain to-host {
-        		type filter hook input priority filter - 5; policy accept;
-        		iifname != @bridges accept
-        		ct direction reply ct state established accept
-        		meta l4proto { icmp, ipv6-icmp } ct state related accept
-        		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-        		meta l4proto igmp drop
-        		icmpv6 type { mld-listener-report, mld2-listener-report, nd-router-solicit } drop
-        		counter name "to-host" drop
-        	}
+            	chain to-host {
+            		type filter hook input priority filter - 5; policy accept;
+            		iifname != @bridges accept
+            		ct direction reply ct state established accept
+            		meta l4proto { icmp, ipv6-icmp } ct state related accept
+            		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+            		meta l4proto igmp drop
+            		icmpv6 type { mld-listener-report, mld2-listener-report, nd-router-solicit } drop
+            		counter name "to-host" drop
+            	}
 
-        	chain through {
-        		type filter hook forward priority filter - 5; policy accept;
-        		meta l4proto { icmp, ipv6-icmp } ct state related accept
-        		iifname @bridges jump from-containers
-        		oifname @bridges jump to-containers
-        	}
+            	chain through {
+            		type filter hook forward priority filter - 5; policy accept;
+            		meta l4proto { icmp, ipv6-icmp } ct state related accept
+            		iifname @bridges jump from-containers
+            		oifname @bridges jump to-containers
+            	}
 
-        	chain from-containers {
-        		iifname "br-cccccccccccc" oifname "br-cccccccccccc" return
-        		ct direction reply ct state established return
-        		oifname @bridges counter name "between-networks" drop
-        		iifname @internal counter name "way-out" drop
-        		ip daddr @metadata4 counter name "to-metadata" drop
-        		ip6 daddr @metadata6 counter name "to-metadata" drop
-        		ip daddr @inside4 counter name "to-private" drop
-        		ip6 daddr @inside6 counter name "to-private" drop
-        	}
+            	chain from-containers {
+            		iifname "br-cccccccccccc" oifname "br-cccccccccccc" return
+            		ct direction reply ct state established return
+            		oifname @bridges counter name "between-networks" drop
+            		iifname @internal counter name "way-out" drop
+            		ip daddr @metadata4 counter name "to-metadata" drop
+            		ip6 daddr @metadata6 counter name "to-metadata" drop
+            		ip daddr @inside4 counter name "to-private" drop
+            		ip6 daddr @inside6 counter name "to-private" drop
+            	}
 
-        	chain to-containers {
-        		iifname "br-cccccccccccc" oifname "br-cccccccccccc" return
-        		ct direction reply ct state established return
-        		counter name "past-publishing" drop
-        	}
-        }
-    "#]],
+            	chain to-containers {
+            		iifname "br-cccccccccccc" oifname "br-cccccccccccc" return
+            		ct direction reply ct state established return
+            		counter name "past-publishing" drop
+            	}
+            }
+        "#]],
     );
 }
 
@@ -283,7 +304,7 @@ fn it_is_set_once_and_again_when_it_is_not_as_it_was() {
     };
     assert_eq!(after(SeenTable::There { ruleset, intact: false }), "set guard shop: somebody changed it");
     let changed = SHOP.replace("'80:80', ", "");
-    let reason = "set guard shop: the networks, ports or resolvers that it is about changed";
+    let reason = "set guard shop: the networks, ports, blocks or resolvers that it is about changed";
     assert_eq!(about_the_guard(&changed, &up), reason);
     let mut resolvers = up.clone();
     resolvers.guard.as_mut().unwrap().resolvers.insert("10.0.0.2".parse().unwrap());
@@ -325,7 +346,8 @@ proptest! {
     /// Whatever the stack: no way to a container is open but the published ports, and every drop comes before the end.
     #[test]
     fn every_ruleset_ends_in_drops_and_differs_from_every_other(
-        ports in prop::collection::btree_set((1..4_u16, any::<bool>(), prop::option::of(1..3_u8)), 0..5),
+        ports in prop::collection::btree_set((prop::sample::select(&[80, 443, 8080][..]), any::<bool>(), prop::option::of(1..3_u8)), 0..5),
+        restricted: bool,
         internal in prop::collection::vec(any::<bool>(), 1..4),
     ) {
         let published: BTreeSet<Published> = ports.into_iter().map(|(port, udp, at)| {
@@ -334,7 +356,8 @@ proptest! {
         }).collect();
         let networks: Vec<_> = internal.iter().enumerate()
             .map(|(index, internal)| network(&format!("n{index}"), &format!("{index}aaaaaaaaaaaaa"), *internal)).collect();
-        let spec = GuardSpec { project: "shop".to_owned(), published, ..GuardSpec::default() };
+        let edge_from = restricted.then(BTreeSet::new);
+        let spec = GuardSpec { project: "shop".to_owned(), published, edge_from, ..GuardSpec::default() };
         let ruleset = Ruleset::of(&spec, &networks).unwrap();
         let script = ruleset.script();
         let passes = script.lines().filter(|line| line.contains("\"published\" return"));
@@ -343,10 +366,14 @@ proptest! {
             prop_assert!(script.contains(end), "{}", script);
         }
         prop_assert_eq!(script.matches('{').count(), script.matches('}').count());
-        for row in rows::ALL.iter().filter(|row| !spec.published.is_empty() || row.name != "too-many" && row.name != "published") {
-            let used = script.contains(&format!("counter name \"{}\"", row.name)) || row.name == "names";
-            prop_assert!(used, "{} counts nothing", row.name);
+        let elsewhere = script.lines().filter(|line| line.contains("\"elsewhere\" drop"));
+        let of_the_edge = spec.published.iter().filter(|published| restricted && published.port != 8080);
+        prop_assert_eq!(elsewhere.count(), of_the_edge.count());
+        let only_sometimes = ["too-many", "published", "elsewhere", "names"];
+        for row in rows::ALL.iter().filter(|row| !only_sometimes.contains(&row.name)) {
+            prop_assert!(script.contains(&format!("counter name \"{}\"", row.name)), "{} counts nothing", row.name);
         }
+        prop_assert_eq!(script.contains("counter name \"too-many\""), !spec.published.is_empty());
         let less: BTreeSet<_> = spec.published.iter().copied().skip(1).collect();
         if less != spec.published {
             let other = Ruleset::of(&GuardSpec { published: less, ..spec }, &networks).unwrap();

@@ -77,7 +77,7 @@ fn stack() -> impl Strategy<Value = Wanted> {
             inactive: BTreeSet::new(),
             folder: String::new(),
         };
-        wanted.guard = GuardSpec::of(&wanted);
+        wanted.guard = GuardSpec::of(&wanted, None);
         wanted
     })
 }
