@@ -226,6 +226,8 @@ pub enum Effect {
     Stop {
         /// Engine name.
         name: String,
+        /// Service.
+        service: String,
         /// Engine id.
         id: String,
         /// From the signal to the kill.

@@ -60,6 +60,8 @@ pub(super) struct Keep {
     ended: bool,
     /// Its rules have changed since it was last decided whether it may run again.
     eased: bool,
+    /// A plan is carried out: whose stop it was that is heard of, is known only afterwards.
+    planned: bool,
     waiting: VecDeque<Action>,
 }
 
@@ -103,6 +105,7 @@ impl Keep {
             acting: false,
             ended: false,
             eased: false,
+            planned: false,
             waiting: VecDeque::new(),
         };
         keep.adopt(service, spec);
@@ -161,6 +164,11 @@ impl Keep {
         )
     }
 
+    /// Whether it was stopped, by somebody or as one that is not as promised, and is left so.
+    pub(super) const fn is_left(&self) -> bool {
+        matches!(self.heal.phase, Phase::Stopped | Phase::Refused { .. })
+    }
+
     /// Whether our own probe checks it.
     pub(super) const fn is_probed(&self) -> bool {
         self.check.is_some()
@@ -188,6 +196,19 @@ impl Keep {
         }
         self.act(out);
         self.tell(&before, out);
+    }
+
+    /// A plan begins, which may stop it.
+    pub(super) const fn plan_begins(&mut self) {
+        self.planned = true;
+    }
+
+    /// The plan has ended, and what it stopped itself was [judged](Self::judge).
+    pub(super) fn plan_ended(&mut self, out: &mut Vec<Effect>) {
+        self.planned = false;
+        if self.heal.phase == Phase::Stopped {
+            self.tell(&Phase::Absent, out);
+        }
     }
 
     /// It runs: closer facts than a look or an event has.
@@ -438,7 +459,10 @@ impl Keep {
                 let spec = (!self.is_of_another_file).then(|| Rc::clone(&self.spec));
                 out.push(Effect::Start { name, id, spec });
             }
-            Some(Action::Stop { grace }) => out.push(Effect::Stop { name, id, grace }),
+            Some(Action::Stop { grace }) => {
+                let service = self.spec.service.clone();
+                out.push(Effect::Stop { name, service, id, grace });
+            }
             Some(Action::Alert(_)) | None => return,
         }
         self.acting = true;
@@ -474,6 +498,7 @@ impl Keep {
             (Phase::Up { .. }, Phase::Up { .. })
             | (Phase::Stopped, Phase::Stopped)
             | (Phase::Paused, Phase::Paused) => return,
+            (_, Phase::Stopped) if self.planned => return,
             (_, Phase::Up { .. }) if self.policy.check == heal::Check::None => "running",
             (_, Phase::Up { .. }) => "healthy",
             (_, Phase::Stopped) => "somebody stopped it: it stays so until somebody starts it",

@@ -364,9 +364,9 @@ impl Shell<'_> {
             Effect::Start { name, id, spec } => {
                 self.start(async move { effects::start(&*engine, place, name, &id, spec.as_deref()).await });
             }
-            Effect::Stop { name, id, grace } => {
+            Effect::Stop { name, service, id, grace } => {
                 // Whoever hangs or is not as promised is stopped, and says no more after that.
-                self.ask_for_last_lines(name.clone(), String::new());
+                self.ask_for_last_lines(name.clone(), service);
                 self.start(async move { effects::stop(&*engine, name, &id, grace).await });
             }
             Effect::Attest { name, id, spec } => {

@@ -173,6 +173,15 @@ impl Play {
                 let word = Attestation::Passed { at: at(self.time).wall, checks: 30 };
                 Event::Applied { attested: [(name(), (id(), word))].into(), outcome: Ok(()), rejected: false }
             }
+            "applied-unconfined" => {
+                let up = self.up(false);
+                let reason = "container `shop-web-1` is not confined as promised, and was stopped".to_owned();
+                Event::Applied {
+                    attested: [(name(), (id(), up.attestation))].into(),
+                    outcome: Err(Fault { message: reason, kind: FaultKind::Other }),
+                    rejected: false,
+                }
+            }
             "apply-failed" | "apply-rejected" => Event::Applied {
                 attested: BTreeMap::new(),
                 outcome: Err(Fault { message: rest.into(), kind: FaultKind::Other }),

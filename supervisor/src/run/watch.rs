@@ -601,6 +601,7 @@ impl Watch {
 
     fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, before: Rc<Seen>, out: &mut Vec<Effect>) {
         self.applying = true;
+        self.keeps.values_mut().for_each(Keep::plan_begins);
         let is_news = differs(&wanted, &before);
         self.leads_to = self.stack.clone().map(|stack| (Rc::clone(&wanted), stack, is_news));
         self.totals.plans += 1;
@@ -624,7 +625,15 @@ impl Watch {
         // What is remembered of containers that nobody wants any more is of no use from now on.
         self.remembered.clear();
         if !std::mem::replace(&mut self.was_ready, true) {
-            say(out, Level::Info, "", "the stack is as wanted, and is watched".to_owned());
+            let left = self.keeps.iter().filter(|(_, keep)| keep.is_left());
+            let left: Vec<_> = left.map(|(name, _)| format!("`{name}`")).collect();
+            match left.as_slice() {
+                [] => say(out, Level::Info, "", "the stack is as wanted, and is watched".to_owned()),
+                some => {
+                    let message = format!("the stack is watched; stopped and left so: {}", some.join(", "));
+                    say(out, Level::Warn, "", message);
+                }
+            }
             out.push(Effect::Ready);
         }
         for (name, keep) in &mut self.keeps {
@@ -661,6 +670,9 @@ impl Watch {
                 }
                 keep.judge(id, attestation, now, out);
             }
+        }
+        for keep in self.keeps.values_mut() {
+            keep.plan_ended(out);
         }
         if let Some(plan) = &mut self.last_plan {
             plan.at = Some(now.wall);

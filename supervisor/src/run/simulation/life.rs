@@ -201,7 +201,7 @@ impl Life<'_> {
                 };
                 Event::Started { name, outcome }
             }),
-            Effect::Stop { name, id, grace } => {
+            Effect::Stop { name, id, grace, .. } => {
                 self.start(async move { effects::stop(&port, name, &id, grace).await });
             }
             Effect::Attest { name, id, .. } => self.start(async move {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::check_healthy;
+use super::{check, check_healthy};
 
 #[test]
 fn why_a_service_ended_is_said_once_and_shown() {
@@ -118,6 +118,53 @@ fn a_crash_loop_is_seen_as_one() {
               say web: restarting in 64.0 s: the engine did not start it in time
             300 status
               0 of 1 services as wanted; service `web` is crash_loop: 8 restarts in a row; the engine did not start it in time
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_first_start_shows_to_be_unconfined_is_not_taken_for_somebodys_stop() {
+    check(
+        "
+        0 loaded
+        0 connected
+        0 look none
+        1 start
+        1.1 kill 15
+        1.2 die 143
+        1.2 stop
+        1.3 applied-unconfined
+        2 look exited 143
+        2 status
+    ",
+        expect![[r#"
+            0 loaded
+              say : read the stack `shop`
+              connect
+            0 connected
+              say : engine 28.5.2 answers
+              listen
+              look at 1 images, knowing 0
+            0 look none
+              say : create container `shop-web-1`: it is not there
+              say : start container `shop-web-1`: it is not there
+              apply create shop-web-1, start shop-web-1
+            1 start
+            1.1 kill 15
+              look at 0 images, knowing 0
+            1.2 die 143
+              diagnose shop-web-1 after 143
+            1.2 stop
+            1.3 applied-unconfined
+              say web: stopped, not confined as promised: seccomp: promised on, seen off
+              stop shop-web-1 within 0 s
+              say : container `shop-web-1` is not confined as promised, and was stopped
+            2 look exited 143
+              say : the stack is watched; stopped and left so: `shop-web-1`
+              ready
+              look at 0 images, knowing 0
+            2 status
+              0 of 1 services as wanted; service `web` is failed: stopped, not confined as promised: seccomp: promised on, seen off
         "#]],
     );
 }
