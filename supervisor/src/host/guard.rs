@@ -123,7 +123,12 @@ pub fn set(folder: &Path, ruleset: &Ruleset) -> Result<(), GuardError> {
 /// nft or the kernel refuses; then the one before is still in force.
 pub fn set_as_before(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
     run_script(script)?;
-    let fingerprint = list(project)?.unwrap_or_default().fingerprint;
+    let listing = list(project)?.unwrap_or_default();
+    // What it is like from now on is not what somebody made of it in between.
+    if listing.rules != guard::rules(script) {
+        return Err(GuardError::Unusable("somebody changed the guard while it was set".to_owned()));
+    }
+    let fingerprint = listing.fingerprint;
     let kept = Kept { ruleset: ruleset.to_owned(), fingerprint, script: script.to_owned() };
     keep(folder, &kept)
         .map_err(|source| GuardError::Keep { path: folder.join(KEPT).display().to_string(), source })

@@ -19,9 +19,14 @@ pub struct Listing {
     pub ruleset: String,
     /// By row.
     pub counters: Counters,
+    /// How many rules each chain has.
+    pub rules: Rules,
     /// Of all that does not change by itself.
     pub fingerprint: String,
 }
+
+/// How many rules there are, by chain.
+pub type Rules = BTreeMap<String, usize>;
 
 /// What rows counted, by their names.
 pub type Counters = BTreeMap<String, Count>;
@@ -51,6 +56,9 @@ pub fn read(text: &str) -> Option<Listing> {
             let number = |key: &str| fields.get(key).and_then(Value::as_u64).unwrap_or_default();
             let name = fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             listing.counters.insert(name, Count { packets: number("packets"), bytes: number("bytes") });
+        }
+        if let ("rule", Some(chain)) = (kind.as_str(), fields.get("chain").and_then(Value::as_str)) {
+            *listing.rules.entry(chain.to_owned()).or_default() += 1;
         }
         let comment = fields.get("comment").and_then(Value::as_str);
         if let (true, "rule", Some(comment)) = (listing.ruleset.is_empty(), kind.as_str(), comment) {
@@ -98,6 +106,7 @@ mod tests {
         let listing = read(TABLE).unwrap();
         assert_eq!(listing.ruleset, "abcd");
         assert_eq!(listing.counters["to-host"], Count { packets: 4, bytes: 240 });
+        assert_eq!(listing.rules, Rules::from([("arrivals".to_owned(), 1), ("to-host".to_owned(), 1)]));
         assert_eq!(read("{}"), None);
         assert_eq!(read("no"), None);
     }

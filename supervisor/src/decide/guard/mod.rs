@@ -191,6 +191,11 @@ pub fn table(project: &str) -> String {
     format!("supervisor-{project}")
 }
 
+/// How many rules a [script](Ruleset::script) puts into each of its chains.
+pub fn rules(script: &str) -> listing::Rules {
+    print::rules(script)
+}
+
 /// The script for nft that takes a project's table away, whether it is there or not.
 pub fn removal(project: &str) -> String {
     let table = table(project);

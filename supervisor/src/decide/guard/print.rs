@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use compose::prefix::Prefix;
 
 use super::super::outside::{inside_v4, inside_v6};
+use super::listing::Rules;
 use super::rows::{self, Deed, METADATA_V4, METADATA_V6, Row};
 use super::{Published, Ruleset};
 
@@ -47,6 +48,22 @@ pub(super) fn text(ruleset: &Ruleset, hash: &str) -> String {
     to_containers(ruleset, &mut out);
     out.push_str("}\n");
     out
+}
+
+/// How many rules a script puts into each of its chains.
+pub(super) fn rules(script: &str) -> Rules {
+    let (mut rules, mut chain) = (Rules::new(), "");
+    for line in script.lines() {
+        match line.strip_prefix("\tchain ") {
+            Some(rest) => chain = rest.trim_end_matches([' ', '{']),
+            // What is deepest is a rule, but for the line that says what the chain is.
+            None if line.starts_with("\t\t") && !line.starts_with("\t\ttype ") => {
+                *rules.entry(chain.to_owned()).or_default() += 1;
+            }
+            None => {}
+        }
+    }
+    rules
 }
 
 fn sets(ruleset: &Ruleset, out: &mut String) {

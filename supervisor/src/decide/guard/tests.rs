@@ -66,6 +66,15 @@ fn an_edge_that_is_reached_from_some_blocks_alone() {
 }
 
 #[test]
+fn a_script_says_how_many_rules_each_chain_gets() {
+    let spec = want_guarded("services: {web: {image: 'i:1'}}").guard.unwrap();
+    let script = Ruleset::of(&spec, &[network("shop_default", "aaaaaaaaaaaa0000", false)]).unwrap().script();
+    let said: Vec<_> = rules(&script).into_iter().map(|(chain, rules)| format!("{chain} {rules}")).collect();
+    expect!["arrivals 5, from-containers 8, through 3, to-containers 3, to-host 7"]
+        .assert_eq(&said.join(", "));
+}
+
+#[test]
 fn the_table_of_a_stack_with_an_edge() {
     check(
         SHOP,
