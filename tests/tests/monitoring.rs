@@ -50,5 +50,11 @@ fn prometheus_loads_the_alerts() {
     let checked =
         ran(Command::new(promtool).args(["check", "rules"]).arg(document("prometheus-alerts.yaml")))
             .expect(0);
-    assert!(checked.out.contains("SUCCESS: 13 rules found"), "{}", checked.out);
+    let text = std::fs::read_to_string(document("prometheus-alerts.yaml")).unwrap();
+    let alerts = text.lines().filter(|line| line.trim_start().starts_with("- alert:")).count();
+    assert!(
+        alerts > 10 && checked.out.contains(&format!("SUCCESS: {alerts} rules found")),
+        "{}",
+        checked.out
+    );
 }
