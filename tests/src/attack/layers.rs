@@ -1,6 +1,6 @@
 //! What each layer of ours stops alone, and what goes through where it alone is missing: how much they lean on each other.
 //!
-//! Deliberately absent: layers that are not a container's own (what a file may ask for, the log's bound, secrets).
+//! Deliberately absent: layers that are not a container's own (what a file may ask for, the log's bound, secrets, the guard).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -147,9 +147,9 @@ fn through(bed: &Bed, image: &str, body: &Value) -> Through {
 }
 
 impl Layers {
-    /// The attempts of these that can be stopped, in the order of the docs.
+    /// The attempts of these that a container's own layers can stop, in the order of the docs.
     pub fn stoppable<'a>(&'a self, through: &'a Through) -> Vec<&'a Row> {
-        let rows = self.rows.iter().filter(|row| row.class != NOT_STOPPED);
+        let rows = self.rows.iter().filter(|row| row.class != NOT_STOPPED && row.layers != "guard");
         rows.filter(|row| through.contains(&row.id)).collect()
     }
 

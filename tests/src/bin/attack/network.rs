@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::Result;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -33,6 +33,15 @@ pub(crate) const CLASS: Class = Class {
             needs: Needs::Rights,
         },
         Attempt {
+            id: "host-by-bridge",
+            tries: "connects to the host's own address on the container's network",
+            done: "the host answers: what listens on all addresses there is in reach",
+            why: "probes come from that address, so that the address cannot be taken away",
+            layers: &[Layer::Guard],
+            run: host_by_bridge,
+            needs: Needs::Rights,
+        },
+        Attempt {
             id: "engine-socket",
             tries: "looks for a container engine's socket in the usual places and connects",
             done: "it talks to the engine",
@@ -45,11 +54,28 @@ pub(crate) const CLASS: Class = Class {
 };
 
 /// Whether somebody answers there: a refusal is an answer too.
-pub(crate) fn reached(address: SocketAddr) -> Result<()> {
+fn reached(address: SocketAddr) -> Result<()> {
     match TcpStream::connect_timeout(&address, Duration::from_secs(3)) {
         Err(error) if error.raw_os_error() == Some(errno::ECONNREFUSED) => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Engines give a bridge the first address of its subnet.
+fn host_by_bridge() -> Result<()> {
+    let routes = fs::read_to_string("/proc/net/route")?;
+    let subnets = routes.lines().skip(1).filter_map(|route| {
+        let destination = u32::from_str_radix(route.split_whitespace().nth(1)?, 16).ok()?;
+        (destination != 0).then(|| Ipv4Addr::from(u32::from_be(destination) + 1))
+    });
+    let mut last = Err(error(errno::ENOENT));
+    for host in subnets {
+        last = reached((host, 1).into());
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
 }
 
 /// Where engines listen.

@@ -5,12 +5,10 @@
 use std::ffi::c_long;
 use std::fs::{self, OpenOptions};
 use std::io::Result;
-use std::net::Ipv4Addr;
 use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
 use crate::kernel::{end, errno, error, pointer, sleeping_child, zero};
-use crate::network::reached;
 use crate::number;
 use crate::places::{fresh, remove};
 use crate::row::{Attempt, Class, Needs};
@@ -46,15 +44,6 @@ pub(crate) const CLASS: Class = Class {
             needs: Needs::Rights,
         },
         Attempt {
-            id: "host-by-bridge",
-            tries: "connects to the host's own address on the container's network",
-            done: "the host answers: what listens on all addresses there is in reach",
-            why: "probes come from that address; a packet filter on the host is the remedy",
-            layers: &[],
-            run: host_by_bridge,
-            needs: Needs::Rights,
-        },
-        Attempt {
             id: "host-figures",
             tries: "reads `/proc/meminfo` and `/proc/loadavg`",
             done: "it knows the host's memory and load",
@@ -85,21 +74,4 @@ fn interpreter() -> Result<()> {
     let ran = Command::new("/bin/sh").arg(&script).status();
     remove(&script);
     if ran?.code() == Some(42) { Ok(()) } else { Err(error(errno::EINVAL)) }
-}
-
-/// Engines give a bridge the first address of its subnet.
-fn host_by_bridge() -> Result<()> {
-    let routes = fs::read_to_string("/proc/net/route")?;
-    let subnets = routes.lines().skip(1).filter_map(|route| {
-        let destination = u32::from_str_radix(route.split_whitespace().nth(1)?, 16).ok()?;
-        (destination != 0).then(|| Ipv4Addr::from(u32::from_be(destination) + 1))
-    });
-    let mut last = Err(error(errno::ENOENT));
-    for host in subnets {
-        last = reached((host, 1).into());
-        if last.is_ok() {
-            break;
-        }
-    }
-    last
 }

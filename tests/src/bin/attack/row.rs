@@ -53,6 +53,8 @@ pub(crate) enum Layer {
     Limits,
     /// Networks without a way out.
     Network,
+    /// The host's packet filter around the stack's networks.
+    Guard,
     /// Secrets as files and not in the environment.
     Secrets,
     /// Execution from what is not writable alone, by Landlock or AppArmor.
@@ -72,6 +74,7 @@ impl Layer {
             Self::Devices => "device list",
             Self::Limits => "limits",
             Self::Network => "internal network",
+            Self::Guard => "guard",
             Self::Secrets => "secrets as files",
             Self::Execution => "Landlock or AppArmor",
         }
