@@ -92,6 +92,8 @@ pub struct Service {
     pub network_mode: Option<At<String>>,
     /// Service names to how they are waited for.
     pub depends_on: BTreeMap<String, At<Dependency>>,
+    /// `links`: also in `depends_on`, and an alias of the other service on each network that both are on.
+    pub links: Vec<At<Link>>,
     /// The Compose health check.
     pub healthcheck: Option<At<Healthcheck>>,
     /// `restart`.
@@ -431,6 +433,15 @@ pub struct Attachment {
     pub gw_priority: Option<i64>,
 }
 
+/// A further name of another service, as `links` says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The other service.
+    pub service: String,
+    /// Its name here; its own where the file says none.
+    pub alias: String,
+}
+
 /// How another service is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dependency {
@@ -651,6 +662,7 @@ impl Service {
             networks: BTreeMap::new(),
             network_mode: None,
             depends_on: BTreeMap::new(),
+            links: Vec::new(),
             healthcheck: None,
             restart: None,
             read_only: None,

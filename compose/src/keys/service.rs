@@ -59,7 +59,7 @@ pub const SERVICE: &[Key] = &[
     constrained("isolation", &TEXT, "of Windows only, but for `default`"),
     constrained("label_file", &TEXT_OR_TEXTS, "read when the stack is loaded, from the stack's own folder"),
     constrained("labels", &PAIRS, "some labels steer other programs"),
-    refused("links", &TEXTS, "an older word for a network alias"),
+    constrained("links", &TEXTS, "an older word for a network alias: to a service on a network of both"),
     constrained("logging", &nested::LOGGING, "unbounded logs fill the disk, remote drivers leave the host"),
     constrained("mac_address", &TEXT, "another's address can be taken"),
     constrained("mem_limit", &NUMBER, "without a limit one container can take all memory"),

@@ -54,7 +54,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("devices", "[/dev/kmsg]"),
     ("external_links", "[other]"),
     ("gpus", "all"),
-    ("links", "[db]"),
     ("models", "[m]"),
     ("oom_kill_disable", "true"),
     ("post_start", "[{command: id}]"),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Condition, Dependency, MountSource, Network, Project};
+use crate::model::{Condition, Dependency, Link, MountSource, Network, Project};
 use crate::node::Node;
 use crate::order;
 use crate::problem::{self, Problems};
@@ -40,9 +40,45 @@ pub(super) fn depends_on(node: &Node, problems: &mut Problems) -> BTreeMap<Strin
         .collect()
 }
 
+/// `SERVICE` or `SERVICE:ALIAS`.
+pub(super) fn links(node: &Node) -> Vec<At<Link>> {
+    let link = |text: At<String>| {
+        let (service, alias) = text.value.split_once(':').unwrap_or((&text.value, &text.value));
+        let link = Link { service: service.to_owned(), alias: alias.to_owned() };
+        At { value: link, origin: text.origin }
+    };
+    read::texts(node).into_iter().map(link).collect()
+}
+
+/// A link waits for the other service, and is a name of it on every network that both are on. Docker Compose keeps that
+/// name to the one who links; on a network of their own there is nobody else to keep it from.
+fn follow_links(project: &mut Project) {
+    let mut names: Vec<(String, String, String)> = Vec::new();
+    for service in project.services.values_mut() {
+        for link in &service.links {
+            let wait = Dependency { condition: Condition::Started, restart: true, required: true };
+            let wait = At { value: wait, origin: link.origin };
+            service.depends_on.entry(link.value.service.clone()).or_insert(wait);
+            if link.value.alias != link.value.service {
+                let on = |network: &String| {
+                    (link.value.service.clone(), network.clone(), link.value.alias.clone())
+                };
+                names.extend(service.networks.keys().map(on));
+            }
+        }
+    }
+    for (service, network, alias) in names {
+        let place = project.services.get_mut(&service).and_then(|service| service.networks.get_mut(&network));
+        if let Some(place) = place.filter(|place| !place.value.aliases.contains(&alias)) {
+            place.value.aliases.push(alias);
+        }
+    }
+}
+
 /// Reports names that nothing declares and services that wait for each other.
 pub(super) fn check(project: &mut Project, file: &Node, problems: &mut Problems) {
     add_default_network(project);
+    follow_links(project);
     for service in project.services.values() {
         problems.service = Some(service.name.clone());
         for (name, at) in &service.depends_on {

@@ -62,6 +62,7 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         }
         "network_mode" => service.network_mode = read::text(node),
         "depends_on" => service.depends_on = super::references::depends_on(node, problems),
+        "links" => service.links = super::references::links(node),
         "healthcheck" => service.healthcheck = healthcheck::healthcheck(node, problems),
         "restart" => service.restart = restart(node, problems),
         "read_only" => service.read_only = read::flag(node),

@@ -195,7 +195,7 @@ pub(crate) const RULES: &[Rule] = &[
         good: "services:\n  web:\n    image: caddy:2\n",
         place: place("5.6", "", "5"),
         exempt: Exempt::Never,
-        check: Check::Keys(&["external_links", "links"]),
+        check: Check::Keys(&["external_links"]),
         repair: Repair::Author,
     },
     Rule {
@@ -237,10 +237,37 @@ pub(crate) const RULES: &[Rule] = &[
         check: Check::Stack(super::egress::nowhere),
         repair: Repair::Author,
     },
+    Rule {
+        id: "SV197",
+        title: "a link goes to a service on a network of both",
+        reason: "`links` is an older word for an alias on a network, and names nothing where the two share none",
+        severity: Severity::Error,
+        fix: "join a network of the other service, or remove the link",
+        bad: "services:\n  web:\n    image: caddy:2\n    networks: [front]\n    links: [\"db:data\"] # <-\n  db:\n    image: postgres:17\n    networks: [back]\nnetworks:\n  front: {internal: true}\n  back: {internal: true}\n",
+        good: "services:\n  web:\n    image: caddy:2\n    networks: [back]\n    links: [\"db:data\"]\n  db:\n    image: postgres:17\n    networks: [back]\nnetworks:\n  back: {internal: true}\n",
+        place: place("5.6", "", "5"),
+        exempt: Exempt::Never,
+        check: Check::Service(links),
+        repair: Repair::Author,
+    },
 ];
 
 /// What the edge may publish beyond loopback.
 const PUBLIC: &[(u16, &str)] = &[(80, "tcp"), (443, "tcp"), (443, "udp")];
+
+fn links(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let apart = service.links.iter().filter(|link| {
+        let other = stack.project.services.get(&link.value.service);
+        other
+            .is_some_and(|other| !other.networks.keys().any(|network| service.networks.contains_key(network)))
+    });
+    let hits = apart.map(|link| {
+        let message =
+            format!("`{}` links to `{}`, and no network is of both", service.name, link.value.service);
+        Hit::at(link, message)
+    });
+    hits.collect()
+}
 
 fn ports_beyond_loopback(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let edge = stack.is_edge(&service.name);
