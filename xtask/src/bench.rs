@@ -2,11 +2,13 @@
 //!
 //! Deliberately absent: assertions. A busy machine makes every figure worse, and ratios less so.
 
+mod confined;
 pub(crate) mod counting;
 mod floor;
 mod judging;
 pub(crate) mod measure;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,9 +16,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use profiles::seccomp;
+use profiles::{Arch, Base, Kernel};
 
 use crate::api::Api;
-use crate::engine::unpack::docker_compose;
+use crate::engine::unpack::{docker_compose, unpacked};
 use crate::engine::{Place, Private};
 use crate::shell::{command, quiet, require_root, say};
 use crate::{cache, images, product};
@@ -31,6 +35,9 @@ const PROBED: &str = include_str!("bench/probed.yaml");
 const MANY: &str = include_str!("bench/many.yaml");
 /// How long the resident supervisor is watched.
 const WATCH: Duration = Duration::from_mins(1);
+
+/// This machine's.
+const ARCH: Arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
@@ -168,6 +175,19 @@ impl Bench {
             plain.push(measure(command("/bin/true", [""; 0]).current_dir("/"))?);
         }
         quiet(&mut at_small("down"))?;
+        let kernel = Kernel { arch: ARCH, version: (7, 0), apparmor: false, landlock: 0 };
+        let profile = seccomp::profile(Base::Generic, &BTreeSet::new(), &kernel);
+        let runc = unpacked()?.join("root/usr/sbin/runc");
+        let [nothing, all] = confined::starts(&runc, &program, &profile, runs)?;
+        let (nothing, all) = (ms(median(&nothing).cpu), ms(median(&all).cpu));
+        row(
+            "a start by runc with all confinement, CPU ms",
+            &format!("{all:.1}"),
+            "",
+            &format!("{nothing:.1}"),
+            None,
+            "10 ms more at most",
+        );
         let (through, plain) = (ms(median(&through).cpu), ms(median(&plain).cpu));
         let floor = format!("{plain:.1}");
         row(

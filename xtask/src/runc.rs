@@ -101,12 +101,12 @@ fn unpacked(suite: &str) -> Result<PathBuf> {
 }
 
 /// A bundle: a root with a static shell and the engine's init.
-struct Bed {
-    folder: PathBuf,
+pub(crate) struct Bed {
+    pub(crate) folder: PathBuf,
 }
 
 impl Bed {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("supervisor-runc-{}", std::process::id()));
         let root = folder.join("rootfs");
         for name in ["bin", "dev", "proc", "sys"] {
@@ -118,7 +118,7 @@ impl Bed {
     }
 
     /// Confined as the product confines: another user, no capability, no new privileges, the root read-only.
-    fn config(&self, runc: &Path, profile: &Profile) -> Result<()> {
+    pub(crate) fn config(&self, runc: &Path, profile: &Profile) -> Result<()> {
         let file = self.folder.join("config.json");
         let _ = fs::remove_file(&file);
         quiet(command(runc, ["spec"]).current_dir(&self.folder))?;
