@@ -56,6 +56,9 @@ impl From<PrepareError> for Failure {
             PrepareError::Stack(StackError::Contents(error)) => error.into(),
             PrepareError::Stack(error @ StackError::Lacking { .. }) => Self::new(Exit::Failed, error)
                 .help("run it where that is there, or remove `landlock: required` and accept less; nothing was changed"),
+            PrepareError::Stack(error @ StackError::Misfits(_)) => {
+                Self::new(Exit::Failed, error).help("or run it on a machine that has it; nothing was changed")
+            }
             PrepareError::Wanted(error) => Self::new(Exit::Failed, error),
         }
     }

@@ -10,6 +10,7 @@ use compose::Admitted;
 use profiles::confinement::Kernel;
 use profiles::{Confinement, Landlock};
 
+use crate::decide::machine::{Machine, misfits};
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
 use crate::decide::spare;
 use crate::decide::spec::{ContainerSpec, Wanted};
@@ -17,6 +18,7 @@ use crate::decide::wanted::{Given, Restarts, WantedError, is_active, wanted};
 use crate::engine::{Engine, EngineError, Scope};
 use crate::host::contents::{Contents, ContentsError};
 use crate::host::files::Files;
+use crate::host::kernel::online;
 use crate::host::{self, state};
 
 /// What a command or the loop wants of a stack, besides the file.
@@ -75,6 +77,9 @@ pub enum StackError {
         /// What is missing.
         why: String,
     },
+    /// Services ask for what this machine does not have: a sentence each.
+    #[error("{}", .0.join("; "))]
+    Misfits(Vec<String>),
 }
 
 /// A stack that may run, with everything that does not come from the engine: its promises, and what it is given.
@@ -96,7 +101,18 @@ impl Stack {
         let contents = Contents::read(admitted.project(), &Files)?;
         let stack = Self::new(admitted, kernel, contents, profiles);
         stack.lacking().map_or(Ok(()), Err)?;
-        Ok(stack)
+        let misfits = stack.misfits(&Machine { arch: kernel.arch, online: online() });
+        if misfits.is_empty() { Ok(stack) } else { Err(StackError::Misfits(misfits)) }
+    }
+
+    /// What services that are switched on ask of the machine and it does not have.
+    fn misfits(&self, machine: &Machine) -> Vec<String> {
+        let services = self.confinements.iter().filter_map(|(name, confinement)| {
+            let service = self.admitted.project().services.get(name)?;
+            let platform = service.platform.as_ref().map(|at| at.value.as_str());
+            is_active(service, &self.profiles).then(|| misfits(name, platform, confinement.limits(), machine))
+        });
+        services.flatten().collect()
     }
 
     /// The first service that is switched on and requires what cannot be had.

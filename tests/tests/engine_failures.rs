@@ -40,6 +40,24 @@ fn no_engine_answers() {
     assert!(said.err.contains("not a local unix socket"), "{}", said.err);
 }
 
+#[test]
+fn a_service_for_another_machine_or_for_more_than_this_one_changes_nothing() {
+    let bed = Bed::new("engine");
+    let image = image::busybox(&bed.engine);
+    bed.write(
+        "compose.yaml",
+        &one(&image, "    platform: linux/riscv64\n    cpus: 100000\n    cpuset: '8000'", 144),
+    );
+    for command in ["plan", "up"] {
+        let (ran, asked) = bed.asked(&[command]);
+        let ran = ran.expect(4);
+        for word in ["`platform`", "write `cpus: ", "`cpuset`: 8000"] {
+            assert!(ran.err.contains(word), "{word}: {}", ran.err);
+        }
+        assert!(asked.iter().all(|request| !request.mutates()), "{asked:?}");
+    }
+}
+
 /// A peer of an age that cannot be had: it answers one question only.
 #[test]
 fn the_engine_is_too_old() {

@@ -2,9 +2,12 @@
 //!
 //! Deliberately absent: the kernel's word on a container; that is `observe::kernel`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use profiles::{Arch, Kernel};
+
+use crate::decide::machine::listed;
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("profiles are made for x86_64 and aarch64 alone");
@@ -26,6 +29,11 @@ pub fn read() -> Kernel {
 /// Its release, such as `6.8.0-40-generic`.
 pub fn release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+/// The cores that are on, by number; none where that cannot be read.
+pub fn online() -> BTreeSet<u32> {
+    fs::read_to_string("/sys/devices/system/cpu/online").map(|text| listed(&text)).unwrap_or_default()
 }
 
 /// What the operator should know of it before anything runs under it; one sentence each.

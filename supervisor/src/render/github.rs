@@ -25,7 +25,8 @@ pub fn report(report: &Report) -> String {
             let place = place.map_or_else(String::new, |place| format!(" ({}:{})", place.file, place.line));
             format!("{out}\n{what}{place}")
         });
-        let message = data(&format!("{}{related}\n{}{fix}", finding.message, finding.help));
+        let see = super::explains(finding.rule);
+        let message = data(&format!("{}{related}\n{}{fix}\nsee: {see}", finding.message, finding.help));
         let _ = writeln!(out, "::{} {}::{message}", severity(finding), properties.join(","));
     }
     out

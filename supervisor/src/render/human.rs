@@ -3,6 +3,7 @@
 //! Deliberately absent: deciding whether there is a terminal.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -57,6 +58,11 @@ pub fn would_fix(fixed: &Fixed) -> String {
     format!("{} would be put right in {}{left}\n", count(findings, "finding"), count(files, "file"))
 }
 
+/// Where more is said of a rule: the command, and the same in the documents.
+fn see(rule: &str) -> String {
+    format!("`{}`, or {}", super::explains(rule), super::explained_at(rule))
+}
+
 fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
@@ -65,8 +71,14 @@ fn render(report: &Report, colour: bool, wanted: impl Fn(&Finding) -> bool) -> S
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut out = String::new();
+    let mut explained = BTreeSet::new();
     for finding in report.findings.iter().filter(|finding| wanted(finding)) {
-        out.push_str(&renderer.render(&[group(report, finding)]));
+        let mut group = group(report, finding);
+        // Where to read on, once a rule.
+        if explained.insert(finding.rule) {
+            group = group.element(Level::NOTE.with_name(Some("see")).message(see(finding.rule)));
+        }
+        out.push_str(&renderer.render(&[group]));
         out.push_str("\n\n");
     }
     out
@@ -197,6 +209,7 @@ mod tests {
                   |
                   = help: a program that escapes from its container does so as the user that it runs as; name a user other than root, by number
                   = write: user: "1000:1000"
+                  = see: `supervisor rules SV100`, or docs/rules.md#sv100
 
                 warning[SV210]: `web` does not say how much memory it needs; `mem_limit: 1g` is filled in
                  --> compose.yaml:2:3
@@ -205,6 +218,7 @@ mod tests {
                   |   ^^^
                   |
                   = help: one service without a limit has the kernel kill others, the host's own among them; write the `mem_limit` that the service needs at its peak
+                  = see: `supervisor rules SV210`, or docs/rules.md#sv210
 
                 warning[SV260]: nothing tells whether `web` is healthy
                  --> compose.yaml:2:3
@@ -213,6 +227,7 @@ mod tests {
                   |   ^^^
                   |
                   = help: a program that hangs looks alive; without a check nothing notices and nothing heals it; add a `healthcheck`, or an HTTP probe under `x-supervisor.probe`
+                  = see: `supervisor rules SV260`, or docs/rules.md#sv260
 
                 warning[SV240]: `caddy:2` is not pinned by digest
                  --> compose.yaml:3:12
@@ -221,6 +236,7 @@ mod tests {
                   |            ^^^^^^^
                   |
                   = help: a tag can mean another image tomorrow, and what is launched is then not what was judged; add the digest that `docker image inspect --format '{{index .RepoDigests 0}}' IMAGE` prints
+                  = see: `supervisor rules SV240`, or docs/rules.md#sv240
 
                 error[SV105]: `web` is privileged
                  --> compose.yaml:4:17
@@ -230,6 +246,7 @@ mod tests {
                   |
                   = help: `privileged` switches off every wall between the container and the host; remove it, and name what the service really needs
                   = write: privileged: false
+                  = see: `supervisor rules SV105`, or docs/rules.md#sv105
 
                 refused: 1 error, 4 warnings, 16 notes
             "#]],
@@ -265,16 +282,17 @@ mod tests {
         check(
             "a: [1\né: 2\n",
             expect![[r#"
-            error[SV003]: illegal placement of ':' indicator
-             --> compose.yaml:2:2
-              |
-            2 | é: 2
-              |  ^
-              |
-              = help: the text breaks the grammar of YAML, so that nothing after this place can be trusted: mend the syntax here or just above
+                error[SV003]: illegal placement of ':' indicator
+                 --> compose.yaml:2:2
+                  |
+                2 | é: 2
+                  |  ^
+                  |
+                  = help: the text breaks the grammar of YAML, so that nothing after this place can be trusted: mend the syntax here or just above
+                  = see: `supervisor rules SV003`, or docs/rules.md
 
-            cannot be read: 1 error, 0 warnings, 0 notes
-        "#]],
+                cannot be read: 1 error, 0 warnings, 0 notes
+            "#]],
         );
         let source = compose::Source::from_bytes("compose.yaml", b"a: \xff\n".to_vec());
         assert!(source.invalid_at().is_some());
@@ -292,6 +310,7 @@ mod tests {
               |    ^
               |
               = help: a key that is ignored protects nobody: a misspelled one never takes effect, and a newer one slips past: remove it, or put it under an `x-` key
+              = see: `supervisor rules SV013`, or docs/rules.md
 
         "#]].assert_eq(&super::report(&report, false));
     }
@@ -301,16 +320,17 @@ mod tests {
         check(
             "services:",
             expect![[r#"
-            error[SV014]: `services` must be a mapping, not empty
-             --> compose.yaml:1:9
-              |
-            1 | services:
-              |         ^
-              |
-              = help: Compose refuses the file for it too: write a mapping
+                error[SV014]: `services` must be a mapping, not empty
+                 --> compose.yaml:1:9
+                  |
+                1 | services:
+                  |         ^
+                  |
+                  = help: Compose refuses the file for it too: write a mapping
+                  = see: `supervisor rules SV014`, or docs/rules.md
 
-            cannot be read: 1 error, 0 warnings, 0 notes
-        "#]],
+                cannot be read: 1 error, 0 warnings, 0 notes
+            "#]],
         );
     }
 }

@@ -33,6 +33,17 @@ pub fn plain(text: &str) -> String {
     out
 }
 
+/// The command that explains a rule.
+pub fn explains(rule: &str) -> String {
+    format!("supervisor rules {rule}")
+}
+
+/// Its place in the documents. What loading says has a row in the first table there, and no heading of its own.
+pub fn explained_at(rule: &str) -> String {
+    let heading = compose::rules::find(rule).map(|rule| format!("#{}", rule.id.to_ascii_lowercase()));
+    format!("docs/rules.md{}", heading.unwrap_or_default())
+}
+
 /// Control characters, and the invisible ones with which a text can be made to look like another.
 fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -41,7 +41,10 @@ fn descriptor(id: &str) -> Value {
         "id": id,
         "shortDescription": {"text": title},
         "fullDescription": {"text": reason},
-        "help": {"text": fix},
+        "help": {
+            "text": format!("{fix}\n`{}` says more.", super::explains(id)),
+            "markdown": format!("{fix}\n\n[{id}]({}), or `{}`", super::explained_at(id), super::explains(id)),
+        },
         "defaultConfiguration": {"level": level_name(level)},
     })
 }
