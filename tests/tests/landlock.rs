@@ -29,13 +29,18 @@ fn stack(services: &[String], volumes: &[&str]) -> String {
     )
 }
 
+/// All that a script says in one stream: nothing keeps the order of two.
+fn one_stream(script: &str) -> String {
+    format!("exec 2>&1; {script}")
+}
+
 /// Runs a script as the only command of a service, once under its Landlock rules and once with them switched off: what it
 /// printed, both times.
 #[track_caller]
 fn with_and_without(script: &str, options: &str) -> (String, String) {
     let bed = Bed::new("landlock");
     let image = image::busybox(&bed.engine);
-    let command = format!("    command: [sh, -c, {}]\n", json!(script));
+    let command = format!("    command: [sh, -c, {}]\n", json!(one_stream(script)));
     let ours = format!("{command}    x-supervisor: {{{options}}}\n");
     let open = format!("{command}    x-supervisor: {{landlock: 'off'}}\n");
     let services = [service(&image, "ours", &ours), service(&image, "open", &open)];
@@ -105,7 +110,8 @@ fn the_rules_hold_without_any_other_confinement() {
         mounts.as_array().unwrap().iter().find(|m| m["Destination"] == "/.supervisor-confine").unwrap();
     let run = |rules: &[&str], script: &str| {
         let name = format!("{}-alone", bed.project);
-        let words: Vec<&str> = rules.iter().copied().chain(["--", "sh", "-c", script]).collect();
+        let script = one_stream(script);
+        let words: Vec<&str> = rules.iter().copied().chain(["--", "sh", "-c", &script]).collect();
         let body = json!({
             "Image": image,
             "User": "0:0",
