@@ -60,8 +60,8 @@ pub(super) struct Keep {
     ended: bool,
     /// Its rules have changed since it was last decided whether it may run again.
     eased: bool,
-    /// A plan is carried out: whose stop it was that is heard of, is known only afterwards.
-    planned: bool,
+    /// Where it was when the plan began that is carried out: whose stop it is that is heard of, is known only afterwards.
+    before_plan: Option<Phase>,
     waiting: VecDeque<Action>,
 }
 
@@ -105,7 +105,7 @@ impl Keep {
             acting: false,
             ended: false,
             eased: false,
-            planned: false,
+            before_plan: None,
             waiting: VecDeque::new(),
         };
         keep.adopt(service, spec);
@@ -199,15 +199,15 @@ impl Keep {
     }
 
     /// A plan begins, which may stop it.
-    pub(super) const fn plan_begins(&mut self) {
-        self.planned = true;
+    pub(super) fn plan_begins(&mut self) {
+        self.before_plan = Some(self.heal.phase.clone());
     }
 
     /// The plan has ended, and what it stopped itself was [judged](Self::judge).
     pub(super) fn plan_ended(&mut self, out: &mut Vec<Effect>) {
-        self.planned = false;
+        let Some(before) = self.before_plan.take() else { return };
         if self.heal.phase == Phase::Stopped {
-            self.tell(&Phase::Absent, out);
+            self.tell(&before, out);
         }
     }
 
@@ -498,7 +498,7 @@ impl Keep {
             (Phase::Up { .. }, Phase::Up { .. })
             | (Phase::Stopped, Phase::Stopped)
             | (Phase::Paused, Phase::Paused) => return,
-            (_, Phase::Stopped) if self.planned => return,
+            (_, Phase::Stopped) if self.before_plan.is_some() => return,
             (_, Phase::Up { .. }) if self.policy.check == heal::Check::None => "running",
             (_, Phase::Up { .. }) => "healthy",
             (_, Phase::Stopped) => "somebody stopped it: it stays so until somebody starts it",

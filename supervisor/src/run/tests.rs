@@ -19,7 +19,7 @@ use crate::apply::{subject, words};
 use crate::decide::diagnose::Diagnosis;
 use crate::decide::hash;
 use crate::decide::heal::Silence;
-use crate::decide::seen::{Seen, SeenContainer, SeenImage, SeenNetwork, State};
+use crate::decide::seen::{Seen, SeenContainer, SeenImage, SeenNetwork, SeenTable, State};
 use crate::decide::spec::{Restart, Wanted};
 use crate::decide::testing::guarded;
 use crate::decide::wanted::Restarts;
@@ -173,6 +173,7 @@ impl Play {
                 let word = Attestation::Passed { at: at(self.time).wall, checks: 30 };
                 Event::Applied { attested: [(name(), (id(), word))].into(), outcome: Ok(()), rejected: false }
             }
+            "applied-guard" => Event::Applied { attested: BTreeMap::new(), outcome: Ok(()), rejected: false },
             "applied-unconfined" => {
                 let up = self.up(false);
                 let reason = "container `shop-web-1` is not confined as promised, and was stopped".to_owned();
@@ -261,7 +262,10 @@ impl Play {
 
     /// Everything as wanted, and the container as said: `none`, `running`, `met` (running, and met), `exited CODE`,
     /// `renamed`, `other` (made of another file).
+    ///
+    /// With `unguarded` before it, somebody took the guard away.
     fn look(&self, rest: &str) -> Look {
+        let (rest, is_guarded) = rest.strip_prefix("unguarded ").map_or((rest, true), |rest| (rest, false));
         let (wanted, images) = (wanted_now(), images());
         let state = match rest.split_once(' ') {
             Some(("exited", code)) => State::Exited(code.parse().unwrap()),
@@ -294,6 +298,9 @@ impl Play {
         });
         let mut seen = Seen { networks: networks.collect(), containers, images, ..Seen::default() };
         guarded(&wanted, &mut seen);
+        if let (Some(guard), false) = (&mut seen.guard, is_guarded) {
+            guard.table = SeenTable::Absent { was_set: true };
+        }
         Look { seen, met, took: Duration::from_millis(4) }
     }
 }

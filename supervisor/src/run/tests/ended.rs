@@ -168,3 +168,27 @@ fn what_a_first_start_shows_to_be_unconfined_is_not_taken_for_somebodys_stop() {
         "#]],
     );
 }
+
+#[test]
+fn a_stop_by_hand_is_told_once_whatever_is_planned_after_it() {
+    check_healthy(
+        "
+        4 kill 15
+        4.1 die 0
+        4.1 stop
+        5 look unguarded exited 0
+        6 applied-guard
+    ",
+        expect![[r#"
+            4 kill 15
+            4.1 die 0
+              say web: somebody stopped it: it stays so until somebody starts it
+            4.1 stop
+            5 look unguarded exited 0
+              say : set guard `shop`: it was there and is gone
+              apply set shop
+            6 applied-guard
+              look at 0 images, knowing 0
+        "#]],
+    );
+}
