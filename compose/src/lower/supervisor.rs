@@ -84,15 +84,18 @@ pub(super) fn stack(node: &Node, context: &mut Context<'_>) -> Stack {
 }
 
 fn guard(node: &Node, problems: &mut Problems) -> Option<At<Guard>> {
-    let wanted = match node.as_text()?.as_str() {
-        "on" => Some(Guard::On),
-        "off" => Some(Guard::Off),
-        _ => None,
-    };
-    if wanted.is_none() {
-        read::bad(node, "x-supervisor.guard", "`on` or `off`", problems);
+    either(node, "x-supervisor.guard", [("on", Guard::On), ("off", Guard::Off)], problems)
+}
+
+/// One of two words.
+fn either<T>(node: &Node, key: &str, words: [(&str, T); 2], problems: &mut Problems) -> Option<At<T>> {
+    let text = node.as_text()?;
+    let wanted = format!("`{}` or `{}`", words[0].0, words[1].0);
+    let found = words.into_iter().find(|(word, _)| *word == text.as_str());
+    if found.is_none() {
+        read::bad(node, key, &wanted, problems);
     }
-    wanted.map(|wanted| At::file(wanted, node.span))
+    found.map(|(_, value)| At::file(value, node.span))
 }
 
 /// `name:port`, the name perhaps with a leading `*.`.
@@ -169,15 +172,12 @@ pub(super) fn options(node: &Node, context: &mut Context<'_>) -> ServiceOptions 
 }
 
 fn landlock(node: &Node, problems: &mut Problems) -> Option<At<Landlock>> {
-    let wanted = match node.as_text()?.as_str() {
-        "required" => Some(Landlock::Required),
-        "off" => Some(Landlock::Off),
-        _ => None,
-    };
-    if wanted.is_none() {
-        read::bad(node, "x-supervisor.landlock", "`required` or `off`", problems);
-    }
-    wanted.map(|wanted| At::file(wanted, node.span))
+    either(
+        node,
+        "x-supervisor.landlock",
+        [("required", Landlock::Required), ("off", Landlock::Off)],
+        problems,
+    )
 }
 
 fn tcp(node: &Node, problems: &mut Problems) -> TcpPorts {

@@ -13,6 +13,7 @@ use super::world::{Answer, Container, Who, World};
 use crate::decide::labels;
 use crate::decide::seen::{SeenContainer, SeenNetwork, SeenVolume, State};
 use crate::decide::spec::{Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+use crate::decide::testing::created;
 use crate::engine::{EngineError, EventKind};
 
 /// A start of ours and a stop of somebody's that are so close did not know of each other.
@@ -40,8 +41,6 @@ impl World {
         }
         self.next += 1;
         let id = format!("c{}", self.next);
-        let labels = spec.labels();
-        let ours = labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         let mode = spec.environment.iter().find_map(|row| row.strip_prefix("MODE="));
         self.containers.push(Container {
             mode: Mode::parse(mode.unwrap_or_default()),
@@ -61,19 +60,8 @@ impl World {
             seen: SeenContainer {
                 id: id.clone(),
                 name: name.to_owned(),
-                project: ours.project,
-                service: ours.service,
-                number: ours.number,
-                hash: ours.hash,
-                parts: ours.parts,
-                restart: ours.restart,
-                bounds: ours.bounds,
-                refused: false,
-                image_id: spec.image_id.clone(),
-                state: State::Created,
-                health: None,
                 created: self.wall().as_second(),
-                networks: spec.networks.keys().map(|name| (name.clone(), None)).collect(),
+                ..created(spec, 0)
             },
         });
         self.tell(&id, EventKind::Create);
