@@ -76,6 +76,21 @@ pub(crate) fn download_own(folder: &Path, packages: &[&str]) -> Result<()> {
     fetch().or_else(|_| update().and_then(|()| fetch()))
 }
 
+/// A container registry: package, and where its program is in it.
+pub(crate) const REGISTRY: (&str, &str) = ("docker-registry", "usr/bin/docker-registry");
+/// Prometheus's tool for the test of our alerts.
+pub(crate) const PROMTOOL: (&str, &str) = ("prometheus", "usr/bin/promtool");
+
+/// A program of the machine's own release, unpacked once and not installed; its path.
+pub(crate) fn own_program((package, path): (&str, &str)) -> Result<PathBuf> {
+    let folder = crate::cache::entry(&format!("{package}-{}", crate::cache::key(&[package])), |folder| {
+        say(format!("unpacking Debian's package {package}"));
+        download_own(folder, &[package])?;
+        unpack(folder, package, &folder.join("root"))
+    })?;
+    Ok(folder.join("root").join(path))
+}
+
 /// Unpacks the package of this name, downloaded into `folder`, to `root`.
 pub(crate) fn unpack(folder: &Path, package: &str, root: &Path) -> Result<()> {
     let prefix = format!("{package}_");

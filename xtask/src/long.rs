@@ -7,9 +7,9 @@ use anyhow::Result;
 use crate::debian;
 use crate::engine::unpack::docker_compose;
 use crate::engine::{self, Place, Private};
+use crate::images;
 use crate::product::{self, cargo, workspace};
 use crate::shell::{command, loud, require_root};
-use crate::{images, registry};
 
 /// Options of `soak`.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ fn played(program: &str, words: &[String]) -> Result<()> {
         .env("DOCKER_COMPOSE", docker_compose()?)
         .env("SUPERVISOR_BIN", &supervisor)
         .env("SUPERVISOR_STATIC_BIN", &supervisor)
-        .env("SUPERVISOR_REGISTRY_BIN", registry::binary()?)
+        .env("SUPERVISOR_REGISTRY_BIN", debian::own_program(debian::REGISTRY)?)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)
         .env("SUPERVISOR_IMAGE_OPENCLAW", images.openclaw);
     loud(run.current_dir(workspace()))

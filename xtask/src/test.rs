@@ -7,11 +7,11 @@ use anyhow::Result;
 use crate::debian;
 use crate::engine::unpack::docker_compose;
 use crate::engine::{self, Place, Private};
+use crate::images;
 use crate::machine::tests::Beside;
 use crate::product::{self, cargo, workspace};
 use crate::sarif;
 use crate::shell::{command, has, loud, require_root, say};
-use crate::{images, promtool, registry};
 
 /// What tests need of the machine: program or file, and Debian package.
 const NEEDS: [(&str, &str); 10] = [
@@ -52,7 +52,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
     let static_binary = product::development_static()?;
     let engine = Private::start("test", Place::OwnNetwork)?;
     let images = images::ensure(&engine.api)?;
-    let registry = registry::binary()?;
+    let registry = debian::own_program(debian::REGISTRY)?;
     // Whoever runs some tests by name waits for the machine only if one of them wants it.
     let machine = Beside::start(binary.clone(), arguments.is_empty())?;
 
@@ -66,7 +66,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("DOCKER_COMPOSE", docker_compose()?)
         .env("SUPERVISOR_BIN", binary)
         .env("SUPERVISOR_REGISTRY_BIN", registry)
-        .env("SUPERVISOR_PROMTOOL", promtool::binary()?)
+        .env("SUPERVISOR_PROMTOOL", debian::own_program(debian::PROMTOOL)?)
         .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
         .env(machine.variable().0, machine.variable().1)
         .env("SUPERVISOR_STATIC_BIN", static_binary)
