@@ -1,0 +1,71 @@
+//! What is mounted in a container, and from where.
+
+use std::path::PathBuf;
+
+use crate::units::Bytes;
+
+/// Something mounted in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Absolute path in the container.
+    pub target: String,
+    /// Mounted read-only.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountSource {
+    /// A path of the host.
+    Bind(Bind),
+    /// A declared volume by key of [`Project::volumes`], or an anonymous one.
+    Volume {
+        /// `None` is anonymous.
+        name: Option<String>,
+        /// Do not copy what the image has there.
+        nocopy: bool,
+        /// Folder inside the volume.
+        subpath: Option<String>,
+    },
+    /// A file system in memory.
+    Tmpfs(Tmpfs),
+    /// `image`, `npipe`, `cluster`: parsed, and refused by the policy.
+    Other {
+        /// The `type`, as written.
+        kind: String,
+    },
+}
+
+/// A bind mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// The path as written, after interpolation.
+    pub written: String,
+    /// Absolute, lexically normal.
+    pub path: PathBuf,
+    /// `bind.propagation`, as written.
+    pub propagation: Option<String>,
+    /// `bind.create_host_path`, where it is written.
+    pub create_host_path: Option<bool>,
+    /// `bind.selinux` or the short `z`, `Z`.
+    pub selinux: Option<String>,
+    /// `bind.recursive`, as written.
+    pub recursive: Option<String>,
+}
+
+/// Options of a tmpfs.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Tmpfs {
+    /// Upper bound of its content.
+    pub size: Option<Bytes>,
+    /// Permission bits of its root.
+    pub mode: Option<u32>,
+    /// Owner of its root.
+    pub uid: Option<u32>,
+    /// Group of its root.
+    pub gid: Option<u32>,
+    /// Every other option as written: `noexec`, `exec`, `nosuid`, `suid`, `nodev`, `dev`.
+    pub options: Vec<String>,
+}
