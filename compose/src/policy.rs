@@ -218,31 +218,31 @@ fn paths(project: &Project) -> BTreeSet<PathBuf> {
     binds.chain(env_files).chain(objects).chain(devices).collect()
 }
 
-/// Asks every rule. In no order yet.
+/// Asks every rule, of one service after the other. In no order yet.
 pub(crate) fn judge(stack: &Stack<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    for service in stack.project.services.values() {
+        for rule in rules::all() {
+            let hits = match rule.check {
+                Check::Service(check) => check(stack, service),
+                Check::Keys(keys) => refused(service, keys),
+                Check::Stack(_) | Check::Fill | Check::Exemption => continue,
+            };
+            findings.extend(hits.into_iter().map(|hit| finding(rule, hit, Some(service))));
+        }
+    }
     for rule in rules::all() {
-        match rule.check {
-            Check::Service(check) => {
-                for service in stack.project.services.values() {
-                    let hits = check(stack, service);
-                    findings.extend(hits.into_iter().map(|hit| finding(rule, hit, Some(service))));
-                }
-            }
-            Check::Stack(check) => {
-                findings.extend(check(stack).into_iter().map(|hit| finding(rule, hit, None)));
-            }
-            Check::Keys(keys) => {
-                for service in stack.project.services.values() {
-                    let refused = service.refused.iter().filter(|(key, _)| keys.contains(key));
-                    let hits = refused.map(|(key, span)| Hit::on(*span, format!("`{key}` is not allowed")));
-                    findings.extend(hits.map(|hit| finding(rule, hit, Some(service))));
-                }
-            }
-            Check::Fill | Check::Exemption => {}
+        if let Check::Stack(check) = rule.check {
+            findings.extend(check(stack).into_iter().map(|hit| finding(rule, hit, None)));
         }
     }
     findings
+}
+
+/// The keys of a service that are among those which a rule refuses.
+fn refused(service: &Service, keys: &[&str]) -> Vec<Hit> {
+    let refused = service.refused.iter().filter(|(key, _)| keys.contains(key));
+    refused.map(|(key, span)| Hit::on(*span, format!("`{key}` is not allowed"))).collect()
 }
 
 /// A hit in the words of its rule.
