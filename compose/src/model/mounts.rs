@@ -20,7 +20,7 @@ pub struct Mount {
 pub enum MountSource {
     /// A path of the host.
     Bind(Bind),
-    /// A declared volume by key of [`Project::volumes`], or an anonymous one.
+    /// A declared volume by key of [`Project::volumes`](super::Project::volumes), or an anonymous one.
     Volume {
         /// `None` is anonymous.
         name: Option<String>,

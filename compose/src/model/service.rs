@@ -40,7 +40,7 @@ pub struct Service {
     pub expose: Vec<At<String>>,
     /// `volumes` and `tmpfs` together, in order.
     pub mounts: Vec<At<Mount>>,
-    /// Networks by key of [`Project::networks`].
+    /// Networks by key of [`Project::networks`](super::Project::networks).
     pub networks: BTreeMap<String, At<Attachment>>,
     /// `network_mode`, as written.
     pub network_mode: Option<At<String>>,
@@ -120,9 +120,9 @@ pub struct Service {
     pub stop_signal: Option<At<String>>,
     /// `stop_grace_period`.
     pub stop_grace_period: Option<At<Duration>>,
-    /// Secrets by key of [`Project::secrets`], in order.
+    /// Secrets by key of [`Project::secrets`](super::Project::secrets), in order.
     pub secrets: Vec<At<Grant>>,
-    /// Configs by key of [`Project::configs`], in order.
+    /// Configs by key of [`Project::configs`](super::Project::configs), in order.
     pub configs: Vec<At<Grant>>,
     /// Profiles that switch the service on; empty is always on.
     pub profiles: Vec<At<String>>,
