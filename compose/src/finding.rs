@@ -47,6 +47,8 @@ pub struct Report {
     pub sources: Sources,
     /// `true` where a file could not be read or understood at all: exit code 2 rather than 1.
     pub unreadable: bool,
+    /// Notes that are counted and not among the findings.
+    pub untold: usize,
 }
 
 impl Report {
@@ -70,8 +72,9 @@ impl Report {
         self.findings.dedup();
     }
 
-    /// How many findings weigh this much.
+    /// How many findings weigh this much, those that are only counted included.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
+        let untold = if severity == Severity::Note { self.untold } else { 0 };
+        untold + self.findings.iter().filter(|f| f.severity == severity).count()
     }
 }

@@ -4,6 +4,7 @@
 //! Deliberately absent: refusing; that is the rules'.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::egress;
 use crate::finding::{Finding, Severity};
@@ -30,41 +31,60 @@ const ULIMITS: [(&str, i64, i64); 2] = [("core", 0, 0), ("nofile", 8192, 16_384)
 /// What the engine keeps of a log: three files of 10 MB.
 const LOG_OPTIONS: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "10m")];
 
-/// Fills in the whole stack and says what was filled in.
-pub(crate) fn harden(project: &mut Project) -> Vec<Finding> {
-    let mut findings = egress::open(project);
+/// What is to be said of what was filled in.
+pub(crate) struct Filled {
+    pub(crate) findings: Vec<Finding>,
+    /// Notes on services that are not among them.
+    pub(crate) untold: usize,
+}
+
+/// Fills in the whole stack and says what was filled in; notes on single services are told, or counted alone.
+pub(crate) fn harden(project: &mut Project, told: bool) -> Filled {
+    let mut filled = Filled { findings: egress::open(project), untold: 0 };
     for service in project.services.values_mut() {
-        let mut notes = Notes { service, found: &mut findings };
+        let mut notes = Notes { service, told, filled: &mut filled };
         for fill in FILLS {
             fill(&mut notes);
         }
     }
-    findings.extend(internal_networks(project));
-    findings.extend(edge_network(project));
-    findings
+    filled.findings.extend(internal_networks(project));
+    filled.findings.extend(edge_network(project));
+    filled
 }
 
 /// One service, and where its notes go.
 struct Notes<'a> {
     service: &'a mut Service,
-    found: &'a mut Vec<Finding>,
+    told: bool,
+    filled: &'a mut Filled,
 }
 
 impl Notes<'_> {
-    fn say(&mut self, rule: &'static str, what: &str) {
-        self.put(
-            rule,
-            self.service.span,
-            format!("`{what}` is filled in for `{}`", self.service.name),
-            Severity::Note,
-        );
+    /// Notes a value under the rule that asks for it.
+    fn say(&mut self, rule: &str, what: impl Display) {
+        self.say_at(rule, self.service.span, what);
     }
 
-    fn put(&mut self, rule: &'static str, span: Span, message: String, severity: Severity) {
-        if let Some(rule) = rules::find(rule) {
-            let hit = Hit::on(span, message).only(severity);
-            self.found.push(finding(rule, hit, Some(&*self.service)));
+    /// The same at a place of its own.
+    fn say_at(&mut self, rule: &str, span: Span, what: impl Display) {
+        let Self { service, told, filled } = self;
+        let message = format_args!("`{what}` is filled in for `{}`", service.name);
+        filled.note(*told, rule, span, message, service);
+    }
+}
+
+impl Filled {
+    /// A note, told or counted.
+    fn note(&mut self, told: bool, rule: &str, span: Span, message: impl Display, service: &Service) {
+        if told {
+            self.push(rule, Hit::on(span, message.to_string()).only(Severity::Note), service);
+        } else {
+            self.untold += 1;
         }
+    }
+
+    fn push(&mut self, rule: &str, hit: Hit, service: &Service) {
+        self.findings.extend(rules::find(rule).map(|rule| finding(rule, hit, Some(service))));
     }
 }
 
@@ -98,8 +118,9 @@ fn drop_capabilities(notes: &mut Notes<'_>) {
     match place {
         None => notes.say(identity::DROP_ALL, "cap_drop: [ALL]"),
         Some(span) => {
-            let message = format!("every capability of `{}` is dropped, not only these", notes.service.name);
-            notes.put(identity::DROP_ALL, span, message, Severity::Note);
+            let name = &notes.service.name;
+            let message = format_args!("every capability of `{name}` is dropped, not only these");
+            notes.filled.note(notes.told, identity::DROP_ALL, span, message, notes.service);
         }
     }
 }
@@ -156,8 +177,7 @@ fn tmpfs_options(notes: &mut Notes<'_>) {
         }
     }
     for (span, what) in changed {
-        let message = format!("`{what}` is filled in for `{}`", notes.service.name);
-        notes.put(filesystem::TMPFS, span.unwrap_or(notes.service.span), message, Severity::Note);
+        notes.say_at(filesystem::TMPFS, span.unwrap_or(notes.service.span), what);
     }
 }
 
@@ -189,8 +209,8 @@ fn memory(notes: &mut Notes<'_>) {
         service.memory = Some(At::filled(bytes, resources::MEMORY));
         let message =
             format!("`{}` does not say how much memory it needs; `mem_limit: 1g` is filled in", service.name);
-        let span = service.span;
-        notes.put(resources::MEMORY, span, message, Severity::Warning);
+        let hit = Hit::on(service.span, message).only(Severity::Warning);
+        notes.filled.push(resources::MEMORY, hit, service);
     }
     if notes.service.memory_swap.is_none() {
         let limit = notes.service.memory.as_ref().map(|memory| memory.value);
@@ -202,14 +222,14 @@ fn memory(notes: &mut Notes<'_>) {
 fn processes(notes: &mut Notes<'_>) {
     if notes.service.pids.is_none() {
         notes.service.pids = Some(At::filled(PIDS, resources::PIDS));
-        notes.say(resources::PIDS, &format!("pids_limit: {PIDS}"));
+        notes.say(resources::PIDS, format_args!("pids_limit: {PIDS}"));
     }
 }
 
 fn cpus(notes: &mut Notes<'_>) {
     if notes.service.cpus.is_none() {
         notes.service.cpus = Some(At::filled(CPUS, resources::CPUS));
-        notes.say(resources::CPUS, &format!("cpus: {CPUS}"));
+        notes.say(resources::CPUS, format_args!("cpus: {CPUS}"));
     }
 }
 
@@ -219,7 +239,7 @@ fn ulimits(notes: &mut Notes<'_>) {
             continue;
         }
         notes.service.ulimits.insert(name.into(), At::filled(Ulimit { soft, hard }, resources::ULIMITS));
-        notes.say(resources::ULIMITS, &format!("ulimits: {{{name}: {{soft: {soft}, hard: {hard}}}}}"));
+        notes.say(resources::ULIMITS, format_args!("ulimits: {{{name}: {{soft: {soft}, hard: {hard}}}}}"));
     }
 }
 
@@ -248,7 +268,7 @@ fn logging(notes: &mut Notes<'_>) {
         bounds.iter().map(|(k, v)| format!("{k}: {}", v.map_or("", |v| v.as_str()))).collect();
     let what = format!("logging: {{driver: json-file, options: {{{}}}}}", bounds.join(", "));
     notes.service.logging = Some(At::filled(logging, resources::LOGS));
-    notes.say(resources::LOGS, &what);
+    notes.say(resources::LOGS, what);
 }
 
 fn init(notes: &mut Notes<'_>) {
@@ -261,7 +281,7 @@ fn init(notes: &mut Notes<'_>) {
 fn hostname(notes: &mut Notes<'_>) {
     if notes.service.hostname.is_none() {
         let name = host_name(&notes.service.name);
-        notes.say(lifecycle::HOSTNAME, &format!("hostname: {name}"));
+        notes.say(lifecycle::HOSTNAME, format_args!("hostname: {name}"));
         notes.service.hostname = Some(At::filled(name, lifecycle::HOSTNAME));
     }
 }

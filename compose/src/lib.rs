@@ -85,6 +85,17 @@ pub struct Policy {
     pub strict: bool,
     /// What is known of the system calls that recorded profiles name.
     pub calls: policy::Calls,
+    /// What becomes of the notes on what is filled in.
+    pub notes: Notes,
+}
+
+/// What becomes of the notes on what hardening fills in: of a large stack, they are most of what there is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notes {
+    /// Each is a finding.
+    Told,
+    /// They are counted alone, for reports that leave them out; but for a stack with exemptions, which may name them.
+    Counted,
 }
 
 /// A stack that was loaded, judged, found free of errors, and hardened. Only [`admit`] makes one.
@@ -103,7 +114,8 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
     load::load(request, host)
 }
 
-/// Judges a loaded stack and hardens it. The report holds every finding either way, notes of hardening included.
+/// Judges a loaded stack and hardens it. The report holds every finding either way, and the notes of hardening as the
+/// policy says.
 ///
 /// Nothing is admitted that has an error, be it of loading or of the policy.
 pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitted>, Report) {
@@ -112,7 +124,10 @@ pub fn admit(loaded: Loaded, policy: &Policy, host: &dyn Host) -> (Option<Admitt
     let mut found = policy::judge(&policy::Stack::new(&project, policy.calls, host));
     if !report.unreadable {
         // What is filled in where the rest cannot be understood would never be launched.
-        found.extend(harden::harden(&mut project));
+        let told = policy.notes == Notes::Told || !project.stack.exempt.is_empty();
+        let filled = harden::harden(&mut project, told);
+        found.extend(filled.findings);
+        report.untold = filled.untold;
     }
     policy::exempt(&mut found, &project.stack.exempt, policy.today);
     if policy.strict {

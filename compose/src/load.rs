@@ -82,7 +82,7 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     let Loader { sources, problems, included, own, .. } = loader;
     project.included = included;
     let unreadable = problems.has_errors();
-    let report = Report { findings: problems.finish(), sources, unreadable };
+    let report = Report { findings: problems.finish(), sources, unreadable, untold: 0 };
     let tree = Tree { root, directory: request.directory, environment, definitions, own, read_for };
     Loaded { project: Some(project), report, tree: Some(tree) }
 }
@@ -113,7 +113,8 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Nothing but what is wrong.
     fn nothing(self) -> Loaded {
-        let report = Report { findings: self.problems.finish(), sources: self.sources, unreadable: true };
+        let report =
+            Report { findings: self.problems.finish(), sources: self.sources, unreadable: true, untold: 0 };
         Loaded { project: None, report, tree: None }
     }
 

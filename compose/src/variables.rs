@@ -68,7 +68,10 @@ pub fn environment(files: Vec<Source>, caller: BTreeMap<String, String>) -> (Env
     let (values, places) = under(files, caller, &mut Budget::default().text, &mut sources, &mut problems);
     let unreadable = problems.has_errors();
     let definitions = Definitions { files: sources.iter().cloned().collect(), places };
-    (Environment { values, definitions }, Report { findings: problems.finish(), sources, unreadable })
+    (
+        Environment { values, definitions },
+        Report { findings: problems.finish(), sources, unreadable, untold: 0 },
+    )
 }
 
 /// The same, with what was read and what is wrong put where the rest of a load is. The places are those of variables that

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use compose::emit::{self, Credentials};
 use compose::host::MemoryHost;
 use compose::model::Date;
-use compose::{Admitted, Loaded, Policy, Report, Request, Severity, Source, rules};
+use compose::{Admitted, Loaded, Notes, Policy, Report, Request, Severity, Source, rules};
 
 const TODAY: Date = Date { year: 2026, month: 11, day: 22 };
 
@@ -21,12 +21,12 @@ fn load(text: &str) -> Loaded {
     compose::load(request, &MemoryHost::default())
 }
 
+fn policy(today: Date) -> Policy {
+    Policy { today, strict: false, calls: compose::policy::no_calls, notes: Notes::Told }
+}
+
 fn admit(text: &str, today: Date) -> (Option<Admitted>, Report) {
-    compose::admit(
-        load(text),
-        &Policy { today, strict: false, calls: compose::policy::no_calls },
-        &MemoryHost::default(),
-    )
+    compose::admit(load(text), &policy(today), &MemoryHost::default())
 }
 
 fn examples() -> impl Iterator<Item = &'static str> {
@@ -57,6 +57,24 @@ fn the_same_text_gets_the_same_judgement() {
     for text in examples() {
         assert_eq!(admit(text, TODAY).1.findings, admit(text, TODAY).1.findings, "{text}");
     }
+}
+
+#[test]
+fn notes_that_are_counted_alone_change_nothing_else() {
+    let mut untold = 0;
+    for text in examples() {
+        let (told, all) = admit(text, TODAY);
+        let counting = Policy { notes: Notes::Counted, ..policy(TODAY) };
+        let (counted, short) = compose::admit(load(text), &counting, &MemoryHost::default());
+        assert_eq!(format!("{told:?}"), format!("{counted:?}"), "{text}");
+        assert_eq!(all.count(Severity::Note), short.count(Severity::Note), "{text}");
+        let left: Vec<_> = all.findings.iter().filter(|finding| short.findings.contains(finding)).collect();
+        assert_eq!(left.len(), short.findings.len(), "{text}");
+        let gone = all.findings.iter().filter(|finding| !short.findings.contains(finding));
+        assert!(gone.clone().all(|finding| finding.severity == Severity::Note), "{text}");
+        untold += gone.count();
+    }
+    assert!(untold > 1000, "{untold}");
 }
 
 #[test]
@@ -164,7 +182,7 @@ fn each_rule_is_exempted_as_its_row_says_and_strict_does_not_bring_it_back() {
             continue;
         };
         let text = with_exemption(rule.bad, rule.id, found.service.as_deref());
-        let policy = Policy { today: TODAY, strict: true, calls: compose::policy::no_calls };
+        let policy = Policy { strict: true, ..policy(TODAY) };
         let (_, after) = compose::admit(load(&text), &policy, &MemoryHost::default());
         let loud = after.findings.iter().filter(|f| f.severity != Severity::Note);
         let loud: BTreeSet<&str> =

@@ -401,8 +401,12 @@ fn request(row: &Row, files: &[String]) -> (Request, MemoryHost) {
     (request, host)
 }
 
-const POLICY: Policy =
-    Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: true, calls: compose::policy::no_calls };
+const POLICY: Policy = Policy {
+    today: Date { year: 2026, month: 11, day: 22 },
+    strict: true,
+    calls: compose::policy::no_calls,
+    notes: compose::Notes::Told,
+};
 
 fn judge(row: &Row, files: &[String]) -> Report {
     let (request, host) = request(row, files);

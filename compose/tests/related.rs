@@ -42,6 +42,7 @@ fn check(texts: &str, expect: Expect) {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: compose::policy::no_calls,
+        notes: compose::Notes::Told,
     };
     let (_, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let mut out = String::new();

@@ -86,6 +86,11 @@ fn stack() -> Option<compose::Admitted> {
         environment: compose::Environment::default(),
     };
     let today = compose::model::Date { year: 2026, month: 1, day: 1 };
-    let policy = compose::Policy { today, strict: false, calls: profiles::recorded::call };
+    let policy = compose::Policy {
+        today,
+        strict: false,
+        calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
+    };
     compose::admit(compose::load(request, &host), &policy, &host).0
 }

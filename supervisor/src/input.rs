@@ -11,7 +11,7 @@ use compose::fix::Fixed;
 use compose::host::ReadError;
 use compose::model::Date;
 use compose::source::MOST_BYTES;
-use compose::{Admitted, Environment, Host, Loaded, Policy, Report, Request, Source, problem};
+use compose::{Admitted, Environment, Host, Loaded, Notes, Policy, Report, Request, Source, problem};
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
@@ -58,11 +58,16 @@ pub fn verdict(report: &Report) -> Exit {
     }
 }
 
-/// Finds, reads, loads and judges the stack that the command line names.
+/// Finds, reads, loads and judges the stack that the command line names; what is filled in is counted alone.
 pub fn load_and_admit(global: &GlobalArgs, strict: bool) -> Judged {
+    judge(global, strict, Notes::Counted)
+}
+
+/// The same for reports that may tell of what is filled in.
+pub fn judge(global: &GlobalArgs, strict: bool, notes: Notes) -> Judged {
     match load(global) {
         Ok(loaded) => {
-            let (admitted, report) = compose::admit(loaded, &policy(strict), &Files);
+            let (admitted, report) = compose::admit(loaded, &policy(strict, notes), &Files);
             Judged { admitted, report }
         }
         Err(report) => Judged { admitted: None, report },
@@ -70,8 +75,8 @@ pub fn load_and_admit(global: &GlobalArgs, strict: bool) -> Judged {
 }
 
 /// What the policy is told on this machine, today.
-fn policy(strict: bool) -> Policy {
-    Policy { today: today(), strict, calls: profiles::recorded::call }
+fn policy(strict: bool, notes: Notes) -> Policy {
+    Policy { today: today(), strict, calls: profiles::recorded::call, notes }
 }
 
 /// Finds and reads the stack, and puts right what can be without asking. Writes nothing.
@@ -79,7 +84,7 @@ fn policy(strict: bool) -> Policy {
 /// # Errors
 /// What cannot be found or read, as findings.
 pub fn fix(global: &GlobalArgs, strict: bool) -> Result<Fixed, Report> {
-    Ok(compose::fix::fix(gather(global)?, &policy(strict), &Files))
+    Ok(compose::fix::fix(gather(global)?, &policy(strict, Notes::Told), &Files))
 }
 
 /// Finds, reads and loads the stack, unjudged.
@@ -112,7 +117,7 @@ pub fn admitted_with_nothing_granted(
 ) -> Result<(Admitted, BTreeMap<String, BTreeSet<Destination>>), Failure> {
     let mut loaded = load(global).map_err(|_| Failure::explained(Exit::Unreadable))?;
     let granted = loaded.project.as_mut().map(compose::egress::deny_all).unwrap_or_default();
-    let (admitted, report) = compose::admit(loaded, &policy(false), &Files);
+    let (admitted, report) = compose::admit(loaded, &policy(false, Notes::Counted), &Files);
     let colour = global.colours(std::io::stderr().is_terminal());
     if admitted.is_none() {
         eprint!("{}", render::human::without_notes(&report, colour));

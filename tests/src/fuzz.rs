@@ -20,8 +20,12 @@ pub const TARGETS: [Target; 5] =
     [("load", load), ("interpolate", interpolate), ("merge", merge), ("check", check), ("fix", fix)];
 
 const FOLDER: &str = "/srv/app";
-const POLICY: Policy =
-    Policy { today: Date { year: 2026, month: 11, day: 22 }, strict: false, calls: profiles::recorded::call };
+const POLICY: Policy = Policy {
+    today: Date { year: 2026, month: 11, day: 22 },
+    strict: false,
+    calls: profiles::recorded::call,
+    notes: compose::Notes::Told,
+};
 
 /// Files that begin with a line `--- NAME` each; what comes before the first is `compose.yaml`. Names that end in `.yaml` and
 /// hold no `/` are given with `-f`, in order; `.env` is the environment file; the host has all of them. One path has one text: the

@@ -22,6 +22,7 @@ fn admitted(text: &str) -> Option<Admitted> {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     compose::admit(compose::load(request, &host), &policy, &host).0
 }

@@ -24,6 +24,7 @@ fn judged(file: &str, text: &str) -> Report {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     compose::admit(compose::load(request, &host), &policy, &host).1
 }

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         today: Date { year: 2000, month: 1, day: 1 },
         strict: false,
         calls: compose::policy::no_calls,
+        notes: compose::Notes::Told,
     };
     let mut rows = BTreeMap::<(&'static str, &'static str), Row>::new();
     let (mut unreadable, mut refused, mut services) = (0, 0, 0);

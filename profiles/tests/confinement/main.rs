@@ -80,6 +80,7 @@ pub(crate) fn judged(text: &str, variables: &[(&str, &str)]) -> Result<Admitted,
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     admitted.ok_or(report.findings)

@@ -5,8 +5,8 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
-use compose::Report;
 use compose::fix::Fixed;
+use compose::{Notes, Report};
 
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
@@ -69,7 +69,9 @@ pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
         );
     }
     if !args.fix && !args.diff {
-        let judged = input::load_and_admit(global, args.strict);
+        let all = args.verbose || args.format != Format::Human;
+        let notes = if all { Notes::Told } else { Notes::Counted };
+        let judged = input::judge(global, args.strict, notes);
         print(global, args, &judged.report, &json::Repairs::None)?;
         let exit = judged.exit();
         // The program ends here, and the kernel takes back a large stack quicker than its destructors.

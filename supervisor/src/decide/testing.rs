@@ -72,6 +72,7 @@ fn admitted(text: &str) -> compose::Admitted {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let errors: Vec<_> = report

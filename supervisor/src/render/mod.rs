@@ -109,6 +109,7 @@ pub(crate) fn judged(text: &str) -> Report {
         today: compose::model::Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     compose::admit(compose::load(request, &host), &policy, &host).1
 }

@@ -60,6 +60,7 @@ pub(super) fn stack(text: &str) -> Box<Stack> {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     let (admitted, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let errors = report.findings.iter().filter(|finding| finding.severity == compose::Severity::Error);

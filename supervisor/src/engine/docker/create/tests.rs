@@ -27,6 +27,7 @@ fn want(text: &str, apparmor: bool) -> Wanted {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,
         calls: profiles::recorded::call,
+        notes: compose::Notes::Told,
     };
     let (stack, report) = compose::admit(compose::load(request, &host), &policy, &host);
     let stack = stack.unwrap_or_else(|| panic!("{report:?}"));
