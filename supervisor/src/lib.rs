@@ -10,6 +10,7 @@ pub mod cloud_init;
 pub mod commands;
 pub mod compose_cli;
 pub mod decide;
+pub mod digest;
 pub mod engine;
 pub mod exit;
 pub mod failures;

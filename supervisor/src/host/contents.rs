@@ -8,19 +8,21 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use compose::Host;
 use compose::host::ReadError;
 use compose::model::{ContentSource, FileObject, Project};
+use miniz_oxide::inflate::stream::{InflateState, inflate};
+use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 use profiles::confinement::MountSource;
 use profiles::landlock;
-use sha2::{Digest as _, Sha256};
 
 use super::state::{StateError, private_folder};
 use crate::decide::spec::ContainerSpec;
+use crate::digest::sha256;
 
 /// The longest secret or config, as Docker has it.
 const LIMIT: u64 = 500 * 1024;
@@ -49,16 +51,27 @@ const PROGRAM: Content = Content {
     bytes: Bytes::Packed(include_bytes!(env!("CONFINE_PROGRAM"))),
     hash: Cow::Borrowed(env!("CONFINE_SHA256")),
 };
-/// More than `confine` ever is, in bytes.
-const LARGEST: usize = 16 << 20;
+/// What is unpacked at once; why not all of it, says `digest`.
+const PIECE: usize = 16 << 10;
 
 impl Bytes {
-    fn unpacked(&self) -> io::Result<Cow<'_, [u8]>> {
-        match self {
-            Self::Read(bytes) => Ok(bytes.into()),
-            Self::Packed(packed) => miniz_oxide::inflate::decompress_to_vec_with_limit(packed, LARGEST)
-                .map(Cow::Owned)
-                .map_err(|_| io::ErrorKind::InvalidData.into()),
+    /// Writes them out, piece by piece.
+    fn write(&self, to: &mut impl io::Write) -> io::Result<()> {
+        let mut packed = match self {
+            Self::Read(bytes) => return to.write_all(bytes),
+            Self::Packed(packed) => *packed,
+        };
+        let mut state = InflateState::new_boxed(DataFormat::Raw);
+        let mut piece = [0; PIECE];
+        loop {
+            let done = inflate(&mut state, packed, &mut piece, MZFlush::None);
+            to.write_all(piece.get(..done.bytes_written).unwrap_or_default())?;
+            packed = packed.get(done.bytes_consumed..).unwrap_or_default();
+            match done.status {
+                Ok(MZStatus::StreamEnd) => return Ok(()),
+                Ok(_) => {}
+                Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+            }
         }
     }
 }
@@ -214,17 +227,18 @@ impl Content {
         if let Ok(found) = std::fs::symlink_metadata(path) {
             let same =
                 found.is_file() && (found.uid(), found.gid(), found.mode() & 0o7777) == (uid, gid, mode);
-            if same && std::fs::read(path).is_ok_and(|have| hash(&have) == self.hash) {
+            if same && std::fs::File::open(path).and_then(sha256).is_ok_and(|have| have == self.hash) {
                 return Ok(());
             }
         }
-        write(path, &self.bytes.unpacked()?, (uid, gid, mode))
+        write(path, &self.bytes, (uid, gid, mode))
     }
 }
 
 /// The SHA-256, in hexadecimal.
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    // Reading from memory does not fail; another hash than any is no content's.
+    sha256(bytes).unwrap_or_default()
 }
 
 /// Removes staged files that none of these containers needs any more.
@@ -264,14 +278,14 @@ fn file_name(kind: &str, key: &str, (uid, gid, mode): (u32, u32, u32), hash: &st
 }
 
 /// Puts a file in place in one step, with its owner and mode from the start.
-fn write(path: &Path, bytes: &[u8], (uid, gid, mode): (u32, u32, u32)) -> io::Result<()> {
+fn write(path: &Path, bytes: &Bytes, (uid, gid, mode): (u32, u32, u32)) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = PathBuf::from(temporary);
     let _ = std::fs::remove_file(&temporary);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
     let placed = (|| {
-        file.write_all(bytes)?;
+        bytes.write(&mut file)?;
         fchown(&file, Some(uid), Some(gid))?;
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
@@ -317,7 +331,8 @@ mod tests {
 
     #[test]
     fn the_program_that_confines_is_unpacked_as_it_was_hashed() {
-        let bytes = PROGRAM.bytes.unpacked().unwrap();
+        let mut bytes = Vec::new();
+        PROGRAM.bytes.write(&mut bytes).unwrap();
         assert_eq!((hash(&bytes).as_str(), bytes.get(..4)), (PROGRAM.hash.as_ref(), Some(&b"\x7fELF"[..])));
     }
 

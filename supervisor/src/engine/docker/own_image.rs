@@ -6,7 +6,7 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::sync::OnceLock;
 
-use sha2::{Digest as _, Sha256};
+use crate::digest::sha256;
 
 /// The program that runs, whatever became of its file.
 const SELF: &str = "/proc/self/exe";
@@ -23,10 +23,9 @@ pub(super) const CHANGES: [&str; 2] =
 pub(super) fn tag() -> Option<&'static str> {
     static TAG: OnceLock<Option<String>> = OnceLock::new();
     TAG.get_or_init(|| {
-        let mut hash = Sha256::new();
-        io::copy(&mut std::fs::File::open(SELF).ok()?, &mut Hasher(&mut hash)).ok()?;
-        let digits: Vec<String> = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Some(digits.concat())
+        let mut digits = sha256(std::fs::File::open(SELF).ok()?).ok()?;
+        digits.truncate(16);
+        Some(digits)
     })
     .as_deref()
 }
@@ -71,20 +70,6 @@ fn is_dynamic(program: &mut std::fs::File) -> io::Result<bool> {
 fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
     let digits = bytes.get(at..at + length).unwrap_or_default();
     digits.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
-/// Takes bytes into a hash as a file takes them.
-struct Hasher<'a>(&'a mut Sha256);
-
-impl io::Write for Hasher<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

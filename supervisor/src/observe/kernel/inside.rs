@@ -4,14 +4,13 @@
 //! (openat2(2), `RESOLVE_IN_ROOT`). Deliberately absent: following any link on the host's side.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
-use sha2::{Digest, Sha256};
 
 use super::{Read, Unread, unread};
+use crate::digest::sha256;
 
 /// The most of a file that is looked into: an engine's own limit for configs is 1 MB, and the program that confines services
 /// from inside is about as long.
@@ -120,14 +119,7 @@ fn identify(found: &OwnedFd) -> Read<FileId> {
 fn digest(file: OwnedFd) -> Option<String> {
     let file = std::fs::File::from(file);
     let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
-    let mut bytes = Vec::new();
-    if length > LONGEST || file.take(LONGEST).read_to_end(&mut bytes).is_err() {
-        return None;
-    }
-    Some(Sha256::digest(&bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    if length > LONGEST { None } else { sha256(file.take(LONGEST)).ok() }
 }
 
 #[cfg(test)]
