@@ -87,8 +87,6 @@ fn through_an_anchor_a_merge_key_and_a_merge_of_a_merge() {
               used here, through its anchor: a.yaml:9:19 "*o"
             SV180 web: a.yaml:3:6 "&p \"8080:80\""
               used here, through its anchor: a.yaml:10:13 "*p"
-            SV194 web: a.yaml:3:6 "&p \"8080:80\""
-              used here, through its anchor: a.yaml:10:13 "*p"
             SV282 web: a.yaml:4:6 "&e \"DOCKER_HOST=tcp://a:2375\""
               used here, through its anchor: a.yaml:11:19 "*e"
             SV154 web: a.yaml:5:6 "&m /etc:/e"
@@ -148,8 +146,6 @@ fn through_include_and_in_an_override() {
         expect![[r#"
             SV180 web: b.yaml:2:27 "\"8080:80\""
               written over this: a.yaml:2:26 "[\"127.0.0.1:1:1\"]"
-            SV194 web: b.yaml:2:27 "\"8080:80\""
-              written over this: a.yaml:2:26 "[\"127.0.0.1:1:1\"]"
         "#]],
     );
 }
@@ -167,8 +163,6 @@ fn through_a_variable_with_a_default_from_a_file_and_from_the_caller() {
             SV126 web: a.yaml:6:10 "$CALLER"
               `CALLER` is set in the environment of the caller: a.yaml:6:10 "$CALLER"
             SV180 web: a.yaml:7:13 "\"${IP}:8080:80\""
-              `IP` is set here: more.env:2:1 "IP=0.0.0.0"
-            SV194 web: a.yaml:7:13 "\"${IP}:8080:80\""
               `IP` is set here: more.env:2:1 "IP=0.0.0.0"
         "#]],
     );
@@ -251,10 +245,6 @@ fn through_every_way_at_once() {
               included here: a.yaml:1:11 "inc/b.yaml"
               `FLAG` is set here: .env:1:1 "FLAG=true"
             SV180 db: inc/b.yaml:1:41 "\"${IP:-0.0.0.0}:80:80\""
-              used here, through its anchor: inc/b.yaml:5:9 "*f"
-              included here: a.yaml:1:11 "inc/b.yaml"
-              `IP` has no value, so that its default holds: inc/b.yaml:1:48 "0.0.0.0"
-            SV194 db: inc/b.yaml:1:41 "\"${IP:-0.0.0.0}:80:80\""
               used here, through its anchor: inc/b.yaml:5:9 "*f"
               included here: a.yaml:1:11 "inc/b.yaml"
               `IP` has no value, so that its default holds: inc/b.yaml:1:48 "0.0.0.0"

@@ -11,6 +11,7 @@ use super::place;
 
 pub(crate) use networks::inner_services;
 pub use networks::network_elsewhere;
+pub(crate) use ports::loopback;
 
 use names::{addresses, dns, extra_hosts, links, without_host_gateway};
 use networks::{drivers, external, network_mode, network_options, subnets, unsupported, way_out};
@@ -21,9 +22,14 @@ pub(crate) const INTERNAL: &str = "SV184";
 /// The edge's own network is made under this id.
 pub(crate) const EDGE_NETWORK: &str = "SV185";
 
+/// What is published beyond loopback is refused under this id.
+pub(crate) const LOOPBACK: &str = "SV180";
+/// What does not say where it is published is refused under this id.
+pub(crate) const PLAIN: &str = "SV181";
+
 pub(crate) const RULES: &[Rule] = &[
     Rule {
-        id: "SV180",
+        id: LOOPBACK,
         title: "ports are published on loopback",
         reason: "the engine opens a published port past the host's firewall, for everyone who reaches the host",
         severity: Severity::Error,
@@ -36,7 +42,7 @@ pub(crate) const RULES: &[Rule] = &[
         repair: Repair::By(on_loopback),
     },
     Rule {
-        id: "SV181",
+        id: PLAIN,
         title: "a published port says its address and number plainly",
         reason: "a name, a short or octal spelling, or no number at all leaves it to chance what is opened",
         severity: Severity::Error,

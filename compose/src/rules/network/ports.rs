@@ -53,7 +53,7 @@ pub(super) fn suffix(protocol: &str) -> String {
 }
 
 /// 127.0.0.0/8, `::1`, and the first mapped into IPv6.
-pub(super) fn loopback(address: &IpAddr) -> bool {
+pub(crate) fn loopback(address: &IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
