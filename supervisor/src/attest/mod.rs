@@ -5,6 +5,7 @@
 
 mod engine_word;
 mod files;
+mod guard;
 mod identity;
 mod isolation;
 mod landlock;
@@ -17,6 +18,7 @@ use crate::decide::spec::ContainerSpec;
 use crate::engine::Inspected;
 use crate::observe::kernel::{Evidence, Read};
 
+pub use guard::guarded;
 pub use listening::{Sockets, listening};
 
 /// One item: what was promised, what was seen, and whether that is the same.

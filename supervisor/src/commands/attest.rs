@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use compose::Admitted;
 
 use crate::args::GlobalArgs;
-use crate::attest::{Check, Sockets, Verdict, listening};
+use crate::attest::{Check, Sockets, Verdict, guarded, listening};
 use crate::decide::seen::{Seen, State as Running};
 use crate::decide::spec::ContainerSpec;
 use crate::decide::wanted::Restarts;
@@ -89,7 +89,9 @@ pub(crate) async fn attestation(
     } else {
         let sockets = Sockets { listening: kernel::listening(), owners: kernel::owners::owners() };
         let kept_by = session::restarts(global, &prepared.wanted.project);
-        listening(&prepared.wanted, &running, &sockets, kept_by)
+        let mut checks = guarded(&prepared.wanted, &prepared.seen);
+        checks.extend(listening(&prepared.wanted, &running, &sockets, kept_by));
+        checks
     };
     let held = |state| matches!(state, State::Gone | State::NotRunning);
     Ok(Attestation {
@@ -162,14 +164,16 @@ fn print(global: &GlobalArgs, format: Format, attestation: &Attestation) -> Resu
         Format::Human => attestation::human(attestation, width(terminal), global.colours(terminal)),
     };
     stdout.lock().write_all(text.as_bytes())?;
-    if format == Format::Human
-        && attestation.containers.iter().flat_map(|c| &c.checks).any(|c| c.verdict == Verdict::Unread)
-    {
+    if format == Format::Human && all_checks(attestation).any(|check| check.verdict == Verdict::Unread) {
         eprintln!(
             "help: what could not be read counts as broken; run `supervisor attest` as root, on the engine's own machine"
         );
     }
     Ok(())
+}
+
+fn all_checks(attestation: &Attestation) -> impl Iterator<Item = &Check> {
+    attestation.containers.iter().flat_map(|container| &container.checks).chain(&attestation.stack)
 }
 
 /// Columns of the terminal; a pipe has room for everything.
