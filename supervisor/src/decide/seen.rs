@@ -34,6 +34,8 @@ pub struct SeenGuard {
     pub counters: Counters,
     /// The script that set the table, if that is known.
     pub script: Option<String>,
+    /// The kernel has no IPv6: no link here could have an address of it.
+    pub without_ipv6: bool,
 }
 
 /// Our table in the host's packet filter.

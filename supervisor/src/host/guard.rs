@@ -20,6 +20,8 @@ use crate::decide::seen::{SeenGuard, SeenTable};
 
 use super::resolvers;
 
+/// Addresses of IPv6, which a kernel without it, or that was booted with `ipv6.disable=1`, has no file for (proc(5)).
+const IPV6: &str = "/proc/self/net/if_inet6";
 /// What was set, in the project's state folder.
 const KEPT: &str = "guard.json";
 
@@ -92,6 +94,7 @@ pub fn look(folder: &Path, project: &str) -> SeenGuard {
         resolvers: resolvers::of_the_engine(),
         counters,
         script: kept.map(|kept| kept.script),
+        without_ipv6: !Path::new(IPV6).exists(),
     }
 }
 

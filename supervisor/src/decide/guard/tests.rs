@@ -340,6 +340,22 @@ fn without_a_way_to_guard_nothing_is_begun() {
 }
 
 #[test]
+fn a_host_without_ipv6_gets_what_needs_none_and_says_what_needs_it() {
+    let mut seen = bare();
+    seen.guard.as_mut().unwrap().without_ipv6 = true;
+    assert_eq!(about_the_guard(SHOP, &seen), "set guard shop: it is not there");
+    let asking = SHOP
+        .replace("'80:80', ", "'80:80', '[2001:db8::1]:443:443', ")
+        .replace("front: {}", "front: {enable_ipv6: true}");
+    let plan = plan(&want_guarded(&asking), &seen);
+    assert!(plan.steps.is_empty());
+    expect![[r#"
+        network `front` asks for IPv6, which this host's kernel does not have: take `enable_ipv6` out, or boot without `ipv6.disable=1`
+        service `web` is to be reached at `[2001:db8::1]:443`, and this host's kernel has no IPv6: publish on an IPv4 address, or boot without `ipv6.disable=1`"#]].assert_eq(&plan.blocked.join("\n"));
+    assert!(about_the_guard(&asking, &bare()).starts_with("set guard shop"));
+}
+
+#[test]
 fn it_goes_back_alone_where_the_rest_has_to_wait_and_goes_when_the_file_goes_without() {
     let mut seen = up();
     seen.guard.as_mut().unwrap().table = SeenTable::Absent { was_set: true };

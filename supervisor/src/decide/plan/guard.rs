@@ -28,6 +28,11 @@ pub(super) fn guard(
             network.name
         ));
     }
+    if seen.guard.as_ref().is_some_and(|host| host.without_ipv6) {
+        for what in needs_ipv6(wanted) {
+            draft.block(what);
+        }
+    }
     let spec = spec.on(seen.guard.as_ref());
     match judge(&spec, seen) {
         Verdict::Blocked(why) => {
@@ -43,6 +48,28 @@ pub(super) fn guard(
         Verdict::Keep => Some(set(spec, "it has to know the new networks", first, draft)),
         Verdict::Set(why) => Some(set(spec, why.words(), first, draft)),
     }
+}
+
+/// What a wanted state cannot have where the kernel has no IPv6, and what to write instead.
+fn needs_ipv6(wanted: &Wanted) -> Vec<String> {
+    let networks = wanted.networks.values().filter(|network| network.ipv6 && !network.external).map(|network| {
+        format!(
+            "network `{}` asks for IPv6, which this host's kernel does not have: take `enable_ipv6` out, or boot without \
+             `ipv6.disable=1`",
+            network.key
+        )
+    });
+    let ports = wanted.services.values().flat_map(|service| {
+        let published = service.containers.iter().flat_map(|spec| &spec.ports);
+        published.chain(&service.relayed).filter(|port| port.host_ip.is_ipv6()).map(|port| {
+            format!(
+                "service `{}` is to be reached at `[{}]:{}`, and this host's kernel has no IPv6: publish on an IPv4 address, \
+                 or boot without `ipv6.disable=1`",
+                service.service, port.host_ip, port.host_port
+            )
+        })
+    });
+    networks.chain(ports).collect()
 }
 
 fn set(spec: GuardSpec, reason: &str, first: &BTreeSet<usize>, draft: &mut Draft) -> usize {

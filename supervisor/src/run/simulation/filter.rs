@@ -63,6 +63,7 @@ impl PacketFilter {
             resolvers: BTreeSet::new(),
             counters: listing::Counters::new(),
             script: self.kept.as_ref().map(|(_, script)| script.clone()),
+            without_ipv6: false,
         }
     }
 
