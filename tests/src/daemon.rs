@@ -25,6 +25,12 @@ impl Daemon {
         Self::start_with(bed, variables, &[])
     }
 
+    /// The same with the binary of which the egress proxy's image can be made.
+    #[track_caller]
+    pub fn start_static(bed: &Bed) -> Self {
+        Self::run(bed, bed.static_command(), &[], &[])
+    }
+
     /// The same in the machine's own network namespace, that of the kernel's threads, as on a host: there the audit system
     /// tells. Without a way to the engine's bridges, where the engine has a namespace of its own.
     #[track_caller]

@@ -26,6 +26,7 @@ pub mod stack;
 pub mod steps;
 pub mod tar;
 pub mod terminal;
+pub mod tls;
 pub mod usage;
 pub mod wait;
 pub mod yaml;

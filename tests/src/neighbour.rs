@@ -34,11 +34,23 @@ impl Neighbour {
     /// A link with these addresses: whoever calls it holds the turn of those who need the engine's network for themselves.
     #[track_caller]
     pub fn new() -> Self {
+        Self::with(&["add"])
+    }
+
+    /// The same in the network of a process that has no link yet, such as that of a container without a network.
+    #[track_caller]
+    pub fn of(pid: u32) -> Self {
+        Self::with(&["attach", &pid.to_string()])
+    }
+
+    #[track_caller]
+    fn with(how: &[&str]) -> Self {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("neighbour-{}-{number}", std::process::id());
         // At most 15 characters.
         let link = format!("nb{}-{number}", std::process::id());
-        ip(&["netns", "add", &name]);
+        let (word, pid) = how.split_at(1);
+        ip(&[&["netns"], word, &[name.as_str()], pid].concat());
         let neighbour = Self { name, link };
         let (link, name) = (neighbour.link.as_str(), neighbour.name.as_str());
         ip(&["link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name]);

@@ -19,6 +19,7 @@ mod images;
 mod long;
 mod machine;
 mod netfilter;
+mod npm;
 mod product;
 mod recipes;
 mod runc;

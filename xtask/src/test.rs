@@ -9,6 +9,7 @@ use crate::engine::unpack::docker_compose;
 use crate::engine::{self, Place, Private};
 use crate::images;
 use crate::machine::tests::Beside;
+use crate::npm;
 use crate::product::{self, cargo, workspace};
 use crate::sarif;
 use crate::shell::{command, has, loud, require_root, say};
@@ -68,6 +69,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("SUPERVISOR_REGISTRY_BIN", registry)
         .env("SUPERVISOR_PROMTOOL", debian::own_program(debian::PROMTOOL)?)
         .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
+        .env("SUPERVISOR_NPM", npm::folder()?)
         .env(machine.variable().0, machine.variable().1)
         .env("SUPERVISOR_STATIC_BIN", static_binary)
         .env("SUPERVISOR_IMAGE_CADDY", images.caddy)

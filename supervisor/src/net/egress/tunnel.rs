@@ -37,8 +37,12 @@ pub(super) struct Tunnel {
 pub(super) async fn pass(tunnel: Tunnel, pipes: &Pipes) -> Result<(), String> {
     let Tunnel { client, mut server, target } = tunnel;
     let upgraded = client.await.map_err(|error| error.to_string())?;
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| "not a TCP connection".to_owned())?;
-    let (mut client, mut sent) = (parts.io.into_inner(), parts.read_buf.to_vec());
+    let (mut client, mut sent) = {
+        let parts = upgraded.downcast::<TokioIo<TcpStream>>();
+        let parts = parts.map_err(|_| "not a TCP connection".to_owned())?;
+        // Copied, and not kept: what it is a part of is as large as a request may be, for as long as the tunnel is there.
+        (parts.io.into_inner(), parts.read_buf.to_vec())
+    };
     timeout(GREETING, greeting(&mut client, &mut sent, &target))
         .await
         .unwrap_or_else(|_| Err("its greeting did not come in time".to_owned()))?;
