@@ -3,22 +3,22 @@
 //! One question, one answer, over UDP (RFC 1035). Deliberately absent: anything that leaves this machine.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A resolver that answers until it is dropped.
 #[derive(Debug)]
 pub struct Dns {
-    names: Arc<Mutex<BTreeMap<String, Vec<Ipv4Addr>>>>,
+    names: Arc<Mutex<BTreeMap<String, Vec<IpAddr>>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Dns {
     /// Answers at this address, which has to be one of this network's.
     #[track_caller]
-    pub fn at(address: Ipv4Addr) -> Self {
-        let socket = UdpSocket::bind(SocketAddr::from((address, 53))).expect("the resolver's socket");
+    pub fn at(address: impl Into<IpAddr>) -> Self {
+        let socket = UdpSocket::bind(SocketAddr::new(address.into(), 53)).expect("the resolver's socket");
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a time-out on a socket");
         let dns = Self { names: Arc::default(), asked: Arc::default() };
         let (names, asked) = (Arc::clone(&dns.names), Arc::clone(&dns.asked));
@@ -37,8 +37,14 @@ impl Dns {
     /// From now on a name has these addresses.
     #[track_caller]
     pub fn set(&self, name: &str, addresses: &[&str]) {
-        let addresses = addresses.iter().map(|text| text.parse().expect("an IPv4 address")).collect();
+        let addresses = addresses.iter().map(|text| text.parse().expect("an address")).collect();
         self.names.lock().expect("the names").insert(name.to_owned(), addresses);
+    }
+
+    /// The addresses that a name has now.
+    #[track_caller]
+    pub fn addresses(&self, name: &str) -> Vec<IpAddr> {
+        self.names.lock().expect("the names").get(name).cloned().unwrap_or_default()
     }
 
     /// Every name that was asked for, in order.
@@ -50,7 +56,7 @@ impl Dns {
 
 fn answer(
     question: &[u8],
-    names: &Mutex<BTreeMap<String, Vec<Ipv4Addr>>>,
+    names: &Mutex<BTreeMap<String, Vec<IpAddr>>>,
     asked: &Mutex<Vec<String>>,
 ) -> Option<Vec<u8>> {
     let (mut at, mut labels) = (12, Vec::new());
@@ -68,16 +74,23 @@ fn answer(
     let name = labels.join(".");
     asked.lock().ok()?.push(name.clone());
     let found = names.lock().ok()?.get(&name).cloned();
-    let records = found.clone().filter(|_| kind == [0, 1]).unwrap_or_default();
+    // Types A and AAAA (RFC 3596), of class IN.
+    let wanted = |address: &IpAddr| if address.is_ipv4() { kind == [0, 1] } else { kind == [0, 28] };
+    let records: Vec<IpAddr> = found.iter().flatten().copied().filter(wanted).collect();
     // Recursion was done; NXDOMAIN where nobody has that name.
     let code = if found.is_some() { 0x80 } else { 0x83 };
     let count = u8::try_from(records.len()).ok()?;
     let mut answer =
         [&question[..2], &[0x81, code, 0, 1, 0, count, 0, 0, 0, 0], question.get(12..end)?].concat();
     for address in records {
-        // The name of the question, type A, class IN, no time to live, four bytes.
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
-        answer.extend(address.octets());
+        // The name of the question, its type, class IN, no time to live.
+        answer.extend([0xc0, 12]);
+        answer.extend(kind);
+        answer.extend([0, 1, 0, 0, 0, 0]);
+        match address {
+            IpAddr::V4(address) => answer.extend([&[0, 4][..], &address.octets()].concat()),
+            IpAddr::V6(address) => answer.extend([&[0, 16][..], &address.octets()].concat()),
+        }
     }
     Some(answer)
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::bed::ran;
-use tests::guard::{ATTEMPTS, Firewall, World, attack, document};
+use tests::guard::{ATTEMPTS, Firewall, World, attack, document, faults};
 use tests::neighbour::{HOST, HOST6, NEIGHBOUR, NEIGHBOUR6, Neighbour};
-use tests::{Bed, Daemon, image, stack, wait};
+use tests::{Bed, Daemon, Ran, image, stack, wait};
 
 /// A service on a network without a way out.
 fn quiet(room: &str) -> Bed {
@@ -38,6 +38,18 @@ fn nft(arguments: &[&str]) {
     ran(Command::new("nft").args(arguments)).expect(0);
 }
 
+/// The supervisor in a mount namespace of its own, in which this was done before.
+#[track_caller]
+fn over_mounts(bed: &Bed, before: &str, arguments: &[&str]) -> Ran {
+    let mut command = Command::new("unshare");
+    let own = bed.command();
+    let line = format!("{before} && exec \"$@\"");
+    command.args(["--mount", "sh", "-c", &line, "sh"]).arg(own.get_program()).args(arguments);
+    command.current_dir(bed.folder()).env_clear();
+    command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    ran(&mut command)
+}
+
 #[test]
 fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
     let bed = quiet("guarded");
@@ -56,9 +68,17 @@ fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
     nft(&["insert", "rule", "inet", &table, "to-host", "accept"]);
     let check = bed.supervisor(&["guard", "check"]).expect(5);
     assert!(check.out.contains("somebody changed it"), "{}", check.out);
+    let attested = bed.supervisor(&["attest"]).expect(5);
+    assert!(attested.out.contains("✗ BROKEN  guard"), "{}", attested.out);
     assert!(bed.supervisor(&["plan"]).expect(3).out.contains("somebody changed it"));
     bed.supervisor(&["up"]).expect(0);
     bed.supervisor(&["guard", "check"]).expect(0);
+    bed.supervisor(&["attest"]).expect(0);
+    nft(&["delete", "table", "inet", &table]);
+    let attested = bed.supervisor(&["attest", "--format", "json"]).expect(5).json();
+    let guard = attested["stack"].as_array().unwrap().iter().find(|row| row["item"] == "guard").unwrap();
+    assert_eq!(guard["seen"], "it was there and is gone", "{guard}");
+    bed.supervisor(&["up"]).expect(0);
 
     bed.supervisor(&["down"]).expect(0);
     assert_eq!(listed(&bed), None);
@@ -69,16 +89,8 @@ fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
 #[test]
 fn without_a_packet_filter_nothing_is_started_but_where_the_file_goes_without() {
     let bed = quiet("unguarded");
-    // In a mount namespace of its own, in which the program is there and cannot be run.
-    let run = |arguments: &[&str]| {
-        let line = "mount --bind /dev/null /usr/sbin/nft && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        let own = bed.command();
-        command.args(["--mount", "sh", "-c", line, "sh"]).arg(own.get_program()).args(arguments);
-        command.current_dir(bed.folder()).env_clear();
-        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        ran(&mut command)
-    };
+    // The program is there and cannot be run.
+    let run = |arguments: &[&str]| over_mounts(&bed, "mount --bind /dev/null /usr/sbin/nft", arguments);
     let refused = run(&["up"]).expect(4);
     assert!(refused.err.contains("the guard cannot be set"), "{}", refused.err);
     assert!(refused.err.contains("guard: off"), "{}", refused.err);
@@ -90,6 +102,32 @@ fn without_a_packet_filter_nothing_is_started_but_where_the_file_goes_without() 
     assert_eq!(bed.engine.containers(&label).len(), 1, "{}", up.err);
     assert_eq!(listed(&bed), None);
     run(&["down"]).expect(0);
+}
+
+#[test]
+fn a_host_without_ipv6_is_guarded_by_the_same_table_and_starts_nothing_that_needs_it() {
+    let bed = quiet("guard-v4");
+    // As on a kernel that was booted with `ipv6.disable=1`: its files about IPv6 are not there.
+    let before = "cp /proc/$$/net/dev dev && mount -t tmpfs net /proc/$$/net && cp dev /proc/$$/net/dev";
+    let text = std::fs::read_to_string(bed.folder().join("compose.yaml")).unwrap();
+    bed.write("compose.yaml", &text.replace("back: {}", "back: {enable_ipv6: true}"));
+    let refused = over_mounts(&bed, before, &["up"]).expect(4);
+    assert!(refused.err.contains("network `back` asks for IPv6, which this host's kernel does not have"));
+    let label = format!("supervisor.project={}", bed.project);
+    assert_eq!(bed.engine.containers(&label).len(), 0, "a container was made");
+    bed.write("compose.yaml", &text);
+    bed.supervisor(&["up"]).expect(0);
+
+    // The kernel takes the same table where no link has an address of that family, or may get one.
+    let state = bed.folder().join(format!("state/{}/guard.json", bed.project));
+    let kept: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    bed.write("guard.nft", kept["script"].as_str().unwrap());
+    let line = "for link in all lo; do echo 1 > /proc/sys/net/ipv6/conf/$link/disable_ipv6; done; \
+                nft -f guard.nft && nft list tables";
+    let mut unshare = Command::new("unshare");
+    let listed = ran(unshare.args(["--net", "sh", "-c", line]).current_dir(bed.folder())).expect(0);
+    assert!(listed.out.contains(&format!("table inet supervisor-{}", bed.project)), "{}", listed.out);
+    bed.supervisor(&["down"]).expect(0);
 }
 
 /// A sample of `/metrics`.
@@ -177,10 +215,10 @@ fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
         world.compose_up();
         world.strangers();
         assert!(world.host_gets("http://127.0.0.1:18080/"));
-        attack(&world)
+        attack(&world).and(faults(&world))
     };
     let mut world = World::new("net-ours", Firewall::None);
-    world.bed.supervisor(&["up"]).expect(0);
+    world.supervise();
     world.strangers();
     // What has to work.
     assert!(world.neighbour_gets(&format!("http://{}/", world.host)), "the published port");
@@ -190,9 +228,16 @@ fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
     assert!(world.asks("edge", "127.0.0.11"), "the edge's names");
     assert!(world.reads("edge", &world.address("app", "back", false), 8080), "the edge to a service");
     assert!(world.reads("app", &world.address("edge", "back", false), 8080), "a service to the edge");
+    assert!(world.through_the_proxy("api.example.org", "api.example.org", 443), "the name that is granted");
+    assert!(world.reads("stranger", "10.99.0.1", 80), "what is no container of the stack");
 
     let ours = attack(&world);
     assert_eq!(ours.0, Vec::<&str>::new(), "went through");
+    // What was dropped is told beside what the kernel says of the containers.
+    let attested = world.bed.supervisor(&["attest", "--format", "json"]).json()["stack"].clone();
+    let row = |item: &str| attested.as_array().unwrap().iter().find(|row| row["item"] == item).cloned();
+    assert_eq!(row("guard").unwrap()["verdict"], "kept", "{attested}");
+    assert!(row("guard to-host").is_some() && row("guard published").is_none(), "{attested}");
     let shown = world.bed.supervisor(&["guard", "show", "--format", "json"]).expect(0).json();
     let counted = |row: &str| {
         let rows = shown["rows"].as_array().unwrap();
@@ -208,6 +253,9 @@ fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
     });
     assert!((10..60).contains(&began), "{began} connections of 60");
     assert!(world.host_gets("http://127.0.0.1:18080/"));
+    let ours = ours.and(faults(&world));
+    assert_eq!(ours.0, Vec::<&str>::new(), "went through");
+    assert_eq!(world.end(), 0);
     world.strangers_leave();
     world.bed.supervisor(&["down"]).expect(0);
 
