@@ -8,6 +8,7 @@ mod text;
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::confinement::{AppArmor, Confinement, MountPromise, MountSource};
@@ -20,6 +21,12 @@ pub const SUPERVISOR: &str = "supervisor";
 /// How the names of a project's profiles begin, and no other project's: a project's name has no dot.
 pub fn prefix(project: &str) -> String {
     format!("supervisor-{}.", text::name(project))
+}
+
+/// Whether a text is one profile of ours of this name, and nothing besides: what somebody is asked to load may not name
+/// another, include a file, or reach into another's. What the rules are is not asked.
+pub fn is_just(text: &str, name: &str) -> bool {
+    name.starts_with("supervisor-") && text::is_just(text, name)
 }
 
 /// The profile of a service's container. Its name carries a hash of its text, so that a container that runs keeps the
@@ -173,7 +180,7 @@ fn host() -> Vec<text::Rule> {
 }
 
 /// What a loaded profile of the right name has to refuse, if it is the one that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Read, write or execute.
     pub access: Access,
@@ -182,7 +189,7 @@ pub struct Refused {
 }
 
 /// One way to use a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Access {
     /// Read.
     Read,

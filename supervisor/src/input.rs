@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use compose::destination::Destination;
 use compose::fix::Fixed;
-use compose::host::ReadError;
+use compose::host::{Kind, ReadError};
 use compose::model::Date;
 use compose::source::MOST_BYTES;
 use compose::{Admitted, Environment, Host, Loaded, Notes, Policy, Report, Request, Source, problem};
@@ -65,9 +65,14 @@ pub fn load_and_admit(global: &GlobalArgs, strict: bool) -> Judged {
 
 /// The same for reports that may tell of what is filled in.
 pub fn judge(global: &GlobalArgs, strict: bool, notes: Notes) -> Judged {
-    match load(global) {
+    judge_from(&Files, global, strict, notes)
+}
+
+/// The same from the files as somebody else reads them.
+pub fn judge_from(host: &dyn Host, global: &GlobalArgs, strict: bool, notes: Notes) -> Judged {
+    match load_from(host, global) {
         Ok(loaded) => {
-            let (admitted, report) = compose::admit(loaded, &policy(strict, notes), &Files);
+            let (admitted, report) = compose::admit(loaded, &policy(strict, notes), host);
             Judged { admitted, report }
         }
         Err(report) => Judged { admitted: None, report },
@@ -84,7 +89,7 @@ fn policy(strict: bool, notes: Notes) -> Policy {
 /// # Errors
 /// What cannot be found or read, as findings.
 pub fn fix(global: &GlobalArgs, strict: bool) -> Result<Fixed, Report> {
-    Ok(compose::fix::fix(gather(global)?, &policy(strict, Notes::Told), &Files))
+    Ok(compose::fix::fix(gather(&Files, global)?, &policy(strict, Notes::Told), &Files))
 }
 
 /// Finds, reads and loads the stack, unjudged.
@@ -92,7 +97,11 @@ pub fn fix(global: &GlobalArgs, strict: bool) -> Result<Fixed, Report> {
 /// # Errors
 /// What cannot be found or read, as findings.
 pub fn load(global: &GlobalArgs) -> Result<Loaded, Report> {
-    Ok(compose::load(gather(global)?, &Files))
+    load_from(&Files, global)
+}
+
+fn load_from(host: &dyn Host, global: &GlobalArgs) -> Result<Loaded, Report> {
+    Ok(compose::load(gather(host, global)?, host))
 }
 
 /// The same for commands that act on the stack: what is refused is explained on standard error.
@@ -151,7 +160,7 @@ fn today() -> Date {
 }
 
 /// Everything that a load starts from, in Docker Compose's order: variables, then files, then the variables beside them.
-fn gather(global: &GlobalArgs) -> Result<Request, Report> {
+fn gather(host: &dyn Host, global: &GlobalArgs) -> Result<Request, Report> {
     let own: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -164,9 +173,12 @@ fn gather(global: &GlobalArgs) -> Result<Request, Report> {
         (None, None) => here.clone(),
     };
     // `.env` may name the files, and a `.env` beside those files holds as well.
-    let mut variables = environment(global, &here, &[&folder], own.clone())?;
-    let files =
-        if global.file.is_empty() { find_files(&folder, &here, &variables)? } else { global.file.clone() };
+    let mut variables = environment(host, global, &here, &[&folder], own.clone())?;
+    let files = if global.file.is_empty() {
+        find_files(host, &folder, &here, &variables)?
+    } else {
+        global.file.clone()
+    };
     let beside = match files.first() {
         Some(file) if file != Path::new("-") && global.project_directory.is_none() => {
             parent(&here.join(file))
@@ -174,14 +186,14 @@ fn gather(global: &GlobalArgs) -> Result<Request, Report> {
         _ => folder.clone(),
     };
     if beside != folder {
-        variables = environment(global, &here, &[&folder, &beside], own)?;
+        variables = environment(host, global, &here, &[&folder, &beside], own)?;
     }
     let project_name = global
         .project_name
         .clone()
         .or_else(|| variables.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).map(str::to_owned));
     let directory = std::path::absolute(&beside).unwrap_or(beside);
-    let files = files.iter().map(|path| read_compose(path, &here)).collect::<Result<_, _>>()?;
+    let files = files.iter().map(|path| read_compose(host, path, &here)).collect::<Result<_, _>>()?;
     Ok(Request { files, directory, project_name, environment: variables })
 }
 
@@ -191,6 +203,7 @@ fn parent(file: &Path) -> PathBuf {
 
 /// The variables of `--env-file`, else of `COMPOSE_ENV_FILES`, else of the `.env` in these folders, under the caller's own.
 fn environment(
+    host: &dyn Host,
     global: &GlobalArgs,
     here: &Path,
     folders: &[&Path],
@@ -200,24 +213,34 @@ fn environment(
     let named: Vec<PathBuf> = named.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     let named = if global.env_file.is_empty() { named } else { global.env_file.clone() };
     let files = if named.is_empty() {
-        let default = folders.iter().map(|folder| folder.join(".env")).filter(|path| path.is_file());
-        default.map(|path| read(&relative(here, path))).collect::<Result<Vec<_>, _>>()?
+        let default = folders
+            .iter()
+            .map(|folder| folder.join(".env"))
+            .filter(|path| host.look(path).kind == Some(Kind::File));
+        default.map(|path| read(host, &relative(here, path))).collect::<Result<Vec<_>, _>>()?
     } else {
-        named.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?
+        named.iter().map(|path| read(host, path)).collect::<Result<Vec<_>, _>>()?
     };
     let (variables, report) = compose::environment(files, own);
     if report.unreadable { Err(report) } else { Ok(variables) }
 }
 
 /// `COMPOSE_FILE`, else the default file and its override, in the folder or the nearest one above.
-fn find_files(folder: &Path, here: &Path, variables: &Environment) -> Result<Vec<PathBuf>, Report> {
+fn find_files(
+    host: &dyn Host,
+    folder: &Path,
+    here: &Path,
+    variables: &Environment,
+) -> Result<Vec<PathBuf>, Report> {
     if let Some(list) = variables.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
         let separator = variables.get("COMPOSE_PATH_SEPARATOR").filter(|s| !s.is_empty());
         let paths = list.split(separator.unwrap_or(":")).filter(|path| !path.is_empty());
         return Ok(paths.map(|path| if path == "-" { path.into() } else { folder.join(path) }).collect());
     }
     for folder in folder.ancestors() {
-        let first = |names: &[&str]| names.iter().map(|name| folder.join(name)).find(|path| path.exists());
+        let first = |names: &[&str]| {
+            names.iter().map(|name| folder.join(name)).find(|path| host.look(path).kind.is_some())
+        };
         if let Some(file) = first(&DEFAULT_FILES) {
             let files = std::iter::once(file).chain(first(&OVERRIDE_FILES));
             return Ok(files.map(|file| relative(here, file)).collect());
@@ -238,12 +261,12 @@ fn relative(here: &Path, file: PathBuf) -> PathBuf {
 }
 
 /// A Compose file, with the place where an edit of it would be written.
-fn read_compose(path: &Path, here: &Path) -> Result<Source, Report> {
-    let source = read(path)?;
+fn read_compose(host: &dyn Host, path: &Path, here: &Path) -> Result<Source, Report> {
+    let source = read(host, path)?;
     Ok(if path == Path::new("-") { source } else { source.at(here.join(path)) })
 }
 
-fn read(path: &Path) -> Result<Source, Report> {
+fn read(host: &dyn Host, path: &Path) -> Result<Source, Report> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes);
@@ -254,7 +277,7 @@ fn read(path: &Path) -> Result<Source, Report> {
         }
         return Ok(Source::from_bytes("<stdin>", bytes));
     }
-    let bytes = Files.read(path, MOST_BYTES).map_err(|error| unreadable(path, &error))?;
+    let bytes = host.read(path, MOST_BYTES).map_err(|error| unreadable(path, &error))?;
     Ok(Source::from_bytes(path.display().to_string(), bytes))
 }
 

@@ -21,6 +21,7 @@ pub mod manual;
 pub mod net;
 pub mod observe;
 pub mod pipeline;
+pub mod privileged;
 pub mod progress;
 pub mod record;
 pub mod render;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use compose::Admitted;
+use compose::{Admitted, Host};
 use profiles::confinement::Kernel;
 use profiles::{Confinement, Landlock};
 
@@ -97,8 +97,13 @@ impl Stack {
     ///
     /// # Errors
     /// A secret's or config's file is not to be read, or a service requires what this machine does not have.
-    pub fn read(admitted: Admitted, kernel: &Kernel, profiles: BTreeSet<String>) -> Result<Self, StackError> {
-        let contents = Contents::read(admitted.project(), &Files)?;
+    pub fn read(
+        host: &dyn Host,
+        admitted: Admitted,
+        kernel: &Kernel,
+        profiles: BTreeSet<String>,
+    ) -> Result<Self, StackError> {
+        let contents = Contents::read(admitted.project(), host)?;
         let stack = Self::new(admitted, kernel, contents, profiles);
         stack.lacking().map_or(Ok(()), Err)?;
         let misfits = stack.misfits(&Machine { arch: kernel.arch, online: online() });
@@ -181,7 +186,7 @@ pub async fn prepare<E: Engine>(
     admitted: Admitted,
     wish: &Wish,
 ) -> Result<Prepared, PrepareError> {
-    let stack = Stack::read(admitted, &wish.kernel, wish.profiles.clone())?;
+    let stack = Stack::read(&Files, admitted, &wish.kernel, wish.profiles.clone())?;
     look(engine, stack, wish).await
 }
 
@@ -195,7 +200,7 @@ pub async fn prepare_under<E: Engine>(
     wish: &Wish,
     promise: Confinement,
 ) -> Result<Prepared, PrepareError> {
-    let mut stack = Stack::read(admitted, &wish.kernel, wish.profiles.clone())?;
+    let mut stack = Stack::read(&Files, admitted, &wish.kernel, wish.profiles.clone())?;
     stack.confinements.insert(promise.service().to_owned(), promise);
     look(engine, stack, wish).await
 }

@@ -161,11 +161,53 @@ pub(crate) fn name(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// Whether a text is one profile of this name, in the form in which [`Profile`] prints it.
+pub(crate) fn is_just(text: &str, wanted: &str) -> bool {
+    let head = format!(
+        "abi <abi/3.0>,\nprofile \"{}\" flags=(attach_disconnected,mediate_deleted) {{\n",
+        name(wanted)
+    );
+    let body = text.strip_prefix(head.as_str()).and_then(|rest| rest.strip_suffix("}\n"));
+    name(wanted) == wanted && body.is_some_and(|body| body.split_terminator('\n').all(is_line))
+}
+
+/// A comment, or one rule that ends with its line.
+fn is_line(line: &str) -> bool {
+    let Some(line) = line.strip_prefix("  ").filter(|line| !line.chars().any(char::is_control)) else {
+        return false;
+    };
+    if line.starts_with("# ") {
+        return true;
+    }
+    let rule = line.strip_prefix("deny ").unwrap_or(line);
+    let known =
+        ["network ", "capability ", "signal ", "ptrace ", "unix,", "mount,", "umount,", "pivot_root,"];
+    (rule.starts_with('"') || known.iter().any(|word| rule.starts_with(word)))
+        && rule.ends_with(',')
+        && outside_of_quotes(rule)
+            .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphanumeric() || " ,_=()".contains(c)))
+}
+
+/// What is left of a rule without its texts in quotes; `None` where one has no end, or could have another.
+fn outside_of_quotes(rule: &str) -> Option<String> {
+    let (mut rest, mut quoted) = (String::new(), false);
+    let mut characters = rule.chars();
+    while let Some(character) = characters.next() {
+        match (character, quoted) {
+            ('"', _) => quoted = !quoted,
+            ('\\', true) if matches!(characters.next(), None | Some('\\')) => return None,
+            (_, true) => {}
+            (character, false) => rest.push(character),
+        }
+    }
+    (!quoted).then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Pattern, name, others};
+    use super::{Pattern, is_just, name, others};
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
 
@@ -232,6 +274,42 @@ mod tests {
             let left_out = text.strip_prefix('/').is_some_and(|text| apart.iter().any(|path| below(text, path)));
             prop_assert_eq!(matched, !left_out, "{} in {}", text, globs);
         }
+    }
+
+    #[test]
+    fn a_text_that_is_more_than_one_profile_of_its_name_is_told() {
+        let head =
+            "abi <abi/3.0>,\nprofile \"supervisor-a.web\" flags=(attach_disconnected,mediate_deleted) {\n";
+        let with = |rule: &str| is_just(&format!("{head}  # why\n  {rule}\n}}\n"), "supervisor-a.web");
+        for good in [
+            "deny \"/a\\\"b{,/**}\" rwklmx,",
+            "network inet stream,",
+            "signal (send) peer=\"a-b.c\",",
+            "mount,",
+        ] {
+            assert!(with(good), "{good}");
+        }
+        let bad = [
+            "}\nprofile \"runc\" {\n  mount,",
+            "} profile \"runc\" { mount,",
+            "include \"/etc/shadow\",",
+            "#include <tunables/global>",
+            "profile child { mount, }",
+            "^hat { mount, }",
+            "change_profile -> unconfined,",
+            "\"/a\" px -> unconfined,",
+            "\"/a\\\\\" } profile x { \"/b\" r,",
+            "network inet, } profile x { mount,",
+            "\"/a r,",
+            "mount",
+            "",
+        ];
+        for bad in bad {
+            assert!(!with(bad), "{bad}");
+        }
+        assert!(!is_just(&format!("{head}}}\n"), "supervisor-a.db"));
+        assert!(!is_just(&format!("{head}}}\n").replace("supervisor-a.web", "a\" {}"), "a\" {}"));
+        assert!(is_just(&format!("{head}}}\n"), "supervisor-a.web"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use compose::rules;
 use expect_test::{expect, expect_file};
-use profiles::apparmor::{Access, refused};
+use profiles::apparmor::{Access, is_just, refused};
 use profiles::{AppArmor, Confinement};
 use proptest::prelude::*;
 
@@ -165,6 +165,7 @@ fn every_profile_of_the_good_examples_and_of_the_shipped_stack_parses() {
 
     for (name, text) in all {
         parser(&text).unwrap_or_else(|said| panic!("{name}: {said}\n{text}"));
+        assert!(is_just(&text, &name) && !is_just(&text, "supervisor-a.b"), "{text}");
     }
 }
 
@@ -186,8 +187,9 @@ proptest! {
         let plain = judged(&file("/a"), &[]).unwrap();
         let lines = |stack: &compose::Admitted| profiles_of(stack).values().map(|text| text.lines().count()).sum::<usize>();
         prop_assert_eq!(lines(&stack), lines(&plain));
-        for text in profiles_of(&stack).values() {
+        for (name, text) in &profiles_of(&stack) {
             prop_assert_eq!(parser(text), Ok(()), "{}", text);
+            prop_assert!(is_just(text, name), "{}", text);
         }
     }
 }

@@ -19,12 +19,14 @@ use crate::host::contents::Contents;
 use crate::host::evidence;
 use crate::host::guard::GuardError;
 use crate::observe::attested::{Attested, attest_running};
-use crate::observe::kernel::pids_refused;
 use crate::observe::probe::{Ask, probe};
+use crate::privileged::Rights;
 
 /// This machine, for one project.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisMachine<'a> {
+    /// Who carries out what needs the machine's rights.
+    pub rights: &'a Rights,
     /// What secrets and configs hold.
     pub contents: &'a Contents,
     /// The project's state folder.
@@ -46,36 +48,37 @@ impl ThisMachine<'_> {
 impl Machine for ThisMachine<'_> {
     fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
         if let AppArmor::Profile { name, text } = spec.confinement.apparmor() {
-            crate::host::apparmor::load(text)
+            self.rights
+                .load_profile(name, text)
                 .map_err(|error| PrepareError::AppArmor { name: name.clone(), reason: error.to_string() })?;
         }
-        Ok(self.contents.stage(self.folder, spec)?)
+        Ok(self.contents.stage(self.rights, self.folder, spec)?)
     }
 
     fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
-        crate::host::guard::set(self.folder, ruleset)
+        self.rights.set_guard(self.folder, ruleset)
     }
 
     fn reguard(&self, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
-        crate::host::guard::set_as_before(self.folder, project, ruleset, script)
+        self.rights.set_guard_as_before(self.folder, project, ruleset, script)
     }
 
     fn unguard(&self, project: &str) -> Result<(), GuardError> {
-        crate::host::guard::remove(Some(self.folder), project)
+        self.rights.remove_guard(self.folder, project)
     }
 
     fn settle(&self, wanted: &Wanted) -> Vec<String> {
         let specs = wanted.services.values().flat_map(|service| &service.containers);
-        let kept: BTreeSet<&str> = specs
+        let kept: BTreeSet<String> = specs
             .filter_map(|spec| match spec.confinement.apparmor() {
-                AppArmor::Profile { name, .. } => Some(name.as_str()),
+                AppArmor::Profile { name, .. } => Some(name.clone()),
                 AppArmor::Absent => None,
             })
             .collect();
         if kept.is_empty() {
             return Vec::new();
         }
-        match crate::host::apparmor::unload_unused(&profiles::apparmor::prefix(&wanted.project), &kept) {
+        match self.rights.unload_profiles(&wanted.project, kept) {
             Ok(unloaded) => {
                 for name in unloaded {
                     tracing::info!(profile = name, "unloaded: nothing runs under it");
@@ -87,7 +90,8 @@ impl Machine for ThisMachine<'_> {
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
-        let Attested::Running(checks) = attest_running(spec, inspected, Some(self.socket)).await else {
+        let Attested::Running(checks) = attest_running(self.rights, spec, inspected, Some(self.socket)).await
+        else {
             return Ok(());
         };
         let broken = checks.iter().filter(|check| !check.holds());
@@ -100,7 +104,7 @@ impl Machine for ThisMachine<'_> {
     }
 
     fn pids_refused(&self, pid: u32) -> u64 {
-        pids_refused(pid)
+        self.rights.pids_refused(pid)
     }
 
     async fn probe(&self, asked: &Probe, path: &str, address: IpAddr) -> Result<(), String> {

@@ -176,7 +176,8 @@ fn a_remapped_container_is_compared_in_its_own_ids() {
 #[test]
 fn a_process_that_is_not_there_is_gone() {
     let world = as_promised();
-    let gone = crate::observe::kernel::evidence(u32::MAX, &world.spec, &world.engine, None);
+    let sought = crate::observe::kernel::Sought::of(u32::MAX, &world.spec, &world.engine, None);
+    let gone = crate::observe::kernel::evidence(&sought);
     assert!(matches!(gone, Err(crate::observe::kernel::EvidenceError::Gone { .. })));
 }
 

@@ -17,6 +17,7 @@ use crate::engine::{Engine as _, EngineError, Inspected};
 use crate::exit::{Exit, Failure};
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::kernel;
+use crate::privileged::Rights;
 use crate::render::attestation::{self, Attestation, Container, State};
 use crate::session::Session;
 use crate::{input, pipeline, session};
@@ -128,7 +129,7 @@ async fn look(
         Err(EngineError::NotFound { .. }) => return Ok((of(State::Gone, Vec::new()), None)),
         Err(error) => return Err(error),
     };
-    Ok(match attest_running(spec, &inspected, Some(&session.socket)).await {
+    Ok(match attest_running(&Rights::Own, spec, &inspected, Some(&session.socket)).await {
         Attested::Running(checks) => (of(State::Running, checks), Some(inspected)),
         Attested::Gone => (of(State::Gone, Vec::new()), None),
     })

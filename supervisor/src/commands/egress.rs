@@ -24,6 +24,7 @@ use crate::decide::wanted::Restarts;
 use crate::engine::{Engine as _, Scope};
 use crate::exit::{Exit, Failure};
 use crate::observe::egress::counts;
+use crate::privileged::Rights;
 use crate::render::table::table;
 use crate::session::{Session, Writer};
 use crate::{input, pipeline, session};
@@ -150,7 +151,12 @@ async fn bring(
     let wish = writer.wish(global, Restarts::Engine);
     let pipeline::Prepared { wanted, seen, contents, .. } =
         pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
+    let machine = ThisMachine {
+        rights: &Rights::Own,
+        contents: &contents,
+        folder: &writer.folder,
+        socket: &session.socket,
+    };
     let plan = plan_with(&wanted, &seen, &Choice::default());
     shared::announce(&plan)?;
     let output = OutputArgs::default();

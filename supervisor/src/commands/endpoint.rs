@@ -20,15 +20,15 @@ pub struct Args {
     log_level: LogLevel,
 }
 
-/// The arguments by which it logs as `run` does.
-pub(crate) fn arguments(format: LogFormat, level: LogLevel, colour: bool) -> Vec<OsString> {
+/// The arguments by which a process of ours logs as `run` does.
+pub(crate) fn arguments(command: &str, format: LogFormat, level: LogLevel, colour: bool) -> Vec<OsString> {
     use clap::ValueEnum as _;
     let name = |value: Option<clap::builder::PossibleValue>| {
         value.map(|value| value.get_name().to_owned()).unwrap_or_default()
     };
     let ansi = if colour { "always" } else { "never" };
     let (format, level) = (name(format.to_possible_value()), name(level.to_possible_value()));
-    ["endpoint", "--ansi", ansi, "--log-format", &format, "--log-level", &level].map(OsString::from).to_vec()
+    [command, "--ansi", ansi, "--log-format", &format, "--log-level", &level].map(OsString::from).to_vec()
 }
 
 pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {

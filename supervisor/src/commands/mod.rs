@@ -28,6 +28,7 @@ pub mod output;
 pub mod pause;
 pub mod plan;
 pub mod port;
+pub mod privileged;
 pub mod profile;
 pub mod ps;
 pub mod pull;
@@ -135,6 +136,9 @@ pub enum Command {
     /// Answer what is asked of `run`; started by it
     #[command(hide = true)]
     Endpoint(endpoint::Args),
+    /// Do for `run` what needs the machine's rights; started by it
+    #[command(hide = true)]
+    Privileged(privileged::Args),
     /// Call a control plane for `run`; started by it
     #[command(hide = true)]
     Call(call::Args),
@@ -191,6 +195,7 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
         Command::Guard(args) => block_on(guard::run(global, &args)),
         Command::EgressProxy(args) => block_on(egress_proxy::run(args)),
         Command::Endpoint(args) => endpoint::run(global, &args),
+        Command::Privileged(args) => privileged::run(global, &args),
         Command::Call(args) => call::run(&args),
         Command::Plan(args) => block_on(plan::run(global, &args)),
         Command::Up(args) => block_on(up::run(global, &args)),

@@ -13,10 +13,13 @@ use super::control_plane::ControlPlaneArgs;
 use super::endpoint;
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
-use crate::host::kernel;
+use crate::host::{kernel, state};
 use crate::input;
+use crate::observe::denials::Sources;
+use crate::privileged;
 use crate::run::log::{self, LogFormat, LogLevel};
 use crate::run::{Options, RunError, notify};
+use crate::sandbox;
 use crate::serve::access::{Token, TokenError};
 use crate::serve::listen::{Listen, ListenError};
 use crate::serve::snapshot::Snapshot;
@@ -75,6 +78,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     }
     let colour = global.colours(std::io::stderr().is_terminal());
     log::start(args.log_format, args.log_level, colour);
+    let logs = |command| endpoint::arguments(command, args.log_format, args.log_level, colour);
+    // First of all: what is done below is done with what is left.
+    let state = state::root(global.state_dir.as_deref());
+    let (mut privileged, rights) = privileged::process::start(&state, &logs("privileged"))?;
     let kernel = kernel::read();
     for advice in kernel::advice(&kernel) {
         tracing::warn!("{advice}");
@@ -92,13 +99,18 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         (bind(&addresses, token()?.as_ref())?, Vec::new())
     };
     let (reasons, unserved) = watch::channel(Vec::new());
-    let arguments = endpoint::arguments(args.log_format, args.log_level, colour);
-    let answering = opening::keep(endpoint, waiting, &token, &arguments, receiver, &reasons);
+    let arguments = logs("endpoint");
+    let denials = Sources::open();
+    sandbox::supervisor().map_err(|error| Failure::new(Exit::Failed, error))?;
+    let own = [("supervisor", std::process::id(), None), ("privileged", privileged.pid(), None)];
+    let answering = opening::keep(endpoint, waiting, &token, (&arguments, &own), receiver, &reasons);
     let options = Options {
         global,
         socket,
         state_dir: global.state_dir.clone(),
         kernel,
+        rights,
+        denials,
         snapshots,
         unserved,
         control_plane,
@@ -106,6 +118,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     tokio::select! {
         ended = crate::run::run(options) => ended?,
         never = answering => match never {},
+        error = privileged.ended() => return Err(error.into()),
     }
     tracing::info!("ended; the containers stay as they are");
     Ok(Exit::Done)

@@ -16,6 +16,7 @@ use crate::engine::Docker;
 use crate::exit::{Exit, Failure};
 use crate::host::guard::GuardError;
 use crate::pipeline::{self, Prepared};
+use crate::privileged::Rights;
 use crate::render::plain;
 use crate::{input, session};
 
@@ -114,7 +115,8 @@ pub(crate) async fn existing(
     }
     let wish = session::wish(global, Restarts::Engine);
     let Prepared { wanted, seen, contents, .. } = pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine = ThisMachine { contents: &contents, folder: &folder, socket: &session.socket };
+    let machine =
+        ThisMachine { rights: &Rights::Own, contents: &contents, folder: &folder, socket: &session.socket };
     let mut plan = plan(&wanted, &seen, &services.iter().cloned().collect());
     announce(&plan)?;
     with_grace(&mut plan, timeout);

@@ -24,6 +24,7 @@ use crate::engine::{Docker, EngineError, LogQuery, Scope, version};
 use crate::exit::{Exit, Failure};
 use crate::host::contents::sweep;
 use crate::host::{ground, kernel};
+use crate::privileged::Rights;
 use crate::{input, pipeline, session};
 
 /// Options of `up`.
@@ -106,7 +107,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     }
     let pipeline::Prepared { wanted, seen, contents, labels_are_past } =
         pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine = ThisMachine { contents: &contents, folder: &writer.folder, socket: &session.socket };
+    let machine = ThisMachine {
+        rights: &Rights::Own,
+        contents: &contents,
+        folder: &writer.folder,
+        socket: &session.socket,
+    };
 
     let mut plan = plan_with(&wanted, &seen, &choice(args));
     plan.warnings.extend(not_served(&wanted, &args.services.iter().cloned().collect()));

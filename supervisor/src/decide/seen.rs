@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::guard::listing::Counters;
 use super::spec::{Bounds, Restart};
 
@@ -22,7 +24,7 @@ pub struct Seen {
 }
 
 /// The guard, and what else of the host's network it depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenGuard {
     /// Our table.
     pub table: SeenTable,
@@ -39,7 +41,7 @@ pub struct SeenGuard {
 }
 
 /// Our table in the host's packet filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SeenTable {
     /// It is not there.
     Absent {

@@ -10,16 +10,23 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use profiles::apparmor::{Access, Refused};
+use serde::{Deserialize, Serialize};
+
+use crate::privileged::failure;
 
 /// Where the kernel is talked to (Documentation/admin-guide/LSM/apparmor.rst).
 const KERNEL: &str = "/sys/kernel/security/apparmor";
 
 /// A profile that did not load.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum LoadError {
     /// The parser cannot be run.
     #[error("cannot run `apparmor_parser`")]
-    Run(#[source] io::Error),
+    Run(
+        #[serde(with = "failure")]
+        #[source]
+        io::Error,
+    ),
     /// It, or the kernel, refused the text.
     #[error("`apparmor_parser` says: {0}")]
     Refused(String),
@@ -104,10 +111,10 @@ fn parse_allowed(answer: &str) -> Option<u32> {
 ///
 /// # Errors
 /// The kernel's list or `/proc` cannot be read, or it refuses.
-pub fn unload_unused(prefix: &str, kept: &BTreeSet<&str>) -> io::Result<Vec<String>> {
+pub fn unload_unused(prefix: &str, kept: &BTreeSet<String>) -> io::Result<Vec<String>> {
     let loaded = fs::read_to_string(Path::new(KERNEL).join("profiles"))?;
     let ours: BTreeSet<&str> =
-        names(&loaded).filter(|name| name.starts_with(prefix) && !kept.contains(name)).collect();
+        names(&loaded).filter(|name| name.starts_with(prefix) && !kept.contains(*name)).collect();
     if ours.is_empty() {
         return Ok(Vec::new());
     }

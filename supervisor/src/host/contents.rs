@@ -19,10 +19,12 @@ use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 use profiles::confinement::MountSource;
 use profiles::landlock;
+use serde::{Deserialize, Serialize};
 
 use super::state::{StateError, private_folder};
 use crate::decide::spec::ContainerSpec;
 use crate::digest::sha256;
+use crate::privileged::Rights;
 
 /// The longest secret or config, as Docker has it.
 const LIMIT: u64 = 500 * 1024;
@@ -198,6 +200,7 @@ impl Contents {
     /// A file cannot be written, or not be given to the user who reads it.
     pub fn stage(
         &self,
+        rights: &Rights,
         folder: &Path,
         spec: &ContainerSpec,
     ) -> Result<BTreeMap<String, PathBuf>, ContentsError> {
@@ -207,10 +210,14 @@ impl Contents {
             let name = || format!("{kind} `{key}`");
             let content = self.0.get(&format!("{kind}/{key}"));
             let content = content.ok_or_else(|| ContentsError::Unread { name: name() })?;
-            let folder = folder.join(FOLDER);
-            private_folder(&folder)?;
-            let path = folder.join(file_name(kind, key, (*uid, *gid, *mode), &content.hash));
-            content.place(&path, (*uid, *gid, *mode)).map_err(|source| ContentsError::Stage {
+            let file = Staged { kind: kind.clone(), key: key.clone(), uid: *uid, gid: *gid, mode: *mode };
+            let path = folder.join(FOLDER).join(file.name(&content.hash));
+            let given = match &content.bytes {
+                Bytes::Read(bytes) => bytes.as_slice(),
+                // Whoever stages it has it as well.
+                Bytes::Packed(_) => &[],
+            };
+            rights.stage(folder, &file, given).map_err(|source| ContentsError::Stage {
                 name: name(),
                 path: path.clone(),
                 source,
@@ -218,6 +225,43 @@ impl Contents {
             staged.insert(mount.target.clone(), path);
         }
         Ok(staged)
+    }
+}
+
+/// A secret or config as a container is given it: which, and the owner and mode of its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// `secret`, `config`, or what the program that confines is called.
+    pub kind: String,
+    /// Its key in the file.
+    pub key: String,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Permissions.
+    pub mode: u32,
+}
+
+impl Staged {
+    /// Puts these bytes in its file under a project's state folder, where they are not there already. The program that
+    /// confines is this one's own, whatever the bytes.
+    ///
+    /// # Errors
+    /// The file cannot be written, or not be given to the user who reads it.
+    pub(crate) fn place(&self, folder: &Path, bytes: &[u8]) -> io::Result<()> {
+        let content = if (self.kind.as_str(), self.key.as_str()) == landlock::CONTENT {
+            PROGRAM
+        } else {
+            Content { bytes: Bytes::Read(bytes.to_vec()), hash: hash(bytes).into() }
+        };
+        let folder = folder.join(FOLDER);
+        private_folder(&folder).map_err(io::Error::other)?;
+        content.place(&folder.join(self.name(&content.hash)), (self.uid, self.gid, self.mode))
+    }
+
+    fn name(&self, hash: &str) -> String {
+        file_name(&self.kind, &self.key, (self.uid, self.gid, self.mode), hash)
     }
 }
 

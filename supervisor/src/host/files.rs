@@ -4,9 +4,11 @@
 //! Deliberately absent: any writing, and any cache; a host path is looked at each time it is asked about.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -27,24 +29,7 @@ pub struct Files;
 
 impl Host for Files {
     fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-        // Opening a FIFO for reading waits for a writer; with NONBLOCK it does not, and then it is seen for what it is.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
-            rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => ReadError::Missing,
-            rustix::io::Errno::NXIO => ReadError::NotAFile,
-            errno => failed(&errno.into()),
-        })?);
-        let metadata = file.metadata().map_err(|e| failed(&e))?;
-        if !metadata.is_file() {
-            return Err(ReadError::NotAFile);
-        }
-        if metadata.len() > limit {
-            return Err(ReadError::TooLarge(metadata.len()));
-        }
-        let mut bytes = Vec::new();
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
-        let read = bytes.len() as u64;
-        if read > limit { Err(ReadError::TooLarge(read)) } else { Ok(bytes) }
+        read(path, limit, |_| Ok::<_, Infallible>(())).map(|Ok(bytes)| bytes)
     }
 
     fn look(&self, path: &Path) -> Look {
@@ -68,6 +53,39 @@ impl Host for Files {
     fn resolve(&self, path: &Path) -> (PathBuf, Vec<PathBuf>) {
         resolve(path)
     }
+}
+
+/// The bytes of a regular file, at most `limit` of them, if its real place, behind all links, is one that may be read.
+///
+/// # Errors
+/// As of [`Host::read`].
+pub(crate) fn read<E>(
+    path: &Path,
+    limit: u64,
+    readable: impl Fn(&Path) -> Result<(), E>,
+) -> Result<Result<Vec<u8>, E>, ReadError> {
+    // Opening a FIFO for reading waits for a writer; with NONBLOCK it does not, and then it is seen for what it is.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => ReadError::Missing,
+        rustix::io::Errno::NXIO => ReadError::NotAFile,
+        errno => failed(&errno.into()),
+    })?);
+    let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(|e| failed(&e))?;
+    if let Err(why) = readable(&place) {
+        return Ok(Err(why));
+    }
+    let metadata = file.metadata().map_err(|e| failed(&e))?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile);
+    }
+    if metadata.len() > limit {
+        return Err(ReadError::TooLarge(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| failed(&e))?;
+    let read = bytes.len() as u64;
+    if read > limit { Err(ReadError::TooLarge(read)) } else { Ok(Ok(bytes)) }
 }
 
 fn failed(error: &std::io::Error) -> ReadError {

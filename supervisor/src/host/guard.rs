@@ -19,6 +19,7 @@ use crate::decide::guard::{self, Ruleset};
 use crate::decide::seen::{SeenGuard, SeenTable};
 
 use super::resolvers;
+use crate::privileged::failure;
 
 /// Addresses of IPv6, which a kernel without it, or that was booted with `ipv6.disable=1`, has no file for (proc(5)).
 const IPV6: &str = "/proc/self/net/if_inet6";
@@ -26,11 +27,15 @@ const IPV6: &str = "/proc/self/net/if_inet6";
 const KEPT: &str = "guard.json";
 
 /// The guard cannot be set or taken away.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 pub enum GuardError {
     /// The program is missing or cannot be run.
     #[error("cannot run `nft`")]
-    Run(#[source] io::Error),
+    Run(
+        #[serde(with = "failure")]
+        #[source]
+        io::Error,
+    ),
     /// It, or the kernel, refused.
     #[error("`nft` says: {0}")]
     Refused(String),
@@ -43,6 +48,7 @@ pub enum GuardError {
         /// Where.
         path: String,
         /// Why.
+        #[serde(with = "failure")]
         #[source]
         source: io::Error,
     },
@@ -108,23 +114,23 @@ fn in_words(error: &GuardError) -> String {
     }
 }
 
+/// Whether the bridges that a guard goes by are here.
+///
+/// # Errors
+/// One is not: a guard would guard nothing.
+pub fn is_here(ruleset: &Ruleset) -> Result<(), GuardError> {
+    let links = links();
+    match ruleset.bridges().find(|link| !links.contains(link.as_str())) {
+        Some(link) => Err(GuardError::Unusable(guard::elsewhere(link))),
+        None => Ok(()),
+    }
+}
+
 /// Puts a guard in place of the one that is there.
 ///
 /// # Errors
-/// nft or the kernel refuses; then the one before is still in force. Or its bridges are not here.
-pub fn set(folder: &Path, ruleset: &Ruleset) -> Result<(), GuardError> {
-    let links = links();
-    if let Some(link) = ruleset.bridges().find(|link| !links.contains(link.as_str())) {
-        return Err(GuardError::Unusable(guard::elsewhere(link)));
-    }
-    set_as_before(folder, ruleset.project(), &ruleset.hash(), &ruleset.script())
-}
-
-/// The same by the script that set it once.
-///
-/// # Errors
 /// nft or the kernel refuses; then the one before is still in force.
-pub fn set_as_before(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
+pub fn set(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
     run_script(script)?;
     let listing = list(project)?.unwrap_or_default();
     // What it is like from now on is not what somebody made of it in between.

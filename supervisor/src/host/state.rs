@@ -64,7 +64,8 @@ pub fn place(option: Option<&Path>, project: &str) -> PathBuf {
     root(option).join(project)
 }
 
-fn root(option: Option<&Path>) -> PathBuf {
+/// The folder of all projects' folders.
+pub fn root(option: Option<&Path>) -> PathBuf {
     let variable = std::env::var_os(VARIABLE).filter(|text| !text.is_empty()).map(PathBuf::from);
     let root = option.map(Path::to_path_buf).or(variable).unwrap_or_else(|| PathBuf::from(DEFAULT));
     std::path::absolute(&root).unwrap_or(root)

@@ -5,10 +5,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::kernel::{EvidenceError, evidence};
+use super::kernel::Sought;
 use crate::attest::{Check, Verdict, attest, holds};
 use crate::decide::spec::ContainerSpec;
 use crate::engine::Inspected;
+use crate::privileged::Rights;
 
 /// A runtime's own process is among those of a container for some milliseconds, with rights of its own: before
 /// process 1 is executed, and before the program of an `exec` is. Only what lasts is a difference.
@@ -39,12 +40,18 @@ pub enum Attested {
 }
 
 /// Compares a running container with its promise. `socket` is the engine's own.
-pub async fn attest_running(spec: &ContainerSpec, engine: &Inspected, socket: Option<&Path>) -> Attested {
+pub async fn attest_running(
+    rights: &Rights,
+    spec: &ContainerSpec,
+    engine: &Inspected,
+    socket: Option<&Path>,
+) -> Attested {
     let Some(pid) = engine.pid else { return Attested::Gone };
+    let sought = Sought::of(pid, spec, engine, socket);
     for looks_left in (0..LOOKS).rev() {
-        let checks = match evidence(pid, spec, engine, socket) {
+        let checks = match rights.evidence(&sought) {
             Ok(evidence) => attest(spec, &evidence, engine),
-            Err(EvidenceError::Gone { .. }) => return Attested::Gone,
+            Err(_) => return Attested::Gone,
         };
         let early = |check: &Check| check.verdict == Verdict::Broken && EARLY.contains(&check.item.as_str());
         if holds(&checks) || looks_left == 0 || !checks.iter().all(|check| check.holds() || early(check)) {

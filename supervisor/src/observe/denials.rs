@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::kernel::inside::Root;
-use super::kernel::records::{Record, What, record};
+use super::kernel::records::{Record, record};
 use super::kernel::status;
+use crate::privileged::Rights;
 
 /// The multicast group of everything that the audit system writes (`linux/audit.h`, since Linux 3.16).
 const READLOG: u32 = 1;
@@ -48,7 +49,7 @@ pub enum Way {
 }
 
 /// Whose process it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Whose {
     /// A container's, by its engine id.
     Container(String),
@@ -57,10 +58,10 @@ pub enum Whose {
 }
 
 /// A container that runs, as far as it takes to know its processes by what is left of them.
-#[derive(Clone, Copy, Debug)]
-pub struct Running<'a> {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
     /// Its name.
-    pub name: &'a str,
+    pub name: String,
     /// Its process 1, as the host numbers it.
     pub pid: u32,
 }
@@ -74,16 +75,25 @@ pub struct Ear {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The ways that are open, and what comes on them from now on. Opening one takes a right; hearing does not.
+#[derive(Debug, Default)]
+pub struct Sources(Vec<Source>);
+
+impl Sources {
+    /// Opens them.
+    pub fn open() -> Self {
+        Self(audit().into_iter().map(Source::Audit).chain(log().map(Source::Log)).collect())
+    }
+}
+
 impl Ear {
-    /// Listens from now on, on each way that is open.
-    pub fn open(arch: Arch) -> Self {
+    /// Listens from now on. Whose a process is, is asked of whoever has the rights to look.
+    pub fn listen(Sources(sources): Sources, arch: Arch, rights: Rights) -> Self {
         let (told, heard) = mpsc::channel(WAITING);
-        let sources: Vec<Source> =
-            audit().into_iter().map(Source::Audit).chain(log().map(Source::Log)).collect();
         let ways = sources.iter().map(Source::way).collect();
         let deaf = |heard| Self { ways: Vec::new(), heard, wake: None, thread: None };
         let Ok((wake, woken)) = UnixStream::pair() else { return deaf(heard) };
-        let listener = Listener { sources, woken, arch, known: VecDeque::new(), told };
+        let listener = Listener { sources, woken, arch, rights, known: VecDeque::new(), told };
         match std::thread::Builder::new().name("denials".to_owned()).spawn(move || listener.listen()) {
             Ok(thread) => Self { ways, heard, wake: Some(wake), thread: Some(thread) },
             Err(_) => deaf(heard),
@@ -168,6 +178,7 @@ struct Listener {
     sources: Vec<Source>,
     woken: UnixStream,
     arch: Arch,
+    rights: Rights,
     known: VecDeque<(u64, u64)>,
     told: mpsc::Sender<(Record, Whose)>,
 }
@@ -214,7 +225,7 @@ impl Listener {
             }
             self.known.truncate(REMEMBERED);
             self.known.push_front(record.id);
-            new.extend(whose(record.pid).map(|whose| (record, whose)));
+            new.extend(self.rights.whose(record.pid).map(|whose| (record, whose)));
         }
         new
     }
@@ -247,7 +258,7 @@ fn is_loss(error: &io::Error) -> bool {
 }
 
 /// Whose process it is; `None` where it is no container's.
-fn whose(pid: u32) -> Option<Whose> {
+pub(crate) fn whose(pid: u32) -> Option<Whose> {
     let Ok(cgroup) = std::fs::read_to_string(format!("/proc/{pid}/cgroup")) else { return Some(Whose::Gone) };
     if let Some(id) = container_in(&cgroup) {
         return Some(Whose::Container(id.to_owned()));
@@ -256,28 +267,31 @@ fn whose(pid: u32) -> Option<Whose> {
     std::fs::read_link(format!("/proc/{pid}/exe")).is_err().then_some(Whose::Gone)
 }
 
+/// Whether a process is in a container, and in that of this id if one is given; one that has ended is in any.
+pub(crate) fn is_in_container(pid: u32, id: Option<&str>) -> bool {
+    let Ok(cgroup) = std::fs::read_to_string(format!("/proc/{pid}/cgroup")) else { return true };
+    container_in(&cgroup).is_some_and(|found| id.is_none_or(|id| id == found))
+}
+
 /// An engine's id of a container is 64 hexadecimal digits.
 fn container_in(cgroup: &str) -> Option<&str> {
     cgroup.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 64)
 }
 
 /// Whose process it was that has ended: of the containers of its user, the only one, or the only one that has its program.
-pub fn by_what_is_left<'a>(record: &Record, running: &[Running<'a>]) -> Option<&'a str> {
-    let What::Call { .. } = record.denied else { return None };
+pub(crate) fn by_what_is_left(uid: u32, program: &str, running: &[Running]) -> Option<String> {
     let of_user = |pid: u32| {
         let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        Some(status::parse(&text).ok()?.uids.contains(&record.uid?))
+        Some(status::parse(&text).ok()?.uids.contains(&uid))
     };
-    let of_user: Vec<&Running<'a>> =
+    let of_user: Vec<&Running> =
         running.iter().filter(|container| of_user(container.pid) == Some(true)).collect();
-    let has = |container: &&&Running<'a>| {
-        Root::of(container.pid).is_ok_and(|root| root.look(&record.program).is_ok())
-    };
+    let has = |container: &&&Running| Root::of(container.pid).is_ok_and(|root| root.look(program).is_ok());
     match of_user.as_slice() {
-        [one] => Some(one.name),
+        [one] => Some(one.name.clone()),
         several => {
             let mut with_it = several.iter().filter(has);
-            with_it.next().filter(|_| with_it.next().is_none()).map(|container| container.name)
+            with_it.next().filter(|_| with_it.next().is_none()).map(|container| container.name.clone())
         }
     }
 }
@@ -317,8 +331,14 @@ mod tests {
     fn a_record_that_comes_twice_counts_once() {
         let (_, woken) = UnixStream::pair().unwrap();
         let (told, _) = mpsc::channel(1);
-        let mut listener =
-            Listener { sources: Vec::new(), woken, arch: Arch::X86_64, known: VecDeque::new(), told };
+        let mut listener = Listener {
+            sources: Vec::new(),
+            woken,
+            arch: Arch::X86_64,
+            rights: Rights::Own,
+            known: VecDeque::new(),
+            told,
+        };
         let line = |number: u32| {
             format!(
                 "type=1326 audit(1.0:{number}): uid=0 pid=8388608 exe=\"/x\" arch=c000003e syscall=83 code=0x50000"

@@ -13,11 +13,14 @@ pub mod owners;
 mod processes;
 pub mod records;
 pub mod sockets;
+mod sought;
 pub mod status;
 pub mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use serde::{Deserialize, Serialize};
 
 use cgroup::{Bound, Version};
 use denied::Denied;
@@ -26,21 +29,19 @@ use mountinfo::MountInfo;
 use status::Status;
 use users::Ids;
 
-use crate::decide::spec::ContainerSpec;
-use crate::engine::Inspected;
-
 pub use processes::Process;
+pub use sought::Sought;
 
 /// What was read, or why it could not be.
 pub type Read<T> = Result<T, Unread>;
 
 /// Why something could not be read, in the operating system's words.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{0}")]
 pub struct Unread(pub String);
 
 /// Why there is no evidence at all.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum EvidenceError {
     /// The process ended before or while it was looked at.
     #[error("process {pid} of container `{container}` has ended")]
@@ -50,10 +51,18 @@ pub enum EvidenceError {
         /// As the engine gave it.
         pid: u32,
     },
+    /// Nobody could look.
+    #[error("container `{container}` could not be looked at: {why}")]
+    Unable {
+        /// The engine's name of the container.
+        container: String,
+        /// Why.
+        why: String,
+    },
 }
 
 /// Everything that the kernel says about one container.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evidence {
     /// Process 1.
     pub main: Process,
@@ -103,7 +112,7 @@ pub struct Evidence {
     /// Host paths of the sockets by which an engine is commanded.
     pub engine_sockets: BTreeSet<String>,
     /// Calls that its filter denied since it started, where the filter has them written down.
-    pub denied: Read<BTreeMap<&'static str, Denied>>,
+    pub denied: Read<BTreeMap<String, Denied>>,
 }
 
 /// Paths under which engines and runtimes listen, besides the one that is in use.
@@ -134,31 +143,26 @@ pub const SYSTEM_PATHS: [&str; 12] = [
     "/sys/firmware",
 ];
 
-/// Looks at a running container. `socket` is the engine's own, which no container may see.
+/// Looks at a running container.
 ///
 /// # Errors
 /// [`EvidenceError::Gone`] if its process 1 is not there, or another process has its number by now.
-pub fn evidence(
-    pid: u32,
-    spec: &ContainerSpec,
-    inspected: &Inspected,
-    socket: Option<&Path>,
-) -> Result<Evidence, EvidenceError> {
-    let gone = || EvidenceError::Gone { container: inspected.name.clone(), pid };
+pub fn evidence(sought: &Sought) -> Result<Evidence, EvidenceError> {
+    let pid = sought.pid;
+    let gone = || EvidenceError::Gone { container: sought.container.clone(), pid };
     let main = processes::read(pid).ok_or_else(gone)?;
     let file = |name: &str| read(&format!("/proc/{pid}/{name}"));
     let root = Root::of(pid);
     let host_mounts = mounts("/proc/self/mountinfo");
     let cgroups = file("cgroup");
     let bounds = Bounds { cgroups: &cgroups, mounts: &host_mounts };
-    let promised = spec.confinement.mounts();
     let evidence = Evidence {
-        policy: policy(&spec.confinement),
+        policy: policy(sought),
         others: bounds.members().map(|pids| processes::others(pid, &pids)),
         host_namespaces: processes::host_namespaces(),
         uid_map: file("uid_map").and_then(|text| id_map(&text)),
         gid_map: file("gid_map").and_then(|text| id_map(&text)),
-        ids: ids(&root, spec, inspected),
+        ids: ids(&root, sought),
         executable: std::fs::read_link(format!("/proc/{pid}/exe"))
             .map(|path| path.display().to_string())
             .map_err(|e| unread(&e)),
@@ -173,15 +177,11 @@ pub fn evidence(
         limits: file("limits"),
         oom_score_adj: file("oom_score_adj").and_then(|text| number(&text)),
         mounts: mounts(&format!("/proc/{pid}/mountinfo")),
-        inside: promised.iter().map(|m| (m.target.clone(), look_inside(&root, &m.target))).collect(),
-        outside: promised
+        inside: sought.mounts.keys().map(|target| (target.clone(), look_inside(&root, target))).collect(),
+        outside: sought
+            .mounts
             .iter()
-            .filter_map(|m| match &m.source {
-                profiles::confinement::MountSource::Bind(path) => {
-                    Some((m.target.clone(), inside::host(path)))
-                }
-                _ => None,
-            })
+            .filter_map(|(target, source)| Some((target.clone(), inside::host(source.as_ref()?))))
             .collect(),
         listening: listening_of(pid),
         devices: root.as_ref().map_err(Clone::clone).and_then(Root::devices),
@@ -190,8 +190,8 @@ pub fn evidence(
             .filter(|p| Path::new(p).exists())
             .map(|p| (*p).to_owned())
             .collect(),
-        engine_sockets: engine_sockets(socket),
-        denied: denied_calls(spec, inspected, &main),
+        engine_sockets: engine_sockets(sought.socket.as_deref()),
+        denied: denied_calls(sought, &main),
         host_mounts,
         main,
     };
@@ -201,17 +201,10 @@ pub fn evidence(
 }
 
 /// What its filter denied since its start, if it has that written down.
-fn denied_calls(
-    spec: &ContainerSpec,
-    inspected: &Inspected,
-    main: &Process,
-) -> Read<BTreeMap<&'static str, Denied>> {
-    if !spec.confinement.logs_denials() {
-        return Ok(BTreeMap::new());
-    }
+fn denied_calls(sought: &Sought, main: &Process) -> Read<BTreeMap<String, Denied>> {
+    let Some(since) = sought.denials_since else { return Ok(BTreeMap::new()) };
     let [uid, ..] = main.status.as_ref().map_err(Clone::clone)?.uids;
-    let since = inspected.started_at.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
-    denied::denied(&inspected.id, uid, since, crate::host::kernel::ARCH)
+    denied::denied(&sought.id, uid, since, crate::host::kernel::ARCH)
 }
 
 /// Whether any process of the container with this process 1 is stopped by a signal (state `T`). `false` where that
@@ -261,9 +254,9 @@ fn listening_of(pid: impl std::fmt::Display) -> Read<BTreeSet<sockets::Listening
 }
 
 /// Asks the kernel about the policy that it enforces under the name of this promise.
-fn policy(confinement: &profiles::Confinement) -> Read<Option<Vec<String>>> {
-    let profiles::AppArmor::Profile { name, .. } = confinement.apparmor() else { return Ok(None) };
-    match crate::host::apparmor::allowed(name, &profiles::apparmor::refused(confinement)) {
+fn policy(sought: &Sought) -> Read<Option<Vec<String>>> {
+    let Some((name, refused)) = &sought.profile else { return Ok(None) };
+    match crate::host::apparmor::allowed(name, refused) {
         Ok(allowed) => Ok(Some(allowed)),
         Err(error) if crate::host::apparmor::cannot_be_asked(&error) => Ok(None),
         Err(error) => Err(unread(&error)),
@@ -274,12 +267,11 @@ fn look_inside(root: &Read<Root>, target: &str) -> Read<FileId> {
     root.as_ref().map_err(Clone::clone)?.look(target)
 }
 
-fn ids(root: &Read<Root>, spec: &ContainerSpec, inspected: &Inspected) -> Read<Ids> {
-    let user = spec.confinement.user().unwrap_or(&inspected.user);
+fn ids(root: &Read<Root>, sought: &Sought) -> Read<Ids> {
     let root = root.as_ref().map_err(Clone::clone)?;
     // An image may have neither file: then numbers alone mean something.
     let (passwd, group) = (root.text("/etc/passwd"), root.text("/etc/group"));
-    users::ids(user, spec.confinement.group_add(), &passwd.unwrap_or_default(), &group.unwrap_or_default())
+    users::ids(&sought.user, &sought.groups, &passwd.unwrap_or_default(), &group.unwrap_or_default())
         .map_err(|name| Unread(format!("`{name}` is in neither /etc/passwd nor /etc/group of the image")))
 }
 

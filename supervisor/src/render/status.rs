@@ -77,14 +77,15 @@ pub fn status(snapshot: &Snapshot) -> String {
                 left.seccomp_filters.map_or_else(|| "not counted".to_owned(), |count| count.to_string());
             let new = if left.no_new_privs { "none" } else { "possible" };
             let capabilities = if left.capabilities.is_empty() { "none" } else { &left.capabilities };
-            let cells = [name, &left.uid.to_string(), capabilities, new, &filters, landlock];
+            let cells =
+                [name, &left.pid.to_string(), &left.uid.to_string(), capabilities, new, &filters, landlock];
             cells.map(str::to_owned).to_vec()
         })
         .collect();
     if !rows.is_empty() {
         text.push('\n');
         text.push_str(&table(
-            &["PROCESS", "USER", "CAPABILITIES", "NEW RIGHTS", "FILTERS", "LANDLOCK"],
+            &["PROCESS", "PID", "USER", "CAPABILITIES", "NEW RIGHTS", "FILTERS", "LANDLOCK"],
             &rows,
         ));
     }
@@ -99,7 +100,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::sandbox::in_force::InForce;
+    use crate::sandbox::in_force::{InForce, Seccomp};
     use crate::serve::snapshot::{ContainerStatus, ControlPlaneStatus, ServiceState, ServiceStatus};
 
     #[test]
@@ -139,9 +140,11 @@ mod tests {
             heartbeat_failure: None,
         });
         let left = |capabilities: &str, landlock| InForce {
+            pid: 708,
             uid: 0,
             capabilities: capabilities.into(),
             no_new_privs: true,
+            seccomp: Seccomp::Filter,
             seccomp_filters: Some(2),
             landlock,
         };
@@ -159,9 +162,9 @@ mod tests {
             SERVICE  STATE      PROMISES  RESTARTS  WHY
             web      unhealthy  38 kept   3         no answer
 
-            PROCESS     USER  CAPABILITIES  NEW RIGHTS  FILTERS  LANDLOCK
-            endpoint    0     none          none        2        full
-            supervisor  0     CAP_CHOWN     none        2        not asked for
+            PROCESS     PID  USER  CAPABILITIES  NEW RIGHTS  FILTERS  LANDLOCK
+            endpoint    708  0     none          none        2        full
+            supervisor  708  0     CAP_CHOWN     none        2        not asked for
         "#]]
         .assert_eq(&status(&snapshot));
     }

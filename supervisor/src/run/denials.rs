@@ -8,8 +8,9 @@ use profiles::{AppArmor, Arch};
 use super::keep::Keep;
 use super::watch::Watch;
 use crate::decide::denials::{self, By, Denial, Tally};
-use crate::observe::denials::{Ear, Running, Whose, by_what_is_left};
+use crate::observe::denials::{Ear, Running, Sources, Whose};
 use crate::observe::kernel::records::{Record, What};
+use crate::privileged::Rights;
 use crate::render::plain;
 use crate::serve::snapshot::{self, Snapshot};
 
@@ -17,19 +18,20 @@ use crate::serve::snapshot::{self, Snapshot};
 #[derive(Debug)]
 pub(super) struct Denials {
     ear: Ear,
+    rights: Rights,
     tally: Tally,
 }
 
 impl Denials {
     /// Listens from now on.
-    pub(super) fn hear(arch: Arch) -> Self {
-        let ear = Ear::open(arch);
+    pub(super) fn hear(sources: Sources, arch: Arch, rights: Rights) -> Self {
+        let ear = Ear::listen(sources, arch, rights.clone());
         if ear.ways().is_empty() {
             tracing::warn!(
                 "what the kernel denies to services is not heard: run as root, or with CAP_AUDIT_READ"
             );
         }
-        Self { ear, tally: Tally::default() }
+        Self { ear, rights, tally: Tally::default() }
     }
 
     /// What was denied next. May be dropped at any time.
@@ -39,7 +41,7 @@ impl Denials {
 
     /// Counts it, if it was denied to a service of this stack.
     pub(super) fn take(&mut self, (record, whose): &(Record, Whose), watch: &Watch) {
-        let Some(keep) = keep_of(record, whose, watch) else { return };
+        let Some(keep) = keep_of(record, whose, watch, &self.rights) else { return };
         let Some((denial, remedy)) = denial(record, keep) else { return };
         let program = plain(&record.program);
         if let Some(row) = self.tally.take(denial, &program, remedy, Timestamp::now()) {
@@ -56,16 +58,17 @@ impl Denials {
 }
 
 /// The container whose process it was.
-fn keep_of<'a>(record: &Record, whose: &Whose, watch: &'a Watch) -> Option<&'a Keep> {
+fn keep_of<'a>(record: &Record, whose: &Whose, watch: &'a Watch, rights: &Rights) -> Option<&'a Keep> {
     if let What::Access { profile, .. } = &record.denied {
         return watch.keeps.values().find(|keep| is_profile(keep, profile));
     }
     match whose {
         Whose::Container(id) => watch.keeps.values().find(|keep| keep.id() == Some(id)),
         Whose::Gone => {
+            let running = watch.keeps.iter();
             let running =
-                watch.keeps.iter().filter_map(|(name, keep)| Some(Running { name, pid: keep.pid()? }));
-            watch.keeps.get(by_what_is_left(record, &running.collect::<Vec<_>>())?)
+                running.filter_map(|(name, keep)| Some(Running { name: name.clone(), pid: keep.pid()? }));
+            watch.keeps.get(&rights.by_what_is_left(record, running.collect())?)
         }
     }
 }

@@ -27,17 +27,19 @@ use crate::decide::seen::{Seen, SeenGuard, State};
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
 use crate::host::contents::Contents;
-use crate::host::guard::{self, GuardError};
+use crate::host::guard::GuardError;
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::ending::last_lines;
-use crate::observe::kernel::is_frozen;
 use crate::observe::probe::{Ask, Failure, probe};
+use crate::privileged::Rights;
 use crate::progress::{Phase, Progress};
 use crate::serve::snapshot::Attestation;
 
 /// What effects use besides the engine.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
+    /// Who carries out what needs the machine's rights.
+    pub(super) rights: Rights,
     /// The engine's socket, which no container may see.
     pub(super) socket: Rc<PathBuf>,
     /// The project's state folder.
@@ -48,7 +50,12 @@ pub(super) struct Place {
 
 impl Place {
     fn machine(&self) -> ThisMachine<'_> {
-        ThisMachine { contents: &self.contents, folder: &self.folder, socket: &self.socket }
+        ThisMachine {
+            rights: &self.rights,
+            contents: &self.contents,
+            folder: &self.folder,
+            socket: &self.socket,
+        }
     }
 }
 
@@ -64,7 +71,8 @@ pub(super) async fn look<E: Engine>(
     let from = Instant::now();
     let (folder, project) = (place.folder.as_path().to_owned(), scope.project.clone());
     // Another program is run and waited for: not on the thread that turns the loop.
-    let guard = tokio::task::spawn_blocking(move || guard::look(&folder, &project));
+    let rights = place.rights.clone();
+    let guard = tokio::task::spawn_blocking(move || rights.see_guard(&folder, &project));
     let outcome = look_at(engine, async { guard.await.ok() }, scope, images, known).await;
     let outcome = outcome.map(|look| Box::new(Look { took: from.elapsed(), ..look })).map_err(|e| fault(&e));
     Event::Looked { began, outcome }
@@ -171,7 +179,7 @@ async fn start_and_attest<E: Engine>(
     engine.start(id).await.map_err(|error| fault(&error))?;
     let inspected = engine.inspect(id).await.map_err(|error| fault(&error))?;
     let Some(spec) = spec else { return Ok(up(&inspected, Attestation::Unknown)) };
-    match attest_running(spec, &inspected, Some(&place.socket)).await {
+    match attest_running(&place.rights, spec, &inspected, Some(&place.socket)).await {
         Attested::Running(checks) => Ok(up(&inspected, word(place, &inspected, &checks))),
         Attested::Gone => Err(Fault { message: "it ended at once".to_owned(), kind: FaultKind::Ended }),
     }
@@ -194,7 +202,7 @@ pub(super) async fn attest<E: Engine>(
     let inspected = engine.inspect(&id).await;
     let settings = inspected.as_ref().ok().map(|seen| (seen.restart, seen.bounds()));
     let attestation = match inspected {
-        Ok(inspected) => match attest_running(spec, &inspected, Some(&place.socket)).await {
+        Ok(inspected) => match attest_running(&place.rights, spec, &inspected, Some(&place.socket)).await {
             Attested::Running(checks) => word(&place, &inspected, &checks),
             Attested::Gone => Attestation::Unknown,
         },
@@ -204,7 +212,7 @@ pub(super) async fn attest<E: Engine>(
 }
 
 /// Asks a container how it is.
-pub(super) async fn ask(effect: ProbeEffect) -> Event {
+pub(super) async fn ask(rights: &Rights, effect: ProbeEffect) -> Event {
     let from = Instant::now();
     let ask = Ask {
         address: effect.address,
@@ -214,7 +222,7 @@ pub(super) async fn ask(effect: ProbeEffect) -> Event {
     };
     let failure = probe(&ask).await.err().map(|failure| {
         let silence = match &failure {
-            Failure::TimedOut(_) if effect.pid.is_some_and(is_frozen) => Silence::Frozen,
+            Failure::TimedOut(_) if effect.pid.is_some_and(|pid| rights.is_frozen(pid)) => Silence::Frozen,
             Failure::TimedOut(_) => Silence::Silent,
             _ => Silence::Answered,
         };
@@ -350,7 +358,8 @@ impl Machine for Recorder {
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
-        let Attested::Running(checks) = attest_running(spec, inspected, Some(&self.place.socket)).await
+        let Attested::Running(checks) =
+            attest_running(&self.place.rights, spec, inspected, Some(&self.place.socket)).await
         else {
             return Ok(());
         };

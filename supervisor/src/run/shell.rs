@@ -35,8 +35,10 @@ use crate::host::contents::{self, Contents};
 use crate::host::lent;
 use crate::host::lock::{self, Lock, LockError};
 use crate::host::state::{self, StateError};
+use crate::observe::denials::Sources;
 use crate::observe::egress::counts;
 use crate::pipeline::Stack;
+use crate::privileged::Rights;
 use crate::serve::snapshot::Snapshot;
 
 /// How often whoever has a service in hand is looked after.
@@ -53,6 +55,10 @@ pub struct Options<'a> {
     pub state_dir: Option<PathBuf>,
     /// What this machine's kernel offers.
     pub kernel: Kernel,
+    /// Who carries out what needs the machine's rights.
+    pub rights: Rights,
+    /// On which denials are heard.
+    pub denials: Sources,
     /// To the endpoint, once a turn.
     pub snapshots: channel::Sender<Arc<Snapshot>>,
     /// Why the endpoint does not answer everywhere where it is to.
@@ -92,6 +98,7 @@ impl RunError {
 /// Another process keeps the project, or its state folder cannot be used.
 pub async fn run(mut options: Options<'_>) -> Result<(), RunError> {
     let control_plane = std::mem::replace(&mut options.control_plane, Ok(None));
+    let sources = std::mem::take(&mut options.denials);
     let mut signals = Signals::new().map_err(RunError::Signals)?;
     let now = clock::now();
     let mut shell = Shell {
@@ -105,7 +112,7 @@ pub async fn run(mut options: Options<'_>) -> Result<(), RunError> {
         last_lines: LastLines::default(),
         ports: Ports::default(),
         egress: Egress::default(),
-        denials: Denials::hear(options.kernel.arch),
+        denials: Denials::hear(sources, options.kernel.arch, options.rights.clone()),
         control_plane: ControlPlane::new(control_plane),
         started_at: now.wall,
         longest_turn: Duration::ZERO,
@@ -337,15 +344,23 @@ impl Shell<'_> {
             Effect::Ready => return self.ready(),
             Effect::End => return,
             Effect::Load => {
-                let loaded = Event::Loaded(stack::load(self.options.global, self.options.kernel));
+                let loaded = Event::Loaded(stack::load(
+                    self.options.global,
+                    self.options.kernel,
+                    &self.options.rights,
+                ));
                 return self.start(std::future::ready(loaded));
             }
             Effect::Connect => return self.connect(),
-            Effect::Probe(probe) => return self.start(effects::ask(*probe)),
+            Effect::Probe(probe) => {
+                let rights = self.options.rights.clone();
+                return self.start(async move { effects::ask(&rights, *probe).await });
+            }
             _ => {}
         }
         let (Some(engine), Some(home)) = (self.engine.clone(), &self.home) else { return };
         let place = effects::Place {
+            rights: self.options.rights.clone(),
             socket: Rc::new(self.options.socket.clone()),
             folder: Rc::clone(&home.folder),
             contents: Rc::clone(&self.contents),

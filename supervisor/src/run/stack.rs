@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: the engine; image ids come from the caller.
 
-use compose::{Finding, Report, Severity};
+use compose::{Finding, Host, Notes, Report, Severity};
 use jiff::Timestamp;
 use profiles::Kernel;
 
@@ -15,14 +15,14 @@ use crate::serve::snapshot::Refusal;
 ///
 /// # Errors
 /// It cannot be read, it is refused, or a secret or config of it cannot be read.
-pub(super) fn load(global: &GlobalArgs, kernel: Kernel) -> Result<Box<Stack>, Refusal> {
-    let judged = input::load_and_admit(global, false);
+pub(super) fn load(global: &GlobalArgs, kernel: Kernel, host: &dyn Host) -> Result<Box<Stack>, Refusal> {
+    let judged = input::judge_from(host, global, false, Notes::Counted);
     let refused = |unreadable, errors| Refusal { at: Timestamp::now(), unreadable, errors };
     let Some(admitted) = judged.admitted else {
         return Err(refused(judged.report.unreadable, errors(&judged.report)));
     };
     let profiles = global.profiles().into_iter().collect();
-    let stack = Stack::read(admitted, &kernel, profiles);
+    let stack = Stack::read(host, admitted, &kernel, profiles);
     stack.map(Box::new).map_err(|error| refused(true, vec![error.to_string()]))
 }
 

@@ -65,6 +65,9 @@ pub enum SandboxError {
         /// The kernel's word.
         source: rustix::io::Errno,
     },
+    /// Rights are a thread's, and there is more than one.
+    #[error("cannot give up capabilities: {0} threads have them")]
+    Threads(usize),
     /// Landlock, of a kernel that has it.
     #[error("cannot give up files and ports by Landlock")]
     Landlock(#[from] RulesetError),
@@ -86,35 +89,87 @@ pub fn endpoint() -> Result<Landlock, SandboxError> {
     Ok(landlock)
 }
 
+/// The supervisor's: no capability, and nothing that it executes gains any. Everything for which it needs one has to be
+/// open or begun before.
+///
+/// # Errors
+/// The kernel refuses a step, or there is another thread already, which would keep what it has.
+pub fn supervisor() -> Result<(), SandboxError> {
+    let failed = |what| move |source| SandboxError::Process { what, source };
+    let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+    if threads != 1 {
+        return Err(SandboxError::Threads(threads));
+    }
+    nothing_shows()?;
+    rustix::thread::set_no_new_privs(true).map_err(failed("new rights"))?;
+    capabilities(CapabilitySet::empty()).map_err(failed("capabilities"))
+}
+
+/// What the process with the machine's rights keeps of them, each with what it is for.
+const PRIVILEGED: [(CapabilitySet, &str); 8] = [
+    (CapabilitySet::SYS_PTRACE, "looking into containers' processes"),
+    (CapabilitySet::DAC_READ_SEARCH, "files of the stack, and of containers, that are not for everybody"),
+    (
+        CapabilitySet::DAC_OVERRIDE,
+        "the kernel's files of AppArmor and of bounds, where a container's root is remapped",
+    ),
+    (CapabilitySet::CHOWN, "giving a secret to the user who reads it"),
+    (CapabilitySet::FOWNER, "its mode after that"),
+    (CapabilitySet::MAC_ADMIN, "loading AppArmor profiles"),
+    (CapabilitySet::NET_ADMIN, "setting the guard"),
+    (CapabilitySet::SYSLOG, "reading in the kernel's log what it denied, where that is not for everybody"),
+];
+
+/// Of the process that has the machine's rights: it keeps some, and ends with its parent.
+///
+/// # Errors
+/// The kernel refuses a step; what was given up before it stays so.
+pub fn privileged() -> Result<(), SandboxError> {
+    let failed = |what| move |source| SandboxError::Process { what, source };
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(failed("outliving its parent"))?;
+    nothing_shows()?;
+    rustix::thread::set_no_new_privs(true).map_err(failed("new rights"))?;
+    let kept = PRIVILEGED.iter().fold(CapabilitySet::empty(), |kept, (one, _)| kept | *one);
+    capabilities(kept).map_err(failed("capabilities"))
+}
+
 /// No capability, no look into its memory, alive or dead, and it ends with its parent.
 fn nothing_outlives_or_shows() -> Result<(), SandboxError> {
     let failed = |what| move |source| SandboxError::Process { what, source };
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("outliving its parent"))?;
+    nothing_shows()?;
+    capabilities(CapabilitySet::empty()).map_err(failed("capabilities"))
+}
+
+/// No look into its memory, alive or dead.
+fn nothing_shows() -> Result<(), SandboxError> {
+    let failed = |what| move |source| SandboxError::Process { what, source };
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(failed("being looked into"))?;
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
-    rustix::process::setrlimit(Resource::Core, nothing).map_err(failed("core dumps"))?;
-    no_capability().map_err(failed("capabilities"))
+    rustix::process::setrlimit(Resource::Core, nothing).map_err(failed("core dumps"))
 }
 
-/// None in force, none that could be, and where it may say so, none that any program could bring.
-fn no_capability() -> rustix::io::Result<()> {
+/// None but these in force, none that could be, and where it may say so, none that any program could bring.
+fn capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     for number in 0..64 {
         let one = CapabilitySet::from_bits_retain(1 << number);
-        if rustix::thread::capability_is_in_bounding_set(one) == Ok(true)
+        if !kept.contains(one)
+            && rustix::thread::capability_is_in_bounding_set(one) == Ok(true)
             && let Err(error) = rustix::thread::remove_capability_from_bounding_set(one)
-            // Without CAP_SETPCAP the bounding set stays: what is executed could use it, and nothing can be executed.
+            // Without CAP_SETPCAP the bounding set stays; what is executed gains nothing of it.
             && error != rustix::io::Errno::PERM
         {
             return Err(error);
         }
     }
-    let none = CapabilitySet::empty();
-    rustix::thread::set_capabilities(
-        None,
-        CapabilitySets { effective: none, permitted: none, inheritable: none },
-    )
+    let had = rustix::thread::capabilities(None)?.permitted;
+    let left = had & kept;
+    // Those that a program inherits, and those that are in force for it whatever it is, go with the inheritable ones.
+    let inheritable = CapabilitySet::empty();
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: left, permitted: left, inheritable })
 }
 
 /// Every right that this kernel's Landlock knows is taken, and none given back.

@@ -128,9 +128,11 @@ fn status() -> Value {
         "remedy": text(),
     }));
     let process = object(&json!({
+        "pid": {"type": "integer"},
         "uid": {"type": "integer"},
         "capabilities": text(),
         "no_new_privs": {"type": "boolean"},
+        "seccomp": {"enum": ["none", "strict", "filter"]},
         "seccomp_filters": {"type": ["integer", "null"]},
         "landlock": {"enum": ["full", "partial", "none", null]},
     }));

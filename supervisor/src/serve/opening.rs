@@ -14,6 +14,7 @@ use super::access::{Access, Token, TokenError};
 use super::listen::{Bound, Listen};
 use super::snapshot::Snapshot;
 use super::{Endpoint, open, process};
+use crate::sandbox::in_force::Own;
 
 /// An address that could not be served is tried again after this long.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -26,7 +27,7 @@ pub async fn keep(
     mut endpoint: Endpoint,
     mut waiting: Vec<Listen>,
     token: &ReadToken<'_>,
-    arguments: &[OsString],
+    (arguments, own): (&[OsString], &[Own]),
     snapshots: watch::Receiver<Arc<Snapshot>>,
     reasons: &watch::Sender<Vec<String>>,
 ) -> Infallible {
@@ -36,7 +37,7 @@ pub async fn keep(
             if endpoint.0.is_empty() {
                 return std::future::pending().await;
             }
-            process::keep(&endpoint, arguments, snapshots.clone()).await
+            process::keep(&endpoint, arguments, own, snapshots.clone()).await
         };
         if waiting.is_empty() {
             return serving.await;

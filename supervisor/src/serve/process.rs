@@ -24,7 +24,7 @@ use super::listen::Bound;
 use super::snapshot::Snapshot;
 use super::wire::{self, Door, Frame};
 use crate::sandbox::Landlock;
-use crate::sandbox::in_force::{self, InForce};
+use crate::sandbox::in_force::{self, InForce, Own};
 
 /// This program as it runs, also after another version was installed in its place.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// From its end to its next start.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The only variable that it gets: whether standard error leads to the journal.
-const JOURNAL: &str = "JOURNAL_STREAM";
+pub(crate) const JOURNAL: &str = "JOURNAL_STREAM";
 
 /// A process in the endpoint's place. Dropping it kills it.
 #[derive(Debug)]
@@ -73,15 +73,17 @@ impl Drop for Process {
     }
 }
 
-/// Keeps an endpoint that answers from these snapshots, for as long as it is polled.
+/// Keeps an endpoint that answers from these snapshots, and tells what our `own` processes are left with, for as long as it is
+/// polled.
 pub async fn keep(
     endpoint: &Endpoint,
     arguments: &[OsString],
+    own: &[Own],
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Infallible {
     loop {
         let ended = match Process::start(endpoint, Path::new(THIS_PROGRAM), arguments) {
-            Ok(process) => feed(process, &mut snapshots).await,
+            Ok(process) => feed(process, own, &mut snapshots).await,
             Err(error) => error,
         };
         tracing::error!(error = %ended, "the endpoint ended, and is started again");
@@ -90,12 +92,17 @@ pub async fn keep(
 }
 
 /// Tells it every turn; why it ended.
-async fn feed(mut process: Process, snapshots: &mut watch::Receiver<Arc<Snapshot>>) -> io::Error {
+async fn feed(
+    mut process: Process,
+    own: &[Own],
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+) -> io::Error {
     let Some(stream) = process.stream.take() else { return io::Error::other("it has no socket") };
     let told = async {
         let mut stream = tokio::net::UnixStream::from_std(stream)?;
         let landlock = tokio::time::timeout(PATIENCE, stream.read_u8()).await??;
-        let processes = processes(process.child.id(), Landlock::from_letter(landlock));
+        let endpoint = ("endpoint", process.child.id(), Landlock::from_letter(landlock));
+        let processes = processes(own.iter().chain([&endpoint]));
         let (mut from, mut to) = stream.split();
         let mut known = None;
         snapshots.mark_changed();
@@ -133,10 +140,7 @@ fn frame(
     Ok(Frame::Snapshot(Box::new(timeless)))
 }
 
-fn processes(endpoint: u32, landlock: Option<Landlock>) -> BTreeMap<String, InForce> {
-    let both = [("supervisor", std::process::id(), None), ("endpoint", endpoint, landlock)];
-    let known = both
-        .into_iter()
-        .filter_map(|(name, pid, landlock)| Some((name.to_owned(), in_force::of(pid, landlock)?)));
-    known.collect()
+fn processes<'a>(own: impl Iterator<Item = &'a Own>) -> BTreeMap<String, InForce> {
+    own.filter_map(|(name, pid, landlock)| Some(((*name).to_owned(), in_force::of(*pid, *landlock)?)))
+        .collect()
 }

@@ -90,7 +90,7 @@ fn length(head: [u8; 4]) -> io::Result<usize> {
 }
 
 /// Passes open sockets on.
-pub(super) fn pass(stream: &UnixStream, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn pass(stream: &UnixStream, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LISTENERS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
@@ -101,7 +101,7 @@ pub(super) fn pass(stream: &UnixStream, sockets: &[BorrowedFd<'_>]) -> io::Resul
 }
 
 /// Takes them.
-pub(super) fn take(stream: &UnixStream) -> io::Result<Vec<OwnedFd>> {
+pub(crate) fn take(stream: &UnixStream) -> io::Result<Vec<OwnedFd>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LISTENERS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];

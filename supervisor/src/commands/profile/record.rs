@@ -24,6 +24,7 @@ use crate::decide::wanted::Restarts;
 use crate::exit::{Exit, Failure};
 use crate::host::lent::{self, Lent, LentError};
 use crate::pipeline::{self, Prepared, Wish};
+use crate::privileged::Rights;
 use crate::record::{Guard, Heard, LONGEST_PATH, Recorder, died};
 use crate::session::{Session, Writer};
 use crate::{host, input, session};
@@ -330,7 +331,7 @@ async fn change(
         let step = Step::Await(readiness(wanted, service));
         plan.steps.push(Planned { step, reason: reason.to_owned(), after });
     }
-    let machine = ThisMachine { contents, folder, socket: &session.socket };
+    let machine = ThisMachine { rights: &Rights::Own, contents, folder, socket: &session.socket };
     shared::carry_out(global, args.progress, &session.engine, &machine, wanted, &plan).await.map(drop)
 }
 

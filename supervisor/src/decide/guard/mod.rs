@@ -5,6 +5,7 @@
 //! of ufw, firewalld and the engine accept, and an acceptance in ours leaves theirs the last word: nothing of theirs has to
 //! be touched. Deliberately absent: running `nft`, and what was seen of the host.
 
+mod just;
 pub mod listing;
 mod print;
 pub mod rows;
@@ -200,6 +201,11 @@ pub fn rules(script: &str) -> listing::Rules {
 pub fn removal(project: &str) -> String {
     let table = table(project);
     format!("table inet {table}\ndelete table inet {table}\n")
+}
+
+/// Whether a script is one that sets a project's table, and touches nothing besides.
+pub fn is_just(script: &str, project: &str) -> bool {
+    just::is_just(script, &table(project))
 }
 
 /// A network's bridge: as its option says, else as the engine names it.

@@ -391,6 +391,7 @@ proptest! {
             prop_assert!(script.contains(end), "{}", script);
         }
         prop_assert_eq!(script.matches('{').count(), script.matches('}').count());
+        prop_assert!(is_just(&script, "shop") && !is_just(&script, "shop2"));
         let elsewhere = script.lines().filter(|line| line.contains("\"elsewhere\" drop"));
         let of_the_edge = spec.published.iter().filter(|published| restricted && published.port != 8080);
         prop_assert_eq!(elsewhere.count(), of_the_edge.count());

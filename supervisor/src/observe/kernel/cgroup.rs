@@ -3,10 +3,12 @@
 //! Pure. Where both versions are mounted, a controller is where its version 1 hierarchy is, else in version 2.
 //! Deliberately absent: reading the files; `Place` says which.
 
+use serde::{Deserialize, Serialize};
+
 use super::mountinfo::{MountInfo, below};
 
 /// A bound as the kernel has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Bound {
     /// At most this many.
     At(u64),

@@ -9,6 +9,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 
 use profiles::{Arch, Base, syscalls};
 use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
 
 use super::records::{Record, What, record};
 use super::{Read, Unread};
@@ -21,7 +22,7 @@ const MOST_RECORDS: usize = 100_000;
 const AUDIT: &str = "/var/log/audit/audit.log";
 
 /// A call that was denied, by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
     /// How often, as far as it was written down.
     pub times: u32,
@@ -31,12 +32,7 @@ pub struct Denied {
 
 /// What of the calls that a base could grant was denied to a container since a time: those of its processes, and of
 /// processes of its user that have ended.
-pub(super) fn denied(
-    container: &str,
-    uid: u32,
-    since: u64,
-    arch: Arch,
-) -> Read<BTreeMap<&'static str, Denied>> {
+pub(super) fn denied(container: &str, uid: u32, since: u64, arch: Arch) -> Read<BTreeMap<String, Denied>> {
     // A unit without a right to the kernel's log may have one to the daemon's file.
     let text = match (kernel_log(), audit_log()) {
         (Err(why), None) => return Err(why),
@@ -53,11 +49,12 @@ fn tally(
     records: impl Iterator<Item = Record>,
     since: u64,
     whose: impl Fn(&Record) -> bool,
-) -> BTreeMap<&'static str, Denied> {
-    let mut calls: BTreeMap<&'static str, Denied> = BTreeMap::new();
+) -> BTreeMap<String, Denied> {
+    let mut calls: BTreeMap<String, Denied> = BTreeMap::new();
     for record in records.filter(|record| record.id.0 >= since) {
         let Some(name) = grantable(&record).filter(|_| whose(&record)) else { continue };
-        let call = calls.entry(name).or_insert_with(|| Denied { times: 0, program: String::new() });
+        let call =
+            calls.entry(name.to_owned()).or_insert_with(|| Denied { times: 0, program: String::new() });
         call.times += 1;
         call.program = record.program;
     }

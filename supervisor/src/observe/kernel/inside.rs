@@ -8,6 +8,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use serde::{Deserialize, Serialize};
 
 use super::{Read, Unread, unread};
 use crate::digest::sha256;
@@ -17,7 +18,7 @@ use crate::digest::sha256;
 const LONGEST: u64 = 2 * 1024 * 1024;
 
 /// What is at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileId {
     /// Device number of its file system.
     pub device: u64,
@@ -30,7 +31,7 @@ pub struct FileId {
 }
 
 /// The kind of what is at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// A regular file.
     File,

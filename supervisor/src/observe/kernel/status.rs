@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 /// What one process is and may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The command's name, at most 15 bytes, escaped by the kernel. Any process can choose its own.
     pub name: String,
@@ -27,7 +29,7 @@ pub struct Status {
 }
 
 /// The five capability sets as bit masks; bit `n` is capability number `n` (capabilities(7)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CapabilitySets {
     /// Kept over an execve, together with the file's.
     pub inheritable: u64,

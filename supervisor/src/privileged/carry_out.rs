@@ -1,0 +1,54 @@
+//! One arm a request: what is done, and what is answered.
+//!
+//! The same for the process beside and for a command that an administrator gives. Deliberately absent: judging.
+
+use std::path::Path;
+
+use compose::Host as _;
+
+use super::failure::Failure;
+use super::request::{Answer, Request};
+use crate::host::files::{self, Files};
+use crate::host::{apparmor, guard};
+use crate::observe::{denials, kernel};
+
+/// Does it. The answer, and bytes of a file beside it: of one whose real place, behind all links, is `readable`.
+pub(super) fn carry_out(
+    request: &Request,
+    body: &[u8],
+    readable: impl Fn(&Path) -> Result<(), String>,
+) -> (Answer, Vec<u8>) {
+    let answer = match request {
+        Request::Read { path, limit } => {
+            return match files::read(path, *limit, readable) {
+                Ok(Ok(bytes)) => (Answer::Read(Ok(())), bytes),
+                Ok(Err(why)) => (Answer::Refused(why), Vec::new()),
+                Err(error) => (Answer::Read(Err(error.into())), Vec::new()),
+            };
+        }
+        Request::Look { path } => Answer::Looked(Box::new(Files.look(path).into())),
+        Request::Resolve { path } => {
+            let (resolved, links) = Files.resolve(path);
+            Answer::Resolved(resolved, links)
+        }
+        Request::LoadProfile { text, .. } => Answer::Loaded(apparmor::load(text)),
+        Request::UnloadProfiles { project, kept } => {
+            let prefix = profiles::apparmor::prefix(project);
+            Answer::Unloaded(apparmor::unload_unused(&prefix, kept).map_err(Failure))
+        }
+        Request::SeeGuard { folder, project } => Answer::Guard(guard::look(folder, project)),
+        Request::SetGuard { folder, project, ruleset, script } => {
+            Answer::GuardSet(guard::set(folder, project, ruleset, script))
+        }
+        Request::RemoveGuard { folder, project } => Answer::GuardSet(guard::remove(Some(folder), project)),
+        Request::Evidence(sought) => Answer::Evidence(kernel::evidence(sought).map(Box::new)),
+        Request::IsFrozen { pid } => Answer::Frozen(kernel::is_frozen(*pid)),
+        Request::PidsRefused { pid } => Answer::Count(kernel::pids_refused(*pid)),
+        Request::Stage { folder, staged } => Answer::Staged(staged.place(folder, body).map_err(Failure)),
+        Request::Whose { pid } => Answer::Whose(denials::whose(*pid)),
+        Request::ByWhatIsLeft { uid, program, running } => {
+            Answer::Name(denials::by_what_is_left(*uid, program, running))
+        }
+    };
+    (answer, Vec::new())
+}
