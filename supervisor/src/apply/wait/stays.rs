@@ -11,7 +11,7 @@ use super::{Events, address, died, last_lines, may_end, one_line, runs};
 use crate::apply::{Context, Machine, StepError};
 use crate::decide::seen::{Health, State};
 use crate::decide::spec::{Await, ServiceSpec};
-use crate::engine::{Engine, EventKind};
+use crate::engine::{Engine, EventKind, Inspected};
 
 /// Watches a container for as long as the wait wants: an end, a restart, or a health that is lost fails it.
 pub(super) async fn so<E: Engine, M: Machine>(
@@ -46,10 +46,11 @@ pub(super) async fn so<E: Engine, M: Machine>(
             }
             Ok(EventKind::Die(0)) if may_end(service) => return Ok(()),
             // One from before its last start is history.
-            Ok(EventKind::Die(_)) => {
+            Ok(EventKind::Die(code)) => {
                 let now = context.engine.inspect(name).await?;
                 if !runs(&now) || now.started_at != seen.started_at {
-                    return Err(died(context, service, &now).await);
+                    // One that the engine has restarted meanwhile has no code any more.
+                    return Err(died(context, service, &Inspected { exit_code: code, ..now }).await);
                 }
             }
             Ok(_) => {}
