@@ -15,8 +15,9 @@ use tests::crash::{KINDS, Kind};
 use tests::proxy::Proxy;
 use tests::{Bed, image};
 
-/// Two services, the second with data, in a version.
+/// Two services, the second with data, in a version. Version three is on another network of the same name.
 fn stack(image: &str, version: &str, command: &str) -> String {
+    let network = if version == "three" { "other" } else { "first" };
     let service = format!(
         r#"
     image: {image}
@@ -36,7 +37,7 @@ services:
   db:{service}
     command: [sleep, "100000"]
     volumes: [data:/data]
-networks: {{back: {{internal: true}}}}
+networks: {{back: {{internal: true, labels: {{shape: {network}}}}}}}
 volumes: {{data: {{}}}}
 "#
     )
@@ -127,6 +128,7 @@ impl Place {
         let filter = tests::engine::escape(&format!(r#"{{"label":["supervisor.project={project}"]}}"#));
         let networks = self.bed.engine.get(&format!("/networks?filters={filter}"));
         assert_eq!(networks.as_array().map(Vec::len), Some(1), "{what}: {networks}");
+        assert_eq!(networks[0]["Labels"]["shape"], "first", "{what}: {networks}");
         self.has_its_data(what);
         let (code, word) = self.bed.engine.exec(&self.bed.container("db"), &["cat", "/data/word"]);
         assert_eq!((code, word.as_str()), (0, "kept\n"), "{what}");

@@ -3,9 +3,13 @@
 //! Deliberately absent: a stack that does not hold by the policy; `check` says what to write.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tests::bed::{Ran, ran};
+use tests::crash::Kind;
+use tests::proxy::Proxy;
 use tests::{Bed, image};
 
 fn stack(image: &str, command: &str) -> String {
@@ -37,6 +41,14 @@ volumes: {{data: {{}}}}
     )
 }
 
+/// The same as most are written: on the network that Docker Compose makes where a file says nothing, which has a way out.
+fn ordinary(image: &str, command: &str) -> String {
+    let plain = stack(image, command).replace("networks: {back: {internal: true}}\n", "");
+    let (web, db) = plain.split_once("  db:").expect("two services");
+    let db = db.replace("networks: [back]", "networks: {default: {aliases: [store]}}");
+    format!("{}  db:{db}", web.replace("    networks: [back]\n", ""))
+}
+
 const WELL: &str = "exec sleep 100000";
 
 /// Docker Compose itself, in the folder of a bed.
@@ -50,14 +62,19 @@ fn compose(bed: &Bed, arguments: &[&str]) -> Ran {
 }
 
 /// Up under Docker Compose, with a word in its volume.
-fn composed(room: &str) -> Bed {
+fn composed(room: &str, stack: fn(&str, &str) -> String) -> Bed {
     let bed = Bed::new(room);
     let image = image::busybox(&bed.engine);
     bed.write("compose.yaml", &stack(&image, WELL));
-    compose(&bed, &["up", "--detach"]).expect(0);
+    compose_up(&bed);
+    bed
+}
+
+#[track_caller]
+fn compose_up(bed: &Bed) {
+    compose(bed, &["up", "--detach"]).expect(0);
     let (code, text) = bed.engine.exec(&bed.container("db"), &["sh", "-c", "echo kept > /data/word"]);
     assert_eq!(code, 0, "{text}");
-    bed
 }
 
 fn containers(bed: &Bed) -> Vec<(String, String, String)> {
@@ -83,8 +100,16 @@ fn named(bed: &Bed, kind: &str) -> Vec<String> {
     ours
 }
 
-fn network_id(bed: &Bed) -> Value {
-    bed.engine.get(&format!("/networks/{}_back", bed.project))["Id"].clone()
+/// What does not change when a network is made again.
+fn network(bed: &Bed, key: &str) -> Value {
+    let seen = bed.engine.get(&format!("/networks/{}_{key}", bed.project));
+    serde_json::json!([seen["Internal"], seen["EnableIPv6"], seen["Options"], seen["Labels"]])
+}
+
+/// The names under which the others know it.
+fn aliases(bed: &Bed, service: &str) -> Value {
+    let seen = bed.engine.inspect(&bed.container(service));
+    seen["NetworkSettings"]["Networks"][format!("{}_default", bed.project)]["Aliases"].clone()
 }
 
 #[track_caller]
@@ -94,8 +119,8 @@ fn has_its_data(bed: &Bed) {
 
 #[test]
 fn a_stack_that_docker_compose_runs_is_taken_over_with_its_data() {
-    let bed = composed("migrate");
-    let (before, network) = (containers(&bed), network_id(&bed));
+    let bed = composed("migrate", stack);
+    let before = containers(&bed);
     let (volumes, networks) = (named(&bed, "volumes"), named(&bed, "networks"));
 
     let (shown, asked) = bed.asked(&["up", "--dry-run"]);
@@ -114,7 +139,6 @@ fn a_stack_that_docker_compose_runs_is_taken_over_with_its_data() {
     assert_eq!(rows(&after), rows(&before));
     assert!(before.iter().all(|old| !after.contains(old)), "{after:?}");
     assert_eq!((named(&bed, "volumes"), named(&bed, "networks")), (volumes, networks));
-    assert_eq!(network_id(&bed), network);
     has_its_data(&bed);
     bed.supervisor(&["attest"]).expect(0);
     // Taken over, it is like any other.
@@ -124,21 +148,110 @@ fn a_stack_that_docker_compose_runs_is_taken_over_with_its_data() {
 }
 
 #[test]
-fn a_new_version_that_fails_goes_back_to_the_containers_of_docker_compose() {
-    let bed = composed("migrate-back");
+fn a_network_with_a_way_out_is_replaced_by_one_without_in_the_same_update() {
+    let bed = composed("migrate-network", ordinary);
+    assert_eq!(network(&bed, "default")[0], false);
     let before = containers(&bed);
+    let shown = bed.supervisor(&["up", "--dry-run"]).expect(0);
+    let text = format!("{}{}", shown.out, shown.err);
+    assert!(text.contains("with a way out, which it is not to have"), "{text}");
+    assert_eq!((containers(&bed), &network(&bed, "default")[0]), (before, &false.into()));
+
+    bed.supervisor(&["up"]).expect(0);
+    assert_eq!(network(&bed, "default")[0], true);
+    assert_eq!(named(&bed, "networks"), [format!("{}_default", bed.project)]);
+    has_its_data(&bed);
+    let (code, text) = bed.engine.exec(&bed.container("web"), &["busybox", "nslookup", "store"]);
+    assert_eq!(code, 0, "{text}");
+    bed.supervisor(&["attest"]).expect(0);
+    bed.supervisor(&["plan"]).expect(0);
+}
+
+#[test]
+fn a_network_on_which_somebody_else_is_stays_and_the_takeover_says_whose_it_is() {
+    let bed = composed("migrate-shared", ordinary);
+    let other = composed("migrate-other", ordinary);
+    let shared = format!("{}_default", bed.project);
+    let body = serde_json::json!({"Container": other.container("web")});
+    bed.engine.post(&format!("/networks/{shared}/connect"), &body);
+    let before = containers(&bed);
+    let ran = bed.supervisor(&["up"]);
+    assert_ne!(ran.code, 0);
+    let named = format!("container `{}` is on it", other.container("web"));
+    assert!(ran.err.contains(&named), "{}", ran.err);
+    assert_eq!(containers(&bed), before);
+    let body = serde_json::json!({"Container": other.container("web"), "Force": true});
+    bed.engine.post(&format!("/networks/{shared}/disconnect"), &body);
+    bed.supervisor(&["up"]).expect(0);
+}
+
+#[test]
+fn a_takeover_that_is_killed_at_any_point_is_finished_by_the_next_run() {
+    let bed = composed("migrate-points", ordinary);
+    let (ran, asked) = bed.asked(&["up"]);
+    ran.expect(0);
+    let points = asked.iter().filter(|request| request.mutates()).count();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(point) =
+                    Some(next.fetch_add(1, Ordering::SeqCst)).filter(|point| *point < points)
+                {
+                    killed_at(point);
+                }
+            });
+        }
+    });
+}
+
+/// What a request does before a kill, the next point sees done.
+fn killed_at(point: usize) {
+    let bed = composed("migrate-points", ordinary);
+    let proxy = Proxy::before(bed.engine.socket());
+    let pid = Arc::new(AtomicU32::new(0));
+    proxy.arm(point, Kind::KilledBefore.fault(&pid));
+    let mut command = bed.command();
+    let child = command.env("DOCKER_HOST", proxy.host()).arg("up").spawn().expect("the binary");
+    pid.store(child.id(), Ordering::SeqCst);
+    child.wait_with_output().expect("its end");
+    proxy.settle();
+    assert!(proxy.fired(), "point {point} was never reached");
+    bed.supervisor(&["up"]).expect(0);
+    let rows: Vec<String> =
+        containers(&bed).iter().map(|(name, state, _)| format!("{name} {state}")).collect();
+    assert_eq!(rows, ["db", "web"].map(|name| format!("{} running", bed.container(name))), "point {point}");
+    assert_eq!(named(&bed, "networks"), [format!("{}_default", bed.project)], "point {point}");
+    assert_eq!(network(&bed, "default")[0], true, "point {point}");
+    has_its_data(&bed);
+}
+
+#[test]
+fn a_new_version_that_fails_goes_back_to_the_containers_of_docker_compose() {
+    let bed = composed("migrate-back", ordinary);
+    let (before, shape, names) = (containers(&bed), network(&bed, "default"), aliases(&bed, "db"));
     let policy = || bed.engine.inspect(&bed.container("db"))["HostConfig"]["RestartPolicy"].clone();
     let restarts = policy();
     let image = image::busybox(&bed.engine);
-    bed.write("compose.yaml", &stack(&image, "echo out of order; exit 7"));
+    bed.write("compose.yaml", &ordinary(&image, "echo out of order; exit 7"));
     let ran = bed.supervisor(&["up"]);
     assert_ne!(ran.code, 0);
     assert!(ran.err.contains("ended with code 7") && ran.err.contains("taken back"), "{}", ran.err);
     assert_eq!(containers(&bed), before);
     assert_eq!(policy(), restarts);
+    assert_eq!((network(&bed, "default"), aliases(&bed, "db")), (shape, names));
+    assert_eq!(named(&bed, "networks"), [format!("{}_default", bed.project)]);
     has_its_data(&bed);
-    // They are Docker Compose's as before.
-    bed.write("compose.yaml", &stack(&image, WELL));
+    let (code, text) = bed.engine.exec(&bed.container("web"), &["busybox", "nslookup", "store"]);
+    assert_eq!(code, 0, "{text}");
+    // They are Docker Compose's as before, and nobody is left to think otherwise.
+    let listed = bed.supervisor(&["ps"]).expect(0);
+    assert!(
+        listed.err.contains(&bed.container("db")) && listed.err.contains("Docker Compose's"),
+        "{}",
+        listed.err
+    );
+    bed.write("compose.yaml", &ordinary(&image, WELL));
     let again = compose(&bed, &["up", "--detach"]).expect(0);
     assert!(!again.err.contains("Recreate"), "{}", again.err);
     assert_eq!(containers(&bed), before);
@@ -148,7 +261,7 @@ fn a_new_version_that_fails_goes_back_to_the_containers_of_docker_compose() {
 
 #[test]
 fn going_down_leaves_what_docker_compose_made_and_the_data() {
-    let bed = composed("migrate-down");
+    let bed = composed("migrate-down", ordinary);
     let before = containers(&bed);
     // Nobody has taken them over: they are Docker Compose's.
     bed.supervisor(&["down"]).expect(0);
@@ -157,6 +270,7 @@ fn going_down_leaves_what_docker_compose_made_and_the_data() {
     bed.supervisor(&["down"]).expect(0);
     assert_eq!(containers(&bed), []);
     assert_eq!(named(&bed, "volumes"), [format!("{}_data", bed.project)]);
+    assert_eq!(named(&bed, "networks"), [""; 0]);
     bed.supervisor(&["up"]).expect(0);
     has_its_data(&bed);
 }

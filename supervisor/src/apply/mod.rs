@@ -112,6 +112,8 @@ pub(crate) struct Context<'a, E, M> {
     pub(crate) pulled: RefCell<BTreeMap<String, String>>,
     /// Engine ids of containers that were made or renamed in this plan, by name: from then on a name may be another's.
     pub(crate) made: RefCell<BTreeMap<String, String>>,
+    /// Engine ids of networks that were made in this plan, by name.
+    pub(crate) made_networks: RefCell<BTreeMap<String, String>>,
     /// Containers whose profile is loaded and whose contents are staged.
     pub(crate) prepared: RefCell<BTreeSet<String>>,
 }
@@ -146,6 +148,7 @@ pub async fn apply<E: Engine, M: Machine>(
         prepared: RefCell::default(),
         pulled: RefCell::default(),
         made: RefCell::default(),
+        made_networks: RefCell::default(),
     };
     let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
     let mut done = BTreeSet::new();
@@ -239,7 +242,7 @@ pub(crate) fn progress_of(step: usize, of: &Step, phase: Phase) -> Progress {
 pub(crate) fn subject(step: &Step) -> Subject {
     let (kind, name) = match step {
         Step::Pull { image } => ("image", image),
-        Step::CreateNetwork(spec) => ("network", &spec.name),
+        Step::CreateNetwork(shape) => ("network", &shape.name),
         Step::RemoveNetwork { name, .. } => ("network", name),
         Step::Guard(GuardSpec { project, .. })
         | Step::Reguard { project, .. }
@@ -256,6 +259,7 @@ pub(crate) fn subject(step: &Step) -> Subject {
         | Step::SetRestart { name, .. }
         | Step::SetBounds { name, .. }
         | Step::Connect { name, .. }
+        | Step::Rejoin { name, .. }
         | Step::Disconnect { name, .. }
         | Step::Rename { name, .. } => ("container", name),
     };
@@ -285,7 +289,7 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
         Step::Stop { .. } => ("stop", "Stopping", "Stopped"),
         Step::Unpause { .. } => ("unpause", "Unpausing", "Unpaused"),
         Step::SetRestart { .. } | Step::SetBounds { .. } => ("change", "Changing", "Changed"),
-        Step::Connect { .. } => ("connect", "Connecting", "Connected"),
+        Step::Connect { .. } | Step::Rejoin { .. } => ("connect", "Connecting", "Connected"),
         Step::Disconnect { .. } => ("disconnect", "Disconnecting", "Disconnected"),
         Step::Rename { .. } => ("rename", "Renaming", "Renamed"),
     }

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 
 use super::{Context, Ended, Machine, PrepareError, StepError, progress_of, wait};
 use crate::decide::diagnose::{Symptoms, diagnose};
-use crate::decide::guard::{GuardSpec, Ruleset};
+use crate::decide::guard::{self, GuardSpec, Ruleset};
 use crate::decide::plan::Step;
 use crate::decide::seen::ImageStart;
 use crate::decide::spec::ContainerSpec;
@@ -32,11 +32,20 @@ pub(super) async fn run<E: Engine, M: Machine>(
     let engine = context.engine;
     match step {
         Step::Pull { image } => pull(context, index, step, image).await?,
-        Step::CreateNetwork(spec) => drop(engine.create_network(spec).await?),
-        Step::Guard(spec) => guard(context, spec).await?,
-        Step::Reguard { project, ruleset, script } => context.machine.reguard(project, ruleset, script)?,
+        Step::CreateNetwork(shape) => {
+            let id = engine.create_network(shape).await?;
+            context.made_networks.borrow_mut().insert(shape.name.clone(), id);
+        }
+        Step::Guard(spec) => set_guard(context, spec).await?,
+        Step::Reguard { project, ruleset, script, moved } => {
+            let script = moved_by_now(context, script, moved).await?;
+            context.machine.reguard(project, ruleset, &script)?;
+        }
         Step::Unguard { project } => context.machine.unguard(project)?,
-        Step::RemoveNetwork { id, .. } => gone(engine.remove_network(id).await)?,
+        Step::RemoveNetwork { id, .. } => {
+            let made = context.made_networks.borrow().get(id).cloned();
+            gone(engine.remove_network(made.as_ref().unwrap_or(id)).await)?;
+        }
         Step::CreateVolume(spec) => engine.create_volume(spec).await?,
         Step::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
         Step::Create { spec, name } => create(context, spec, name).await?,
@@ -52,6 +61,7 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::SetRestart { id, restart, .. } => engine.set_restart(id, *restart).await?,
         Step::SetBounds { id, bounds, .. } => engine.set_bounds(id, *bounds).await?,
         Step::Connect { id, network, at, .. } => engine.connect(id, network, at).await?,
+        Step::Rejoin { id, network, .. } => engine.rejoin(id, network).await?,
         Step::Disconnect { id, network, .. } => engine.disconnect(id, network).await?,
         Step::Rename { id, to, .. } => {
             let id = context.id_of(id);
@@ -71,7 +81,7 @@ fn gone(outcome: Result<(), EngineError>) -> Result<(), EngineError> {
 }
 
 /// Sets the guard over the networks that are there by now, those of this plan among them.
-async fn guard<E: Engine, M: Machine>(
+async fn set_guard<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     spec: &GuardSpec,
 ) -> Result<(), StepError> {
@@ -80,6 +90,25 @@ async fn guard<E: Engine, M: Machine>(
     context.machine.guard(&ruleset)?;
     tracing::info!(table = ruleset.table(), ruleset = ruleset.hash(), "guarded");
     Ok(())
+}
+
+/// A guard's script with the bridges as they are called by now.
+async fn moved_by_now<'a, E: Engine, M: Machine>(
+    context: &Context<'_, E, M>,
+    script: &'a str,
+    moved: &BTreeMap<String, String>,
+) -> Result<Cow<'a, str>, StepError> {
+    if moved.is_empty() {
+        return Ok(script.into());
+    }
+    let seen = context.engine.observe(&Scope::wanted(context.wanted)).await?;
+    let mut script = script.to_owned();
+    for (from, network) in moved {
+        if let Some(network) = seen.networks.iter().find(|there| there.name == *network) {
+            script = guard::moved(&script, from, &guard::bridge(network));
+        }
+    }
+    Ok(script.into())
 }
 
 async fn pull<E: Engine, M: Machine>(

@@ -73,6 +73,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let project = input::project_name(global)?;
     let session = session::open(global).await?;
     let mut containers = session.engine.listed(&project).await?;
+    if containers.is_empty() {
+        say_whose(&session.engine.composed(&project).await?);
+    }
     containers.retain(|container| {
         (args.service.is_empty() || args.service.contains(&container.service)) && filter.lets(container)
     });
@@ -114,6 +117,20 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         }
     }
     Ok(Exit::Done)
+}
+
+/// A project that seems to have nothing may be Docker Compose's as yet, or again.
+fn say_whose(composed: &[Listed]) {
+    if composed.is_empty() {
+        return;
+    }
+    let names: Vec<String> =
+        composed.iter().map(|container| format!("`{}`", plain(&container.name))).collect();
+    eprintln!(
+        "note: these are Docker Compose's, and are neither confined, compared nor healed as a stack of the supervisor's is: {}; \
+         `supervisor up` takes them over, and `supervisor up --dry-run` shows how",
+        names.join(", ")
+    );
 }
 
 /// Which containers are shown, besides those of which service.

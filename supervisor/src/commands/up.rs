@@ -124,6 +124,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         wait_for_health(&mut plan, &wanted, &seen, &machine, args).await;
     }
     shared::with_grace(&mut plan, args.timeout);
+    if !plan.steps.is_empty() && !args.output.dry_run {
+        forget(&session.engine, &writer.folder);
+    }
     shared::carry_out_update(global, args.output, &session.engine, &machine, &wanted, &seen, &plan).await?;
     if args.output.dry_run {
         return Ok(Exit::Done);
@@ -149,6 +152,14 @@ async fn remember(engine: &Docker, folder: &Path, wanted: &Wanted) {
     let ground = engine.ground(&Scope::wanted(wanted)).await.unwrap_or_default();
     if let Err(error) = ground::write(folder, ground.as_ref()) {
         tracing::warn!(%error, "cannot keep what the stack stands on");
+    }
+}
+
+/// Nothing vouches for a network that no container is on: what is about to change is looked at in full until it has.
+fn forget(engine: &Docker, folder: &Path) {
+    engine.rely_on(None);
+    if let Err(error) = ground::write(folder, None) {
+        tracing::warn!(%error, "cannot forget what the stack stood on");
     }
 }
 

@@ -25,6 +25,8 @@ pub const BOUNDS: &str = "supervisor.bounds";
 pub const IMAGE: &str = "supervisor.image";
 /// Key in the file, on networks.
 pub const NETWORK: &str = "supervisor.network";
+/// On the note of a network that an update replaces: all that it takes to make that one again, as JSON.
+pub const REPLACED: &str = "supervisor.replaced";
 /// Key in the file, on volumes.
 pub const VOLUME: &str = "supervisor.volume";
 /// Docker Compose's name of the project, on all that it makes (docker/compose, `pkg/api/labels.go`).

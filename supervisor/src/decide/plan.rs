@@ -11,6 +11,7 @@ mod ground;
 mod guard;
 mod in_place;
 mod judge;
+mod networks;
 mod order;
 #[cfg(test)]
 mod properties;
@@ -36,7 +37,7 @@ pub use up::{plan, plan_with, readiness};
 use serde::Serialize;
 
 use super::guard::GuardSpec;
-use super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+use super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec};
 
 /// What to do, in an order that is safe to follow one by one, and what is left as it is.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -97,10 +98,10 @@ pub enum Step {
         image: String,
     },
     /// Create a network.
-    CreateNetwork(NetworkSpec),
-    /// Remove a network of ours.
+    CreateNetwork(NetworkShape),
+    /// Remove a network of ours, or one of Docker Compose that ours takes the place of.
     RemoveNetwork {
-        /// Engine id.
+        /// Engine id, or its name where this plan makes it.
         id: String,
         /// Engine name.
         name: String,
@@ -115,6 +116,8 @@ pub enum Step {
         ruleset: String,
         /// The script that sets it.
         script: String,
+        /// Bridges that are called otherwise by now, with the network of each: it was made again.
+        moved: BTreeMap<String, String>,
     },
     /// Take the project's guard out of the host's packet filter.
     Unguard {
@@ -204,6 +207,16 @@ pub enum Step {
         network: String,
         /// Its place there.
         at: AttachSpec,
+    },
+    /// Put a container that is down on the network of this name in the place of one of that name that is gone, as it was
+    /// on that.
+    Rejoin {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// The network's engine name.
+        network: String,
     },
     /// Take a container off a network.
     Disconnect {

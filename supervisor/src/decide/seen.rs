@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::guard::listing::Counters;
-use super::spec::{Bounds, Restart};
+use super::spec::{Bounds, NetworkShape, Pool, Restart};
+use super::{labels, spare};
 
 /// One look at a project's things on the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,7 +83,7 @@ pub struct ImageStart {
 }
 
 /// A network on the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenNetwork {
     /// Engine id.
     pub id: String,
@@ -100,6 +101,41 @@ pub struct SeenNetwork {
     pub driver: String,
     /// The driver's options.
     pub options: BTreeMap<String, String>,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Subnets, asked for or chosen by the engine.
+    pub pools: Vec<Pool>,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Names of containers on it, stopped ones too, that are not the project's.
+    pub strangers: BTreeSet<String>,
+}
+
+impl SeenNetwork {
+    /// All that it takes to make it again; its subnets only where addresses in them were asked for, since the engine may
+    /// give them to another network meanwhile.
+    pub fn shape(&self, with_pools: bool) -> NetworkShape {
+        NetworkShape {
+            name: self.name.clone(),
+            internal: self.internal,
+            ipv6: self.ipv6,
+            options: self.options.clone(),
+            pools: if with_pools { self.pools.clone() } else { Vec::new() },
+            labels: self.labels.clone(),
+        }
+    }
+
+    /// The network that this one stands for, if it is the note of one that an update replaces.
+    pub fn notes(&self) -> Option<NetworkShape> {
+        let text =
+            self.labels.get(labels::REPLACED).filter(|_| spare::role(&self.name) == spare::Role::Previous)?;
+        serde_json::from_str(text).ok()
+    }
+
+    /// Whether it is as the note says.
+    pub fn is(&self, shape: &NetworkShape) -> bool {
+        self.name == shape.name && self.internal == shape.internal && self.labels == shape.labels
+    }
 }
 
 /// A volume on the engine.
@@ -151,6 +187,19 @@ pub struct SeenContainer {
     pub created: i64,
     /// Networks by engine name to its address there.
     pub networks: BTreeMap<String, Option<IpAddr>>,
+    /// The networks that it was started on, by engine name to engine id: another of that name is not the one it knows.
+    pub joined: BTreeMap<String, String>,
+    /// Networks on which its address was asked for.
+    pub fixed: BTreeSet<String>,
+}
+
+impl SeenContainer {
+    /// Whether it knows a network of this name that is gone: it cannot be started before it has been put on the one that
+    /// took its place.
+    pub fn has_lost(&self, seen: &Seen, network: &str) -> bool {
+        let knows = self.joined.get(network);
+        knows.is_some_and(|id| !seen.networks.iter().any(|there| there.name == network && there.id == *id))
+    }
 }
 
 /// A container's state.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use compose::model::{Condition, FailureAction, OnExit, Probe, UpdateOrder};
 use profiles::Confinement;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::guard::GuardSpec;
 use super::{hash, labels};
@@ -239,6 +239,43 @@ pub struct HealthSpec {
     pub retries: Option<u32>,
 }
 
+/// Subnet, gateway, range; as text.
+pub type Pool = (Option<String>, Option<String>, Option<String>);
+
+/// A network in full: made of a spec, or of one that was there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkShape {
+    /// Engine name.
+    pub name: String,
+    /// No route out.
+    pub internal: bool,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Driver options.
+    pub options: BTreeMap<String, String>,
+    /// Empty: the engine chooses.
+    pub pools: Vec<Pool>,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl NetworkShape {
+    /// A network of ours on which nobody ever is, and whose label says what this one was: while an update replaces it, a
+    /// kill loses nothing. It has the name that a container put aside would have.
+    #[must_use]
+    pub fn note(&self, project: &str) -> Self {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        Self {
+            name: super::spare::previous(&self.name),
+            internal: true,
+            labels: [(labels::PROJECT, project.to_owned()), (labels::REPLACED, text)]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A network to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NetworkSpec {
@@ -256,8 +293,8 @@ pub struct NetworkSpec {
     pub ipv6: bool,
     /// Driver options.
     pub options: BTreeMap<String, String>,
-    /// Subnet, gateway, range; as text.
-    pub pools: Vec<(Option<String>, Option<String>, Option<String>)>,
+    /// Empty: the engine chooses.
+    pub pools: Vec<Pool>,
     /// The file's labels.
     pub user_labels: BTreeMap<String, String>,
 }
@@ -362,6 +399,18 @@ impl ContainerSpec {
 }
 
 impl NetworkSpec {
+    /// What is created.
+    pub fn shape(&self) -> NetworkShape {
+        NetworkShape {
+            name: self.name.clone(),
+            internal: self.internal,
+            ipv6: self.ipv6,
+            options: self.options.clone(),
+            pools: self.pools.clone(),
+            labels: self.labels(),
+        }
+    }
+
     /// Every label that the network is created with.
     pub fn labels(&self) -> BTreeMap<String, String> {
         labels::with_ours(

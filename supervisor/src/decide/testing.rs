@@ -14,7 +14,7 @@ use super::plan::{Plan, Step};
 use super::seen::{
     Health, Seen, SeenContainer, SeenGuard, SeenImage, SeenNetwork, SeenTable, SeenVolume, State,
 };
-use super::spec::{ContainerSpec, Wanted};
+use super::spec::{ContainerSpec, NetworkShape, Wanted};
 use super::wanted::{Given, Restarts, wanted};
 
 /// Containers that were made so far.
@@ -131,37 +131,37 @@ pub(crate) fn simulate(seen: &Seen, plan: &Plan) -> Seen {
 fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
     match step {
         Step::Pull { .. } | Step::Delay { .. } => {}
-        Step::CreateNetwork(spec) => {
-            assert!(!seen.networks.iter().any(|n| n.name == spec.name), "network `{}` twice", spec.name);
-            let labels = spec.labels();
-            let ours = super::labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-            let id = format!("n{index}-{}", spec.name);
+        Step::CreateNetwork(shape) => {
+            assert!(!seen.networks.iter().any(|n| n.name == shape.name), "network `{}` twice", shape.name);
+            // Twelve digits of its own, as the engine's bridges have them.
+            let id = format!("{:012x}-{}", CREATED.fetch_add(1, Ordering::Relaxed), shape.name);
             link(seen, &id);
-            seen.networks.push(SeenNetwork {
-                id,
-                name: spec.name.clone(),
-                project: ours.project,
-                hash: ours.hash,
-                internal: spec.internal,
-                composed: false,
-                driver: "bridge".to_owned(),
-                options: spec.options.clone(),
-            });
+            seen.networks.push(made(shape, id));
         }
         Step::Guard(spec) => {
             let ruleset = Ruleset::of(spec, &seen.networks).expect("names of bridges");
             set_guard(seen, ruleset.hash(), ruleset.script());
         }
-        Step::Reguard { ruleset, script, .. } => set_guard(seen, ruleset.clone(), script.clone()),
+        Step::Reguard { ruleset, script, moved, .. } => {
+            let mut script = script.clone();
+            for (from, network) in moved {
+                let network =
+                    seen.networks.iter().find(|there| there.name == *network).expect("it was made again");
+                script = super::guard::moved(&script, from, &super::guard::bridge(network));
+            }
+            set_guard(seen, ruleset.clone(), script);
+        }
         Step::Unguard { .. } => {
             let guard = seen.guard.get_or_insert_default();
             (guard.table, guard.script) = (SeenTable::default(), None);
         }
         Step::RemoveNetwork { id, name } => {
-            let users: Vec<_> =
-                seen.containers.iter().filter(|c| c.networks.contains_key(name)).map(|c| &c.name).collect();
+            let up =
+                |c: &&SeenContainer| matches!(c.state, State::Running | State::Paused | State::Restarting);
+            let users = seen.containers.iter().filter(up).filter(|c| c.networks.contains_key(name));
+            let users: Vec<_> = users.map(|c| &c.name).collect();
             assert!(users.is_empty(), "network `{name}` is in use by {users:?}");
-            seen.networks.retain(|network| network.id != *id);
+            seen.networks.retain(|network| network.id != *id && network.name != *id);
         }
         Step::CreateVolume(spec) => {
             assert!(!seen.volumes.iter().any(|v| v.name == spec.name), "volume `{}` twice", spec.name);
@@ -186,7 +186,11 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             seen.containers.push(SeenContainer { id, name: name.clone(), ..created(spec, index) });
         }
         Step::Start { id, name, .. } => {
+            let ids = ids(seen);
             let container = by_name(seen, name);
+            for (network, known) in join(&ids, container) {
+                assert!(known, "`{name}` knows another network `{network}`");
+            }
             assert!(id.as_ref().is_none_or(|id| *id == container.id), "`{name}` is another than {id:?}");
             assert!(matches!(container.state, State::Created | State::Exited(_)), "`{name}` runs already");
             container.state = State::Running;
@@ -230,7 +234,15 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             let before = by_id(seen, id).networks.insert(network.clone(), None);
             assert!(before.is_none(), "`{name}` is on `{network}` already");
         }
+        Step::Rejoin { id, name, network } => {
+            assert!(seen.networks.iter().any(|n| n.name == *network), "no network `{network}`");
+            let container = by_id(seen, id);
+            assert!(container.state != State::Running, "`{name}` runs");
+            assert!(container.networks.contains_key(network), "`{name}` is not on `{network}`");
+            container.joined.remove(network);
+        }
         Step::Disconnect { id, name, network } => {
+            by_id(seen, id).joined.remove(network);
             let before = by_id(seen, id).networks.remove(network);
             assert!(before.is_some(), "`{name}` is not on `{network}`");
         }
@@ -239,6 +251,42 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             let container = seen.containers.iter_mut().find(|c| c.id == *id || c.name == *id);
             container.unwrap_or_else(|| panic!("no container `{id}`")).name.clone_from(to);
         }
+    }
+}
+
+/// Ids of networks by name.
+fn ids(seen: &Seen) -> BTreeMap<String, String> {
+    seen.networks.iter().map(|network| (network.name.clone(), network.id.clone())).collect()
+}
+
+/// What a start makes of the networks that a container knows: each, and whether it is the one of that name.
+fn join(ids: &BTreeMap<String, String>, container: &mut SeenContainer) -> Vec<(String, bool)> {
+    let mut rows = Vec::new();
+    for network in container.networks.keys() {
+        let Some(id) = ids.get(network) else { continue };
+        let known = container.joined.entry(network.clone()).or_insert_with(|| id.clone());
+        rows.push((network.clone(), known == id));
+    }
+    rows
+}
+
+/// A network as it is seen once it is made.
+pub(crate) fn made(shape: &NetworkShape, id: String) -> SeenNetwork {
+    let ours = super::labels::parse(shape.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+    let composed = shape.labels.contains_key(super::labels::COMPOSE_PROJECT);
+    SeenNetwork {
+        id,
+        name: shape.name.clone(),
+        project: ours.project,
+        hash: ours.hash,
+        internal: shape.internal,
+        composed,
+        driver: "bridge".to_owned(),
+        options: shape.options.clone(),
+        ipv6: shape.ipv6,
+        pools: shape.pools.clone(),
+        labels: shape.labels.clone(),
+        strangers: BTreeSet::new(),
     }
 }
 
@@ -301,5 +349,7 @@ pub(crate) fn created(spec: &ContainerSpec, index: usize) -> SeenContainer {
         health: None,
         created: i64::try_from(index).unwrap(),
         networks: spec.networks.keys().map(|name| (name.clone(), None)).collect(),
+        joined: BTreeMap::new(),
+        fixed: BTreeSet::new(),
     }
 }

@@ -20,16 +20,7 @@ pub struct Ground {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Network {
-    id: String,
-    name: String,
-    project: Option<String>,
-    hash: Option<String>,
-    #[serde(default)]
-    internal: bool,
-    #[serde(default)]
-    composed: bool,
-    driver: String,
-    options: BTreeMap<String, String>,
+    seen: SeenNetwork,
     /// A running container that is joined to it.
     by: String,
 }
@@ -71,14 +62,8 @@ impl Ground {
         let network = |seen: &SeenNetwork| {
             Some(Network {
                 by: by(&|held| held.on_network(&seen.name, &seen.id))?,
-                id: seen.id.clone(),
-                name: seen.name.clone(),
-                project: seen.project.clone(),
-                hash: seen.hash.clone(),
-                internal: seen.internal,
-                composed: seen.composed,
-                driver: seen.driver.clone(),
-                options: seen.options.clone(),
+                // Who is on it, the list of containers tells anew each time.
+                seen: SeenNetwork { strangers: BTreeSet::new(), ..seen.clone() },
             })
         };
         let volume = |seen: &SeenVolume| {
@@ -105,24 +90,15 @@ impl Ground {
     ) -> Option<(Vec<SeenNetwork>, Vec<SeenVolume>)> {
         let holds = |by: &str, what: &dyn Fn(&Standing) -> bool| standing.get(by).is_some_and(what);
         let networks_hold =
-            self.networks.iter().all(|it| holds(&it.by, &|held| held.on_network(&it.name, &it.id)));
+            self.networks.iter().all(|it| holds(&it.by, &|held| held.on_network(&it.seen.name, &it.seen.id)));
         let volumes_hold =
             self.volumes.iter().all(|it| holds(&it.by, &|held| held.volumes.contains(&it.name)));
-        let known = scope.networks.iter().all(|name| self.networks.iter().any(|it| it.name == *name))
+        let known = scope.networks.iter().all(|name| self.networks.iter().any(|it| it.seen.name == *name))
             && scope.volumes.iter().all(|name| self.volumes.iter().any(|it| it.name == *name));
         if !(networks_hold && volumes_hold && known) {
             return None;
         }
-        let networks = self.networks.iter().map(|it| SeenNetwork {
-            id: it.id.clone(),
-            name: it.name.clone(),
-            project: it.project.clone(),
-            hash: it.hash.clone(),
-            internal: it.internal,
-            composed: it.composed,
-            driver: it.driver.clone(),
-            options: it.options.clone(),
-        });
+        let networks = self.networks.iter().map(|it| it.seen.clone());
         let volumes = self.volumes.iter().map(|it| SeenVolume {
             name: it.name.clone(),
             project: it.project.clone(),
@@ -147,9 +123,8 @@ mod tests {
                 project: project.clone(),
                 hash: hash.clone(),
                 internal: true,
-                composed: false,
                 driver: "bridge".into(),
-                options: BTreeMap::new(),
+                ..SeenNetwork::default()
             }],
             volumes: vec![SeenVolume {
                 name: "shop_data".into(),

@@ -16,7 +16,7 @@ use super::error::EngineError;
 use crate::decide::seen::{Health, ImageStart, Seen, SeenImage, State};
 use crate::decide::spare;
 use crate::decide::spec::{
-    AttachSpec, Bounds, ContainerSpec, NetworkSpec, PortSpec, Restart, VolumeSpec, Wanted,
+    AttachSpec, Bounds, ContainerSpec, NetworkShape, PortSpec, Restart, VolumeSpec, Wanted,
 };
 use crate::decide::start::Start;
 
@@ -36,7 +36,7 @@ pub trait Engine {
     async fn observe(&self, scope: &Scope) -> Result<Seen, EngineError>;
 
     /// Creates a network and gives its id.
-    async fn create_network(&self, spec: &NetworkSpec) -> Result<String, EngineError>;
+    async fn create_network(&self, shape: &NetworkShape) -> Result<String, EngineError>;
     /// Removes a network by id.
     async fn remove_network(&self, id: &str) -> Result<(), EngineError>;
     /// Creates a volume.
@@ -73,6 +73,9 @@ pub trait Engine {
     async fn set_bounds(&self, container: &str, bounds: Bounds) -> Result<(), EngineError>;
     /// Puts it on a network, running or not.
     async fn connect(&self, container: &str, network: &str, at: &AttachSpec) -> Result<(), EngineError>;
+    /// Puts one that is down on the network of this name in the place of one of that name that is gone, as it was there: its
+    /// names and addresses. Two requests.
+    async fn rejoin(&self, container: &str, network: &str) -> Result<(), EngineError>;
     /// Takes it off a network, running or not.
     async fn disconnect(&self, container: &str, network: &str) -> Result<(), EngineError>;
     /// Gives it another name.

@@ -223,7 +223,9 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
         Step::SetBounds { name, bounds, .. } => {
             ("change", "container", name, Some(print_bounds(*bounds).replace(',', ", ")))
         }
-        Step::Connect { name, network, .. } => ("connect", "container", name, Some(network.clone())),
+        Step::Connect { name, network, .. } | Step::Rejoin { name, network, .. } => {
+            ("connect", "container", name, Some(network.clone()))
+        }
         Step::Disconnect { name, network, .. } => ("disconnect", "container", name, Some(network.clone())),
         Step::Rename { name, to, .. } => ("rename", "container", name, Some(to.clone())),
     }

@@ -258,6 +258,10 @@ impl Shell<'_> {
         }
         let folder = state::project(self.options.state_dir.as_deref(), stack.project())?;
         let lock = lock::take(&folder, stack.project(), "run")?;
+        // What `up` remembers of the engine is past once this changes it.
+        if let Err(error) = crate::host::ground::write(&folder, None) {
+            tracing::warn!(%error, "cannot forget what the stack stood on");
+        }
         let (journal, remembered, error) = Journal::open(&folder, clock::boot_id());
         if let Some(error) = error {
             tracing::warn!(%error, "the journal cannot be read, and is begun anew");

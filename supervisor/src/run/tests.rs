@@ -293,9 +293,9 @@ impl Play {
             project: Some("shop".into()),
             hash: Some(hash::network(spec)),
             internal: spec.internal,
-            composed: false,
             driver: "bridge".into(),
             options: spec.options.clone(),
+            ..SeenNetwork::default()
         });
         let mut seen = Seen { networks: networks.collect(), containers, images, ..Seen::default() };
         guarded(&wanted, &mut seen);
@@ -333,6 +333,8 @@ fn seen(wanted: &Wanted, state: State) -> SeenContainer {
         health: None,
         created: 0,
         networks: spec.networks.keys().map(|name| (name.clone(), Some([10, 0, 0, 2].into()))).collect(),
+        joined: BTreeMap::new(),
+        fixed: BTreeSet::new(),
     }
 }
 

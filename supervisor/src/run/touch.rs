@@ -20,6 +20,7 @@ pub(super) fn touched(planned: &Planned) -> Option<&str> {
         | Step::SetRestart { name, .. }
         | Step::SetBounds { name, .. }
         | Step::Connect { name, .. }
+        | Step::Rejoin { name, .. }
         | Step::Disconnect { name, .. } => name,
         Step::Rename { to, .. } => to,
         _ => return None,

@@ -139,7 +139,9 @@ impl Ruleset {
     /// Networks whose bridges have names that nft's language would read as more than names.
     pub fn of(spec: &GuardSpec, networks: &[SeenNetwork]) -> Result<Self, Vec<String>> {
         let (mut bridges, mut odd) = (BTreeMap::new(), Vec::new());
-        let ours = networks.iter().filter(|network| network.project.as_ref() == Some(&spec.project));
+        let ours = networks
+            .iter()
+            .filter(|network| network.project.as_ref() == Some(&spec.project) && network.notes().is_none());
         for network in ours {
             let internal = spec.networks.get(&network.name).copied().unwrap_or(network.internal);
             let name = bridge(network);
@@ -208,8 +210,13 @@ pub fn is_just(script: &str, project: &str) -> bool {
     just::is_just(script, &table(project))
 }
 
+/// A script that goes by a bridge, going by another one; both are names as the engine gives them.
+pub fn moved(script: &str, from: &str, to: &str) -> String {
+    script.replace(&format!("\"{from}\""), &format!("\"{to}\""))
+}
+
 /// A network's bridge: as its option says, else as the engine names it.
-fn bridge(network: &SeenNetwork) -> String {
+pub fn bridge(network: &SeenNetwork) -> String {
     match network.options.get(BRIDGE_NAME) {
         Some(name) => name.clone(),
         None => format!("br-{}", network.id.chars().take(12).collect::<String>()),

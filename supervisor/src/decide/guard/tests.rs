@@ -1,7 +1,5 @@
 //! What the guard is made of, and what is to be done about the one that is there.
 
-use std::collections::BTreeMap;
-
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -25,11 +23,9 @@ fn network(name: &str, id: &str, internal: bool) -> SeenNetwork {
         id: id.to_owned(),
         name: name.to_owned(),
         project: Some("shop".to_owned()),
-        hash: None,
         internal,
-        composed: false,
         driver: "bridge".to_owned(),
-        options: BTreeMap::new(),
+        ..SeenNetwork::default()
     }
 }
 

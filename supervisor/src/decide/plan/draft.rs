@@ -136,6 +136,11 @@ impl Draft {
         self.stops.values().flatten().copied().collect()
     }
 
+    /// Every start written so far.
+    pub(super) fn all_starts(&self) -> BTreeSet<usize> {
+        self.starts.values().flatten().copied().collect()
+    }
+
     /// The stops of those that depend on a service: they end before it does.
     pub(super) fn stops_of_dependents(&self, wanted: &Wanted, service: &str) -> BTreeSet<usize> {
         wanted

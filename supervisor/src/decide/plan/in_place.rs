@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::super::labels::print_restart;
-use super::super::seen::SeenContainer;
+use super::super::seen::{Seen, SeenContainer, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{Bounds, ContainerSpec};
 use super::Step;
@@ -20,6 +20,7 @@ use super::judge::networks_of;
 pub(super) fn change_in_place(
     spec: &ContainerSpec,
     found: &SeenContainer,
+    seen: &Seen,
     recreate: Recreate,
     made: &Made,
     first: &BTreeSet<usize>,
@@ -27,7 +28,12 @@ pub(super) fn change_in_place(
 ) -> Vec<usize> {
     let (id, name) = (found.id.clone(), found.name.clone());
     let mut steps: Vec<usize> = take_name(spec, found, first, draft).into_iter().collect();
-    if let Some(was) = found.restart.filter(|was| *was != spec.restart) {
+    if !matches!(found.state, State::Running | State::Restarting | State::Paused) {
+        steps.extend(rejoin(found, seen, made, first, draft));
+    }
+    // One of Docker Compose that stays its own keeps its restarter.
+    let stays_theirs = recreate == Recreate::Back && found.hash.is_none();
+    if let Some(was) = found.restart.filter(|was| *was != spec.restart && !stays_theirs) {
         let step = Step::SetRestart { id: id.clone(), name: name.clone(), restart: spec.restart };
         let reason = format!(
             "its restart policy is `{}`, and `{}` is wanted; changed in place",
@@ -56,6 +62,28 @@ pub(super) fn change_in_place(
         let step = Step::Disconnect { id: id.clone(), name: name.clone(), network: network.to_owned() };
         let reason = format!("it is on network `{network}`, where it is not wanted");
         steps.push(draft.step(step, &reason, connected.iter().copied()));
+    }
+    steps
+}
+
+/// Puts a container that is down on the networks that took the place of those that it knows.
+fn rejoin(
+    found: &SeenContainer,
+    seen: &Seen,
+    made: &Made,
+    first: &BTreeSet<usize>,
+    draft: &mut Draft,
+) -> Vec<usize> {
+    let mut steps = Vec::new();
+    for network in networks_of(found) {
+        let makes = made.networks.get(network).copied();
+        let is_there = seen.networks.iter().any(|there| there.name == network);
+        if makes.is_none() && !(is_there && found.has_lost(seen, network)) {
+            continue;
+        }
+        let (id, name, network) = (found.id.clone(), found.name.clone(), network.to_owned());
+        let after = first.iter().copied().chain(makes);
+        steps.push(draft.step(Step::Rejoin { id, name, network }, "its network was made anew", after));
     }
     steps
 }

@@ -13,7 +13,7 @@ use super::super::spare::{self, Role};
 use super::super::spec::{ContainerSpec, ServiceSpec, Wanted};
 use super::choice::{Choice, Orphans, Recreate};
 use super::draft::Draft;
-use super::ground::Anew;
+use super::networks::Anew;
 use super::order;
 use super::slot::{Slot, is, slot};
 
@@ -32,7 +32,7 @@ pub(super) enum Deed {
     Create,
     /// A new one made, the old one put aside, the new one started, and the old one removed once the new one is well.
     Replace,
-    /// The old one removed before a new one is made: what it stands on is made anew.
+    /// The old one removed before a new one is made: there is no way to keep it.
     Rebuild,
     /// The one that was put aside takes its place again: an update was not finished, and is not wanted any more.
     Back,
@@ -216,11 +216,17 @@ fn judge(
         return (Deed::Create, "it is not there".to_owned());
     };
     let hold = choice.held.get(&spec.name);
+    // What is down is put on the network that is made anew, and needs no other reason to be kept.
+    let none = BTreeMap::new();
+    let concerned = |container: &SeenContainer| match container.state {
+        State::Running | State::Restarting | State::Paused => anew,
+        _ => &none,
+    };
     if let Some(previous) = slot.previous.filter(|previous| is(previous, spec))
         && slot.main.is_none_or(|main| !is(main, spec))
     {
         let reason = "an update was not finished, and what it put aside is as wanted";
-        if difference(spec, previous, anew).is_none() {
+        if difference(spec, previous, concerned(previous)).is_none() {
             return (Deed::Back, reason.to_owned());
         }
     }
@@ -229,7 +235,7 @@ fn judge(
     }
     let changed = match choice.recreate {
         Recreate::All => Some("everything is to be made anew".to_owned()),
-        Recreate::Changed | Recreate::None | Recreate::Back => difference(spec, found, anew),
+        Recreate::Changed | Recreate::None | Recreate::Back => difference(spec, found, concerned(found)),
     };
     match (changed, hold) {
         (Some(changed), Some(Hold::Alone(why))) => {
@@ -237,13 +243,23 @@ fn judge(
             (Deed::Leave, why.clone())
         }
         (Some(changed), hold) if matches!(choice.recreate, Recreate::None | Recreate::Back) => {
-            draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
+            if found.hash.is_some() {
+                draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
+            } else {
+                let theirs = format!(
+                    "container `{}` is Docker Compose's and stays so: it is neither confined, compared with a promise nor \
+                     healed, and the engine alone restarts it, as Docker Compose said",
+                    found.name
+                );
+                draft.waits(&service.service, &theirs);
+                draft.warn(theirs);
+            }
             match (in_place(wanted, service, found), hold) {
                 ((Deed::Start, reason), None) => (Deed::Start, reason),
                 _ => (Deed::Keep, "nothing is to be made anew".to_owned()),
             }
         }
-        (Some(changed), _) if needs_room(spec, found, anew) => (Deed::Rebuild, changed),
+        (Some(changed), _) if needs_room(found) => (Deed::Rebuild, changed),
         (Some(changed), _) => (Deed::Replace, changed),
         (None, Some(Hold::Alone(why))) => (Deed::Leave, why.clone()),
         (None, Some(Hold::Down(why) | Hold::Over(why))) => (Deed::Keep, why.clone()),
@@ -251,12 +267,10 @@ fn judge(
     }
 }
 
-/// Whether a container has to be removed before another can be made in its place: nothing can be started on a network
-/// that was made anew but what was made after it, and what the engine gave up on cannot be renamed.
-fn needs_room(spec: &ContainerSpec, found: &SeenContainer, anew: &BTreeMap<&str, Anew>) -> bool {
+/// Whether a container has to be removed before another can be made in its place: what the engine gave up on cannot be
+/// renamed.
+const fn needs_room(found: &SeenContainer) -> bool {
     matches!(found.state, State::Dead | State::Removing)
-        || networks_of(found).any(|network| anew.contains_key(network))
-        || spec.networks.keys().any(|network| anew.get(network.as_str()) == Some(&Anew::Changed))
 }
 
 /// Why a container is not what is wanted, if it is not.

@@ -2,18 +2,20 @@
 //!
 //! It follows from what was seen before, what is seen now, and the plan that failed; nothing has to be remembered, so that
 //! it can be made again after a failure of its own. Deliberately absent: containers that are gone, which nobody can bring
-//! back; the planner removes none before its successor has proved itself, but where a network is made anew.
+//! back; the planner removes none before its successor has proved itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use compose::model::{Condition, FailureAction};
 
-use super::super::seen::{Seen, SeenContainer, SeenTable, State};
+use super::super::guard::bridge;
+use super::super::seen::{Seen, SeenContainer, SeenNetwork, SeenTable, State};
 use super::super::spare::{self, Role};
-use super::super::spec::{AttachSpec, Await, Restart, Wanted};
+use super::super::spec::{AttachSpec, Await, NetworkShape, Restart, Wanted};
 use super::down::dependents_first;
 use super::draft::{Draft, grace};
 use super::judge::{is_ours, networks_of, runs_to_its_end};
+use super::networks::{note_of, notes};
 use super::{Plan, Step, order};
 
 /// Why everything happens here.
@@ -54,7 +56,10 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         .filter_map(|kept| kept.now.service.as_deref())
         .collect();
 
-    reguard(failed, before, &mut draft);
+    let lost = lost(wanted, before, now);
+    if lost.is_empty() {
+        reguard(failed, before, now, &kept, &BTreeSet::new(), &mut draft);
+    }
     let mut gone: BTreeMap<&str, usize> = BTreeMap::new();
     let mut last = BTreeSet::new();
     for container in dependents_first(&wanted.project, Some(wanted), now) {
@@ -79,10 +84,22 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         (place.unwrap_or(usize::MAX), &kept.now.name)
     });
     let stops = draft.all_stops();
+    let mut put: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for kept in &places {
+        put.insert(&kept.now.id, put_back(kept, failed, &gone, &mut draft));
+    }
+    let first: BTreeSet<usize> =
+        stops.iter().chain(gone.values()).chain(put.values().flatten()).copied().collect();
+    let made = make_again(&lost, &first, &mut draft);
+    if !lost.is_empty() {
+        let made = made.values().copied().collect();
+        reguard(failed, before, now, &kept, &made, &mut draft);
+    }
     let mut well: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     let mut batch = Batch::default();
     for kept in places {
-        let mut after = put_back(kept, failed, &gone, &mut draft);
+        let mut after = put.remove(kept.now.id.as_str()).unwrap_or_default();
+        after.extend(put_on_networks(kept, now, &made, &mut draft));
         let service = kept.now.service.as_deref().unwrap_or_default();
         if service != batch.service {
             batch.end(wanted, &mut well, &mut draft);
@@ -107,8 +124,16 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
     }
     batch.end(wanted, &mut well, &mut draft);
     last.extend(well.values().flatten());
-    let was_there = |id: &str| before.networks.iter().any(|network| network.id == id);
-    let made = now.networks.iter().filter(|network| !was_there(&network.id));
+    for (note, _) in notes(wanted, now) {
+        let step = Step::RemoveNetwork { id: note.id.clone(), name: note.name.clone() };
+        draft.step(step, REASON, last.iter().copied());
+    }
+    let was_there = |there: &SeenNetwork| {
+        before.networks.iter().any(|network| network.id == there.id)
+            || made.contains_key(there.name.as_str())
+            || there.notes().is_some()
+    };
+    let made = now.networks.iter().filter(|network| !was_there(network));
     for network in made.filter(|network| network.project.as_ref() == Some(&wanted.project)) {
         let used = kept.values().any(|kept| kept.before.networks.contains_key(&network.name));
         let used = used
@@ -124,8 +149,63 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
     Plan { keeps_going: true, ..draft.finish() }
 }
 
-/// The guard as it was, if this update set another one: what was published before is to be reached again.
-fn reguard(failed: &Plan, before: &Seen, draft: &mut Draft) {
+/// A network that is to be there again.
+struct Lost<'a> {
+    shape: NetworkShape,
+    /// What has its name now.
+    instead: Option<&'a SeenNetwork>,
+}
+
+/// The networks that this update, or one before it that was not finished, put others in the place of.
+fn lost<'a>(wanted: &Wanted, before: &'a Seen, now: &'a Seen) -> Vec<Lost<'a>> {
+    let is_note = |network: &SeenNetwork| network.notes().is_some();
+    let ours = |network: &&SeenNetwork| {
+        (network.composed || network.project.as_ref() == Some(&wanted.project)) && !is_note(network)
+    };
+    let noted = notes(wanted, now).map(|(_, shape)| shape);
+    let gone = before
+        .networks
+        .iter()
+        .filter(ours)
+        .filter(|was| !now.networks.iter().any(|there| there.id == was.id));
+    let unnoted = gone.filter(|was| note_of(wanted, now, &was.name).is_none()).map(|was| was.shape(true));
+    let shapes: Vec<NetworkShape> = noted.chain(unnoted).collect();
+    let mut lost = Vec::new();
+    for shape in shapes {
+        let instead = now.networks.iter().find(|there| there.name == shape.name);
+        // Another's is never removed.
+        if instead.is_some_and(|there| there.is(&shape) || !ours(&there) || !there.strangers.is_empty()) {
+            continue;
+        }
+        lost.push(Lost { shape, instead });
+    }
+    lost
+}
+
+/// The steps that make them, by name.
+fn make_again(lost: &[Lost<'_>], first: &BTreeSet<usize>, draft: &mut Draft) -> BTreeMap<String, usize> {
+    let mut made = BTreeMap::new();
+    for Lost { shape, instead } in lost {
+        let mut after = first.clone();
+        if let Some(there) = instead {
+            let step = Step::RemoveNetwork { id: there.id.clone(), name: there.name.clone() };
+            after = BTreeSet::from([draft.step(step, REASON, after)]);
+        }
+        made.insert(shape.name.clone(), draft.step(Step::CreateNetwork(shape.clone()), REASON, after));
+    }
+    made
+}
+
+/// The guard as it was, if this update set another one: what was published before is to be reached again. Where all goes
+/// back to Docker Compose, there was none.
+fn reguard(
+    failed: &Plan,
+    before: &Seen,
+    now: &Seen,
+    kept: &BTreeMap<String, Kept<'_>>,
+    made: &BTreeSet<usize>,
+    draft: &mut Draft,
+) {
     let set = failed.steps.iter().find_map(|planned| match &planned.step {
         Step::Guard(spec) => Some(spec),
         _ => None,
@@ -134,10 +214,18 @@ fn reguard(failed: &Plan, before: &Seen, draft: &mut Draft) {
         SeenTable::There { ruleset, .. } => Some((ruleset.clone(), guard.script.clone()?)),
         _ => None,
     });
-    if let (Some(spec), Some((ruleset, script))) = (set, was) {
-        let step = Step::Reguard { project: spec.project.clone(), ruleset, script };
-        let index = draft.step(step, REASON, []);
-        draft.starts_come_after(index);
+    let gone = before.networks.iter().filter(|was| !now.networks.iter().any(|there| there.id == was.id));
+    let moved = gone.filter(|was| was.notes().is_none()).map(|was| (bridge(was), was.name.clone())).collect();
+    match (set, was) {
+        (Some(spec), Some((ruleset, script))) => {
+            let step = Step::Reguard { project: spec.project.clone(), ruleset, script, moved };
+            let index = draft.step(step, REASON, made.iter().copied());
+            draft.starts_come_after(index);
+        }
+        (Some(spec), None) if !kept.is_empty() && kept.values().all(|kept| kept.before.hash.is_none()) => {
+            draft.step(Step::Unguard { project: spec.project.clone() }, REASON, made.iter().copied());
+        }
+        _ => {}
     }
 }
 
@@ -249,14 +337,32 @@ fn put_back(
         let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds };
         steps.insert(draft.step(step, REASON, []));
     }
-    for network in networks_of(before).filter(|network| !now.networks.contains_key(*network)) {
-        let at = AttachSpec { aliases: before.service.iter().cloned().collect(), ..AttachSpec::default() };
-        let (id, name, network) = (id.clone(), name.clone(), network.to_owned());
-        steps.insert(draft.step(Step::Connect { id, name, network, at }, REASON, []));
-    }
     for network in networks_of(now).filter(|network| !before.networks.contains_key(*network)) {
         let (id, name, network) = (id.clone(), name.clone(), network.to_owned());
         steps.insert(draft.step(Step::Disconnect { id, name, network }, REASON, []));
+    }
+    steps
+}
+
+/// The networks that it was on, if it is off them, or knows others of those names.
+fn put_on_networks(
+    kept: &Kept<'_>,
+    seen: &Seen,
+    made: &BTreeMap<String, usize>,
+    draft: &mut Draft,
+) -> BTreeSet<usize> {
+    let Kept { before, now } = kept;
+    let mut steps = BTreeSet::new();
+    for network in networks_of(before) {
+        let makes = made.get(network).copied();
+        let (id, name, network) = (now.id.clone(), now.name.clone(), network.to_owned());
+        if !now.networks.contains_key(&network) {
+            let at =
+                AttachSpec { aliases: before.service.iter().cloned().collect(), ..AttachSpec::default() };
+            steps.insert(draft.step(Step::Connect { id, name, network, at }, REASON, makes));
+        } else if !kept.runs_now() && (makes.is_some() || now.has_lost(seen, &network)) {
+            steps.insert(draft.step(Step::Rejoin { id, name, network }, REASON, makes));
+        }
     }
     steps
 }

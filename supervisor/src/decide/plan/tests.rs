@@ -15,7 +15,6 @@ use super::super::spec::Wanted;
 use super::super::testing::{simulate, want, want_with};
 use super::super::wanted::Restarts;
 use super::*;
-use std::collections::BTreeMap;
 
 /// Two services on one network, one with a volume.
 const SHOP: &str = "
@@ -86,7 +85,7 @@ fn print(plan: &Plan) -> String {
 fn step(step: &Step) -> String {
     match step {
         Step::Pull { image } => format!("pull {}", image.split('@').next().unwrap_or_default()),
-        Step::CreateNetwork(spec) => format!("create network {}", spec.name),
+        Step::CreateNetwork(shape) => format!("create network {}", shape.name),
         Step::RemoveNetwork { name, .. } => format!("remove network {name}"),
         Step::Guard(_) => "set the guard".to_owned(),
         Step::Reguard { .. } => "set the guard as before".to_owned(),
@@ -114,6 +113,7 @@ fn step(step: &Step) -> String {
             format!("set bounds of {name} to {}", super::super::labels::print_bounds(*bounds))
         }
         Step::Connect { name, network, .. } => format!("connect {name} to {network}"),
+        Step::Rejoin { name, network, .. } => format!("put {name} on {network} again"),
         Step::Disconnect { name, network, .. } => format!("disconnect {name} from {network}"),
         Step::Rename { name, to, .. } => format!("rename {name} to {to}"),
     }
@@ -346,12 +346,9 @@ fn a_network_made_outside_that_routes_to_the_containers_blocks() {
     let network = |driver: &str, options: &[(&str, &str)]| SeenNetwork {
         id: "n".to_owned(),
         name: "lan".to_owned(),
-        project: None,
-        hash: None,
-        internal: false,
-        composed: false,
         driver: driver.to_owned(),
         options: options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        ..SeenNetwork::default()
     };
     let routed = [("com.docker.network.bridge.gateway_mode_ipv4", "routed")];
     for (network, expected) in [
@@ -370,11 +367,8 @@ fn foreign_networks_block_and_foreign_volumes_are_used() {
             id: "n".to_owned(),
             name: "shop_back".to_owned(),
             project: Some("other".to_owned()),
-            hash: None,
-            internal: false,
-            composed: false,
             driver: "bridge".to_owned(),
-            options: BTreeMap::new(),
+            ..SeenNetwork::default()
         }],
         volumes: vec![volume("shop_data", &[])],
         ..Seen::default()
@@ -396,19 +390,25 @@ fn a_network_that_changed_is_made_anew_with_those_on_it() {
         &want(&changed),
         &up(SHOP),
         expect![[r#"
-            0 stop shop-web-1 10s: its network `shop_back` changed
-            1 remove shop-web-1 (after 0): its network `shop_back` changed
-            2 stop shop-db-1 60s (after 0): its network `shop_back` changed
-            3 remove shop-db-1 (after 2): its network `shop_back` changed
-            4 remove network shop_back (after 1 3): its settings changed
-            5 create network shop_back (after 4): its settings changed
-            6 create shop-db-1 (after 3 5): its network `shop_back` changed
-            7 start shop-db-1 (after 6): its network `shop_back` changed
-            8 create shop-web-1 (after 1 5): its network `shop_back` changed
-            9 await db Healthy 6s (after 7): another service starts when it is healthy
-            10 start shop-web-1 (after 8 9): its network `shop_back` changed
-            11 await web Started 60s and 2s on (after 10): an update is good when it is well
-            proved before 12
+            0 create network shop_back.previous: it notes the network that is replaced, for the way back
+            1 create shop-db-1.next: its network `shop_back` changed
+            2 create shop-web-1.next: its network `shop_back` changed
+            3 stop shop-web-1 10s (after 0 1 2): its network `shop_back` changed
+            4 rename shop-web-1 to shop-web-1.previous (after 3): it stays until the new one has proved itself
+            5 stop shop-db-1 60s (after 0 1 2 3): its network `shop_back` changed
+            6 rename shop-db-1 to shop-db-1.previous (after 5): it stays until the new one has proved itself
+            7 remove network shop_back (after 0 4 6): its settings changed
+            8 create network shop_back (after 7): its settings changed
+            9 rename shop-db-1.next to shop-db-1 (after 1 6): its network `shop_back` changed
+            10 start shop-db-1 (after 9): its network `shop_back` changed
+            11 rename shop-web-1.next to shop-web-1 (after 2 4): its network `shop_back` changed
+            12 await db Healthy 6s (after 10): another service starts when it is healthy
+            13 start shop-web-1 (after 11 12): its network `shop_back` changed
+            14 await web Started 60s and 2s on (after 13): an update is good when it is well
+            15 remove shop-web-1 (after 4 6 12 14): the new one has proved itself
+            16 remove shop-db-1 (after 4 6 12 14): the new one has proved itself
+            17 remove network shop_back.previous (after 4 6 12 14 15 16): nothing goes back to the network that it notes
+            proved before 15
             keep volume shop_data: as wanted
         "#]],
     );

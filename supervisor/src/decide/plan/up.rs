@@ -9,13 +9,14 @@ use compose::model::{Condition, UpdateOrder};
 
 use super::super::seen::Seen;
 use super::super::spec::{Await, ServiceSpec, Wanted};
+use super::Plan;
 use super::choice::{Choice, in_scope, scope};
 use super::draft::{Draft, timeout};
-use super::ground::{Made, create_networks, create_volumes, networks, pulls, volumes};
+use super::ground::{Made, create_networks, create_volumes, pulls, volumes};
 use super::guard::guard;
 use super::judge::{leaving, runs_to_its_end, verdicts};
+use super::networks::networks;
 use super::update::Update;
-use super::{Plan, Step};
 
 /// The steps from what is seen to what is wanted. The same input gives the same plan, byte for byte, and a plan
 /// against its own result is empty.
@@ -36,10 +37,11 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
 
     let mut made = Made::default();
     pulls(&verdicts, &mut draft, &mut made);
-    create_networks(wanted, &networks.missing, &BTreeSet::new(), "it is not there", &mut draft, &mut made);
+    create_networks(wanted, &networks.missing, &mut draft, &mut made);
     create_volumes(wanted, seen, &scope, &mut draft, &mut made);
+    networks.write_notes(&mut draft, &mut made);
 
-    if networks.changed.is_empty() {
+    if networks.replaced.is_empty() {
         let first = made.networks.values().copied().collect();
         made.guard = guard(wanted, seen, &first, &mut draft);
     }
@@ -47,27 +49,15 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew, choice.recreate);
     update.make_ready(&mut draft, &made);
     update.take_down(&mut draft);
-    for network in &networks.changed {
-        let after: Vec<usize> = update.out_of_the_way().chain(made.all()).collect();
-        let step = Step::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
-        let index = draft.step(step, "its settings changed", after);
-        let names = BTreeSet::from([network.name.as_str()]);
-        create_networks(
-            wanted,
-            &names,
-            &BTreeSet::from([index]),
-            "its settings changed",
-            &mut draft,
-            &mut made,
-        );
-    }
-    if !networks.changed.is_empty() {
+    let gone = update.out_of_the_way().chain(made.all()).collect();
+    networks.put_in_place(&gone, &mut draft, &mut made);
+    if !networks.replaced.is_empty() {
         let first = made.networks.values().copied().collect();
         made.guard = guard(wanted, seen, &first, &mut draft);
     }
     update.bring_up(&mut draft, &made);
     update.prove(&mut draft);
-    update.tidy(&mut draft);
+    update.tidy(&made, &mut draft);
     draft.finish()
 }
 

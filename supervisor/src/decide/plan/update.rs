@@ -13,9 +13,10 @@ use super::super::spare::{self, Role};
 use super::super::spec::{Await, Restart, ServiceSpec, Wanted};
 use super::choice::Recreate;
 use super::draft::{Draft, grace};
-use super::ground::{Anew, Made};
+use super::ground::Made;
 use super::in_place::{change_in_place, is_risky, take_name};
 use super::judge::{Deed, Verdict, networks_of, so_already};
+use super::networks::{Anew, remove_notes};
 use super::up::readiness;
 use super::{Step, order};
 
@@ -64,12 +65,14 @@ impl<'a> Update<'a> {
         anew: &'a BTreeMap<&'a str, Anew>,
         recreate: Recreate,
     ) -> Self {
-        let at_stake = verdicts.iter().any(|verdict| {
-            matches!(verdict.deed, Deed::Replace | Deed::Rebuild)
-                || verdict.finishes()
-                || (verdict.deed == Deed::Keep
-                    && verdict.found().is_some_and(|found| is_risky(verdict.spec, found, recreate)))
-        });
+        let moves = anew.values().any(|anew| *anew == Anew::Changed);
+        let at_stake = moves
+            || verdicts.iter().any(|verdict| {
+                matches!(verdict.deed, Deed::Replace | Deed::Rebuild)
+                    || verdict.finishes()
+                    || (verdict.deed == Deed::Keep
+                        && verdict.found().is_some_and(|found| is_risky(verdict.spec, found, recreate)))
+            });
         Self {
             wanted,
             seen,
@@ -145,10 +148,9 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// What has the name or the network of something new cannot wait; all else is only stopped until that is proved.
+    /// What has the name of something new cannot wait; all else is only stopped until that is proved.
     fn way_of_leaving(&mut self, container: &'a SeenContainer) -> Away {
-        let is_in_the_way = self.verdicts.iter().any(|verdict| verdict.spec.name == container.name)
-            || networks_of(container).any(|network| self.anew.contains_key(network));
+        let is_in_the_way = self.verdicts.iter().any(|verdict| verdict.spec.name == container.name);
         if is_in_the_way || !self.at_stake {
             return Away::Removed;
         }
@@ -168,7 +170,7 @@ impl<'a> Update<'a> {
                 ways.extend(slot.previous.map(|previous| (previous, reason.as_str(), Away::Removed)));
                 return ways;
             }
-            Deed::Replace if self.batch(verdict) == 0 && !starts_first(verdict) => {
+            Deed::Replace if self.batch(verdict) == 0 && !self.starts_first(verdict) => {
                 // One that has not proved itself is nothing to go back to.
                 let away = if slot.previous.is_some() { Away::Removed } else { Away::Aside };
                 ways.extend(main.map(|(main, reason)| (main, reason, away)));
@@ -184,6 +186,9 @@ impl<'a> Update<'a> {
 
     /// Which of its service's batches a replacement belongs to.
     fn batch(&self, verdict: &Verdict<'_>) -> usize {
+        if self.is_moved(verdict) {
+            return 0;
+        }
         let at_a_time = usize::try_from(verdict.service.update.parallelism).unwrap_or(usize::MAX);
         let replaced = self
             .verdicts
@@ -191,6 +196,24 @@ impl<'a> Update<'a> {
             .filter(|other| other.deed == Deed::Replace && other.spec.service == verdict.spec.service);
         let place = replaced.take_while(|other| other.spec.number != verdict.spec.number).count();
         place.checked_div(at_a_time).unwrap_or_default()
+    }
+
+    /// Whether it is on a network that another takes the place of: all have to be off it at once.
+    fn is_moved(&self, verdict: &Verdict<'_>) -> bool {
+        let networks = verdict.slot.main.into_iter().flat_map(networks_of);
+        let mut networks = networks.chain(verdict.spec.networks.keys().map(String::as_str));
+        networks.any(|network| self.anew.get(network) == Some(&Anew::Changed))
+    }
+
+    /// Whether the file wants it so, and it can be: two cannot have one port or address, nor be on two networks of one name.
+    fn starts_first(&self, verdict: &Verdict<'_>) -> bool {
+        let Verdict { service, spec, slot, .. } = verdict;
+        service.update.order == UpdateOrder::StartFirst
+            && spec.ports.is_empty()
+            && spec.networks.values().all(|at| at.ipv4.is_none() && at.ipv6.is_none())
+            && slot.main.is_some_and(|main| main.state == State::Running && main.name == spec.name)
+            && slot.previous.is_none()
+            && !self.is_moved(verdict)
     }
 
     fn remove(
@@ -301,7 +324,7 @@ impl<'a> Update<'a> {
             }
             (Deed::Replace, found) => {
                 if let Some(main) = found {
-                    if starts_first(verdict) {
+                    if self.starts_first(verdict) {
                         self.start_first(verdict, main, gate, draft);
                         return None;
                     }
@@ -318,7 +341,9 @@ impl<'a> Update<'a> {
             (Deed::Back | Deed::Start | Deed::Restart, Some(found)) => {
                 let first = self.way_is_free(verdict);
                 let mut after: BTreeSet<usize> =
-                    change_in_place(spec, found, self.recreate, made, &first, draft).into_iter().collect();
+                    change_in_place(spec, found, self.seen, self.recreate, made, &first, draft)
+                        .into_iter()
+                        .collect();
                 after.extend(first);
                 if verdict.deed == Deed::Back && found.state == State::Running {
                     return None;
@@ -327,7 +352,7 @@ impl<'a> Update<'a> {
             }
             (Deed::Unpause, Some(found)) => {
                 let first = self.way_is_free(verdict);
-                change_in_place(spec, found, self.recreate, made, &first, draft);
+                change_in_place(spec, found, self.seen, self.recreate, made, &first, draft);
                 let index = draft.unpause(found, reason);
                 self.touch(service, index);
                 None
@@ -343,7 +368,7 @@ impl<'a> Update<'a> {
             }
             (Deed::Keep, Some(found)) => {
                 let first = self.way_is_free(verdict);
-                let changed = change_in_place(spec, found, self.recreate, made, &first, draft);
+                let changed = change_in_place(spec, found, self.seen, self.recreate, made, &first, draft);
                 if changed.is_empty() {
                     draft.keep("container", &found.name, reason.clone());
                 }
@@ -450,22 +475,26 @@ impl<'a> Update<'a> {
     }
 
     /// Removes what was kept for the way back.
-    pub(super) fn tidy(&mut self, draft: &mut Draft) {
+    pub(super) fn tidy(&mut self, made: &Made, draft: &mut Draft) {
         if !self.at_stake {
+            let after = draft.all_starts();
+            remove_notes(self.wanted, self.seen, self.verdicts, made, &after, draft);
             return;
         }
         draft.tidy_from_here();
         let after: BTreeSet<usize> = self.proofs.iter().copied().chain(self.out_of_the_way()).collect();
+        let mut last = after.clone();
         for verdict in
             self.verdicts.iter().filter(|verdict| verdict.finishes() || verdict.deed == Deed::Replace)
         {
             if let Some(previous) = verdict.slot.previous {
-                draft.remove(previous, "the new one has proved itself", after.iter().copied());
+                last.insert(draft.remove(previous, "the new one has proved itself", after.iter().copied()));
             }
         }
         for (container, reason) in std::mem::take(&mut self.old) {
-            draft.remove(container, &reason, after.iter().copied());
+            last.insert(draft.remove(container, &reason, after.iter().copied()));
         }
+        remove_notes(self.wanted, self.seen, self.verdicts, made, &last, draft);
     }
 }
 
@@ -475,14 +504,4 @@ fn take_over(verdict: &Verdict<'_>) -> Step {
     let ready = verdict.slot.ready_next(verdict.spec).map(|next| (next.id.clone(), next.name.clone()));
     let (id, name) = ready.unwrap_or_else(|| (name.clone(), name));
     Step::Rename { id, name, to: verdict.spec.name.clone() }
-}
-
-/// Whether the file wants it so, and it can be: two cannot have one port or address.
-fn starts_first(verdict: &Verdict<'_>) -> bool {
-    let Verdict { service, spec, slot, .. } = verdict;
-    service.update.order == UpdateOrder::StartFirst
-        && spec.ports.is_empty()
-        && spec.networks.values().all(|at| at.ipv4.is_none() && at.ipv6.is_none())
-        && slot.main.is_some_and(|main| main.state == State::Running && main.name == spec.name)
-        && slot.previous.is_none()
 }

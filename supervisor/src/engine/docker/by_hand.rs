@@ -98,7 +98,19 @@ impl Docker {
     /// # Errors
     /// The engine fails.
     pub async fn listed(&self, project: &str) -> Result<Vec<Listed>, EngineError> {
-        let filters = HashMap::from([("label", vec![format!("{}={project}", labels::PROJECT)])]);
+        self.labelled(labels::PROJECT, project).await
+    }
+
+    /// The same of those that Docker Compose made for a project of this name, and that nobody has taken over. One request.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub async fn composed(&self, project: &str) -> Result<Vec<Listed>, EngineError> {
+        self.labelled(labels::COMPOSE_PROJECT, project).await
+    }
+
+    async fn labelled(&self, label: &str, value: &str) -> Result<Vec<Listed>, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{label}={value}")])]);
         let options = query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let answer = self.client.list_containers(Some(options));
         let list = self.ask(LOOK, || "list containers".into(), answer).await?;

@@ -17,7 +17,7 @@ use bollard::models::{
 use profiles::confinement::{AppArmor, Confinement, MountPromise, MountSource};
 
 use crate::decide::spec::{
-    AttachSpec, Bounds, ContainerSpec, HealthSpec, NetworkSpec, PortSpec, Restart, VolumeSpec,
+    AttachSpec, Bounds, ContainerSpec, HealthSpec, NetworkShape, PortSpec, Restart, VolumeSpec,
 };
 use crate::decide::start::Start;
 use crate::engine::port::ExecSpec;
@@ -275,14 +275,29 @@ pub(super) fn connection(container: &str, at: &AttachSpec) -> NetworkConnectRequ
     NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint(at)) }
 }
 
+/// A container's place on a network that takes another's place: what was asked for there, and nothing of what the engine
+/// made of it.
+pub(super) fn reconnection(container: &str, was: Option<&EndpointSettings>) -> NetworkConnectRequest {
+    let was = was.cloned().unwrap_or_default();
+    let endpoint_config = EndpointSettings {
+        aliases: was.aliases,
+        ipam_config: was.ipam_config,
+        links: was.links,
+        driver_opts: was.driver_opts,
+        gw_priority: was.gw_priority,
+        ..EndpointSettings::default()
+    };
+    NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint_config) }
+}
+
 /// A container that is taken off a network.
 pub(super) fn disconnection(container: &str) -> NetworkDisconnectRequest {
     NetworkDisconnectRequest { container: container.to_owned(), force: Some(false) }
 }
 
 /// A network's description.
-pub(super) fn network(spec: &NetworkSpec) -> NetworkCreateRequest {
-    let pools: Vec<IpamConfig> = spec
+pub(super) fn network(shape: &NetworkShape) -> NetworkCreateRequest {
+    let pools: Vec<IpamConfig> = shape
         .pools
         .iter()
         .map(|(subnet, gateway, ip_range)| IpamConfig {
@@ -293,17 +308,17 @@ pub(super) fn network(spec: &NetworkSpec) -> NetworkCreateRequest {
         })
         .collect();
     NetworkCreateRequest {
-        name: spec.name.clone(),
+        name: shape.name.clone(),
         driver: Some("bridge".into()),
-        internal: Some(spec.internal),
-        enable_ipv6: Some(spec.ipv6),
-        options: Some(hashed(&spec.options)),
+        internal: Some(shape.internal),
+        enable_ipv6: Some(shape.ipv6),
+        options: Some(hashed(&shape.options)),
         ipam: Some(pools).filter(|pools| !pools.is_empty()).map(|config| Ipam {
             driver: None,
             config: Some(config),
             options: None,
         }),
-        labels: Some(spec.labels().into_iter().collect()),
+        labels: Some(hashed(&shape.labels)),
         ..NetworkCreateRequest::default()
     }
 }

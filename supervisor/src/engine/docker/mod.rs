@@ -33,7 +33,7 @@ use super::port::{
 use super::version::takes_filter_flags;
 use crate::decide::labels;
 use crate::decide::seen::{ImageStart, Seen, SeenImage};
-use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
+use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec};
 use crate::decide::start::Start;
 
 /// The newest API that this adapter was tried with; a newer engine is spoken to in this one.
@@ -186,17 +186,20 @@ impl Engine for Docker {
         let known = self.ground.lock().ok().and_then(|ground| ground.clone());
         let Some(known) = known else { return Ok(self.look(scope).await?.0) };
         let containers = self.containers().await?;
-        let Some((networks, volumes)) = known.recall(scope, &read::standing(&containers)) else {
+        let Some((mut networks, volumes)) = known.recall(scope, &read::standing(&containers)) else {
             self.rely_on(None);
             return Ok(self.look(scope).await?.0);
         };
+        for network in &mut networks {
+            network.strangers = read::strangers(scope, &containers, &network.name);
+        }
         Ok(Seen { networks, volumes, ..read::seen(scope, containers, Vec::new(), Vec::new()) })
     }
 
-    async fn create_network(&self, spec: &NetworkSpec) -> Result<String, EngineError> {
-        let action = || format!("create network `{}`", spec.name);
-        let made = self.ask(WORK, action, self.client.create_network(create::network(spec))).await;
-        Ok(made.map_err(|error| failure::about_network(&spec.name, error))?.id)
+    async fn create_network(&self, shape: &NetworkShape) -> Result<String, EngineError> {
+        let action = || format!("create network `{}`", shape.name);
+        let made = self.ask(WORK, action, self.client.create_network(create::network(shape))).await;
+        Ok(made.map_err(|error| failure::about_network(&shape.name, error))?.id)
     }
 
     async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
@@ -291,6 +294,16 @@ impl Engine for Docker {
     async fn connect(&self, container: &str, network: &str, at: &AttachSpec) -> Result<(), EngineError> {
         let action = || format!("connect container `{container}` to network `{network}`");
         let body = create::connection(container, at);
+        self.ask(WORK, action, self.client.connect_network(network, body)).await
+    }
+
+    async fn rejoin(&self, container: &str, network: &str) -> Result<(), EngineError> {
+        let looked = self.client.inspect_container(container, None::<query::InspectContainerOptions>);
+        let found = self.ask(LOOK, || format!("inspect container `{container}`"), looked).await?;
+        let places = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        let action = || format!("connect container `{container}` to network `{network}` again");
+        // One request: the engine replaces what it knows of a network that is gone, or leaves it.
+        let body = create::reconnection(container, places.get(network));
         self.ask(WORK, action, self.client.connect_network(network, body)).await
     }
 

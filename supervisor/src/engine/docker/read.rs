@@ -48,9 +48,14 @@ pub(super) fn seen(
     volumes: Vec<Volume>,
 ) -> Seen {
     let ours = |project: &Option<String>| project.as_deref() == Some(scope.project.as_str());
+    let strangers = |network: &str| strangers(scope, &containers, network);
+    let mut networks: Vec<SeenNetwork> = networks.into_iter().map(|found| network(found, scope)).collect();
+    for network in &mut networks {
+        network.strangers = strangers(&network.name);
+    }
     let mut seen = Seen {
         containers: containers.into_iter().map(|summary| container(summary, scope)).collect(),
-        networks: networks.into_iter().map(|found| network(found, scope)).collect(),
+        networks,
         volumes: volumes.into_iter().map(volume).collect(),
         images: BTreeMap::new(),
         guard: None,
@@ -64,11 +69,30 @@ pub(super) fn seen(
     seen
 }
 
-fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
-    let ours = match &scope.composed_in {
+/// The names of containers on a network that are not the project's.
+pub(super) fn strangers(scope: &Scope, containers: &[ContainerSummary], network: &str) -> BTreeSet<String> {
+    let on_it = |summary: &&ContainerSummary| {
+        let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        networks.is_some_and(|networks| networks.contains_key(network))
+    };
+    let others = containers
+        .iter()
+        .filter(on_it)
+        .filter(|summary| of_project(summary, scope).project.as_deref() != Some(scope.project.as_str()));
+    let name =
+        |summary: &ContainerSummary| summary.names.iter().flatten().next().cloned().unwrap_or_default();
+    others.map(|summary| name(summary).trim_start_matches('/').to_owned()).collect()
+}
+
+fn of_project(summary: &ContainerSummary, scope: &Scope) -> Ours {
+    match &scope.composed_in {
         Some(folder) => labels::parse_composed(rows(summary.labels.as_ref()), &scope.project, folder),
         None => ours(summary.labels.as_ref()),
-    };
+    }
+}
+
+fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
+    let ours = of_project(&summary, scope);
     let status = summary.status.unwrap_or_default();
     let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
@@ -87,8 +111,21 @@ fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
         state: summary_state(summary.state, &status),
         health: summary_health(&status),
         created: summary.created.unwrap_or_default(),
+        joined: networks.iter().filter_map(joined_by_id).collect(),
+        fixed: networks.iter().filter(|(_, at)| is_fixed(at)).map(|(name, _)| name.clone()).collect(),
         networks: networks.into_iter().map(|(name, at)| (name, address(at.ip_address.as_deref()))).collect(),
     }
+}
+
+/// One that was never started knows its networks by name alone.
+fn joined_by_id((name, at): (&String, &EndpointSettings)) -> Option<(String, String)> {
+    Some((name.clone(), at.network_id.clone().filter(|id| !id.is_empty())?))
+}
+
+fn is_fixed(at: &EndpointSettings) -> bool {
+    let asked = at.ipam_config.as_ref();
+    let some = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
+    asked.is_some_and(|asked| some(asked.ipv4_address.as_ref()) || some(asked.ipv6_address.as_ref()))
 }
 
 /// A row of a table of containers.
@@ -139,16 +176,22 @@ pub(super) fn standing(containers: &[ContainerSummary]) -> BTreeMap<String, Stan
 
 fn network(network: Network, scope: &Scope) -> SeenNetwork {
     let ours = ours(network.labels.as_ref());
-    let mut all = rows(network.labels.as_ref());
+    let composed =
+        rows(network.labels.as_ref()).any(|row| row == (labels::COMPOSE_PROJECT, scope.project.as_str()));
+    let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     SeenNetwork {
         id: network.id.unwrap_or_default(),
         name: network.name.unwrap_or_default(),
         project: ours.project,
         hash: ours.hash,
         internal: network.internal.unwrap_or_default(),
-        composed: all.any(|row| row == (labels::COMPOSE_PROJECT, scope.project.as_str())),
+        composed,
         driver: network.driver.unwrap_or_default(),
         options: network.options.unwrap_or_default().into_iter().collect(),
+        ipv6: network.enable_ipv6.unwrap_or_default(),
+        pools: pools.into_iter().map(|pool| (pool.subnet, pool.gateway, pool.ip_range)).collect(),
+        labels: network.labels.unwrap_or_default().into_iter().collect(),
+        strangers: BTreeSet::new(),
     }
 }
 

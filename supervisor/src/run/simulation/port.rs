@@ -19,7 +19,7 @@ use crate::apply::{Machine, PrepareError};
 use crate::decide::guard::Ruleset;
 use crate::decide::labels;
 use crate::decide::seen::{ImageStart, Seen, SeenImage, State};
-use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec, Wanted};
+use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec, Wanted};
 use crate::decide::start::Start;
 use crate::engine::error::Unreachable;
 use crate::engine::{
@@ -166,9 +166,9 @@ impl Engine for Port {
         .await
     }
 
-    async fn create_network(&self, spec: &NetworkSpec) -> Answer<String> {
-        let spec = spec.clone();
-        self.tell(format!("create network {}", spec.name), move |world| world.create_network(&spec)).await
+    async fn create_network(&self, shape: &NetworkShape) -> Answer<String> {
+        let shape = shape.clone();
+        self.tell(format!("create network {}", shape.name), move |world| world.create_network(&shape)).await
     }
 
     async fn remove_network(&self, id: &str) -> Answer<()> {
@@ -245,6 +245,11 @@ impl Engine for Port {
     async fn connect(&self, container: &str, network: &str, _: &AttachSpec) -> Answer<()> {
         let (key, network) = (container.to_owned(), network.to_owned());
         self.tell(format!("connect {key} {network}"), move |world| world.connect(&key, &network)).await
+    }
+
+    async fn rejoin(&self, container: &str, network: &str) -> Answer<()> {
+        let (key, network) = (container.to_owned(), network.to_owned());
+        self.tell(format!("connect {key} {network} again"), move |world| world.rejoin(&key, &network)).await
     }
 
     async fn disconnect(&self, container: &str, network: &str) -> Answer<()> {

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: what is asked of the engine (`requests`), and by chance (`faults`).
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -21,7 +22,14 @@ impl World {
         self.next += 1;
         let host = u32::try_from(self.next).unwrap_or_default();
         let (ends, deaf) = (self.millis(100, 900), self.millis(20_000, 30_000));
+        let ids: BTreeMap<String, String> =
+            self.networks.iter().map(|network| (network.name.clone(), network.id.clone())).collect();
         let Some(container) = self.find_mut(id) else { return };
+        for network in container.seen.networks.keys() {
+            if let Some(id) = ids.get(network) {
+                container.seen.joined.entry(network.clone()).or_insert_with(|| id.clone());
+            }
+        }
         container.run += 1;
         container.hung = false;
         container.asked_to_end = false;

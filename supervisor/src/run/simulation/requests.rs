@@ -2,7 +2,7 @@
 //!
 //! What must never be asked is written down as a violation. Deliberately absent: requests that get lost (`port`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use tokio::sync::oneshot;
 use super::stacks::Mode;
 use super::world::{Answer, Container, Who, World};
 use crate::decide::labels;
-use crate::decide::seen::{SeenContainer, SeenNetwork, SeenVolume, State};
-use crate::decide::spec::{Bounds, ContainerSpec, NetworkSpec, Restart, VolumeSpec};
-use crate::decide::testing::created;
+use crate::decide::seen::{SeenContainer, SeenVolume, State};
+use crate::decide::spec::{Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec};
+use crate::decide::testing::{created, made};
 use crate::engine::{EngineError, EventKind};
 
 /// A start of ours and a stop of somebody's that are so close did not know of each other.
@@ -87,6 +87,8 @@ impl World {
             health: None,
             created: 0,
             networks: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            fixed: BTreeSet::new(),
         };
         self.containers.push(Container {
             seen,
@@ -117,6 +119,7 @@ impl World {
             _ => {}
         }
         let missing = container.seen.networks.keys().cloned().collect::<Vec<_>>();
+        let joined = container.seen.joined.clone();
         let refused = std::mem::take(&mut container.refused);
         let against = container.stopped_by_somebody.filter(|_| who == Who::Us);
         // What crossed the stop is taken back soon.
@@ -127,6 +130,10 @@ impl World {
             missing.iter().find(|network| !self.networks.iter().any(|n| n.name == **network))
         {
             return Err(not_found("start on network", network));
+        }
+        if let Some((network, _)) = joined.iter().find(|(_, id)| !self.networks.iter().any(|n| n.id == **id))
+        {
+            return Err(not_found("start on network that is gone", network));
         }
         if let Some(at) = against
             && self.profile.is_gentle()
@@ -268,33 +275,37 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn rejoin(&mut self, key: &str, network: &str) -> Answer<()> {
+        let id = self.guard(key, Who::Us, "connect")?;
+        if !self.networks.iter().any(|n| n.name == network) {
+            return Err(not_found("connect to", network));
+        }
+        let Some(container) = self.find_mut(&id) else { return Err(not_found("connect", key)) };
+        if container.runs() {
+            return Err(conflict("connect it twice"));
+        }
+        container.seen.joined.remove(network);
+        container.seen.networks.entry(network.to_owned()).or_default();
+        Ok(())
+    }
+
     pub(super) fn disconnect(&mut self, key: &str, network: &str, who: Who) -> Answer<()> {
         let id = self.guard(key, who, "disconnect")?;
         let Some(container) = self.find_mut(&id) else { return Err(not_found("disconnect", key)) };
+        container.seen.joined.remove(network);
         match container.seen.networks.remove(network) {
             Some(_) => Ok(()),
             None => Err(conflict("disconnect what is not connected")),
         }
     }
 
-    pub(super) fn create_network(&mut self, spec: &NetworkSpec) -> Answer<String> {
-        if self.networks.iter().any(|network| network.name == spec.name) {
+    pub(super) fn create_network(&mut self, shape: &NetworkShape) -> Answer<String> {
+        if self.networks.iter().any(|network| network.name == shape.name) {
             return Err(conflict("create a network of that name"));
         }
         self.next += 1;
         let id = format!("n{}", self.next);
-        let labels = spec.labels();
-        let ours = labels::parse(labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        self.networks.push(SeenNetwork {
-            id: id.clone(),
-            name: spec.name.clone(),
-            project: ours.project,
-            hash: ours.hash,
-            internal: spec.internal,
-            composed: false,
-            driver: "bridge".to_owned(),
-            options: spec.options.clone(),
-        });
+        self.networks.push(made(shape, id.clone()));
         Ok(id)
     }
 

@@ -33,27 +33,27 @@ fn what_is_put_back_comes_in_the_batches_that_the_file_wants() {
     check_back(
         "{parallelism: 2, delay: 3s, monitor: 1s, max_failure_ratio: 0.4}",
         expect![[r#"
-        0 rename shop-web-1.previous to shop-web-1 (after 5): the update failed, and everything goes back
-        1 start shop-web-1 (after 0 2 4 6): the update failed, and everything goes back
-        2 rename shop-web-2.previous to shop-web-2 (after 3): the update failed, and everything goes back
-        3 start shop-web-2 (after 0 2 4 8): the update failed, and everything goes back
-        4 rename shop-web-3.previous to shop-web-3 (after 1): the update failed, and everything goes back
-        5 await web Started 300s and 1s on (after 7 9): the update failed, and everything goes back
-        6 delay web 3s (after 11): the file wants a pause between two batches
-        7 start shop-web-3 (after 0 2 4 10 12): the update failed, and everything goes back
-        8 await web Started 300s and 1s on (after 13): the update failed, and everything goes back
-    "#]],
+            0 rename shop-web-1.previous to shop-web-1 (after 5): the update failed, and everything goes back
+            1 rename shop-web-2.previous to shop-web-2 (after 3): the update failed, and everything goes back
+            2 rename shop-web-3.previous to shop-web-3 (after 1): the update failed, and everything goes back
+            3 start shop-web-1 (after 0 2 4 6): the update failed, and everything goes back
+            4 start shop-web-2 (after 0 2 4 7): the update failed, and everything goes back
+            5 await web Started 300s and 1s on (after 9 10): the update failed, and everything goes back
+            6 delay web 3s (after 11): the file wants a pause between two batches
+            7 start shop-web-3 (after 0 2 4 8 12): the update failed, and everything goes back
+            8 await web Started 300s and 1s on (after 13): the update failed, and everything goes back
+        "#]],
     );
     check_back(
         "{monitor: 0s, failure_action: continue}",
         expect![[r#"
-        0 rename shop-web-1.previous to shop-web-1 (after 5): the update failed, and everything goes back
-        1 start shop-web-1 (after 0 2 4 6): the update failed, and everything goes back
-        2 rename shop-web-2.previous to shop-web-2 (after 3): the update failed, and everything goes back
-        3 start shop-web-2 (after 0 2 4 8): the update failed, and everything goes back
-        4 rename shop-web-3.previous to shop-web-3 (after 1): the update failed, and everything goes back
-        5 start shop-web-3 (after 0 2 4 10): the update failed, and everything goes back
-    "#]],
+            0 rename shop-web-1.previous to shop-web-1 (after 5): the update failed, and everything goes back
+            1 rename shop-web-2.previous to shop-web-2 (after 3): the update failed, and everything goes back
+            2 rename shop-web-3.previous to shop-web-3 (after 1): the update failed, and everything goes back
+            3 start shop-web-1 (after 0 2 4 6): the update failed, and everything goes back
+            4 start shop-web-2 (after 0 2 4 7): the update failed, and everything goes back
+            5 start shop-web-3 (after 0 2 4 8): the update failed, and everything goes back
+        "#]],
     );
 }
 

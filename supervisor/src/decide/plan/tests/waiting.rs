@@ -90,12 +90,12 @@ fn nothing_of_a_file_that_did_not_work_is_changed_in_place_and_what_is_down_is_s
         &seen,
         &choice,
         expect![[r#"
-        0 start shop-web-1: it ended with code 1
-        keep network shop_back: as wanted
-        keep volume shop_data: as wanted
-        keep container shop-db-1: as wanted, healthy
-        warning: container `shop-web-1` is left as it is, although its environment changed
-    "#]],
+            0 start shop-web-1: it ended with code 1
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+            keep container shop-db-1: as wanted, healthy
+            warning: container `shop-web-1` is left as it is, although its environment changed
+        "#]],
     );
 }
 

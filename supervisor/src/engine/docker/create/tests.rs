@@ -375,7 +375,7 @@ networks: {back: {internal: true, ipam: {config: [{subnet: 10.9.9.0/24, gateway:
 volumes: {data: {}}",
         false,
     );
-    let network = brief(serde_json::to_value(super::network(&wanted.networks["shop_back"])).unwrap());
+    let network = brief(serde_json::to_value(super::network(&wanted.networks["shop_back"].shape())).unwrap());
     let volume = brief(serde_json::to_value(super::volume(&wanted.volumes["shop_data"])).unwrap());
     expect![[r#"
         {"Driver":"bridge","EnableIPv6":false,"IPAM":{"Config":[{"Gateway":"10.9.9.1","Subnet":"10.9.9.0/24"}]},"Internal":true,"Name":"shop_back"}
