@@ -52,7 +52,7 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         .collect();
     let disturbed: BTreeSet<&str> = kept
         .values()
-        .filter(|kept| kept.moved() || !kept.runs_now())
+        .filter(|kept| kept.moved() || (!kept.runs_now() && is_touched(failed, &kept.now.id)))
         .filter_map(|kept| kept.now.service.as_deref())
         .collect();
 
@@ -301,6 +301,20 @@ fn is_new(
     let is_added = !before.containers.iter().any(same);
     let has_rival = kept.values().any(|kept| same(kept.now));
     !kept.contains_key(&container.id) && (is_added || has_rival)
+}
+
+/// Whether an update did something to a container. What ended beside it is healing's, and nobody is started again for it.
+fn is_touched(failed: &Plan, container: &str) -> bool {
+    failed.steps.iter().any(|planned| match &planned.step {
+        Step::Stop { id, .. }
+        | Step::Rename { id, .. }
+        | Step::Remove { id, .. }
+        | Step::SetBounds { id, .. }
+        | Step::Connect { id, .. }
+        | Step::Disconnect { id, .. } => id == container,
+        Step::Start { id, .. } => id.as_deref() == Some(container),
+        _ => false,
+    })
 }
 
 /// Whether a service asks to be started again with one of these.
