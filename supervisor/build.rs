@@ -75,9 +75,12 @@ fn json(process: &calls::Process, arch: &str) -> serde_json::Value {
         })
         .collect();
     // EPERM is 1 on every architecture (errno(3)).
-    let filter = serde_json::json!({
-        "mismatch_action": {"errno": 1}, "match_action": "allow", "filter": rules,
-    });
+    let (left, taken) = (serde_json::json!("allow"), serde_json::json!({"errno": 1}));
+    let (matched, other) = match process.these {
+        calls::Fate::Left => (left, taken),
+        calls::Fate::Taken => (taken, left),
+    };
+    let filter = serde_json::json!({"mismatch_action": other, "match_action": matched, "filter": rules});
     serde_json::json!({ process.name: filter })
 }
 

@@ -72,7 +72,7 @@ fn endpoint(daemon: &Daemon) -> u32 {
 }
 
 #[test]
-fn code_in_the_endpoints_place_reaches_nothing() {
+fn code_in_the_endpoints_place_reaches_nothing_and_in_that_of_run_no_process_and_no_kernel() {
     let bed = Bed::new("intruder");
     let secret = bed.write("secret", "token");
     let intruder = Path::new(env!("CARGO_BIN_EXE_intruder"));
@@ -95,6 +95,7 @@ fn code_in_the_endpoints_place_reaches_nothing() {
         TcpStream::connect(address).unwrap().read_to_string(&mut said).unwrap();
         rows(&said)
     };
+    let run = rows(&ran(Command::new(intruder).args(knows("run", sleeping.id()))).expect(0).out);
     sleeping.kill().unwrap();
     sleeping.wait().unwrap();
 
@@ -105,6 +106,21 @@ fn code_in_the_endpoints_place_reaches_nothing() {
     assert!(failed.is_empty(), "these show nothing, since they fail for anybody here: {failed:?}");
     assert_eq!(free.keys().collect::<Vec<_>>(), confined.keys().collect::<Vec<_>>());
     assert_eq!(succeeded(&confined), Vec::<String>::new());
+
+    // In the place of `run`, which has the engine's socket, files and sockets, the rest fails as well.
+    let taken = [
+        "make a raw socket",
+        "read the supervisor's environment",
+        "trace the supervisor",
+        "read the supervisor's memory",
+        "make a namespace",
+        "change the root",
+        "make a ring",
+        "make a map for programs in the kernel",
+        "ask for the kernel's keys",
+    ];
+    let done: Vec<&str> = taken.into_iter().filter(|name| run[*name] == "done").collect();
+    assert_eq!(done, Vec::<&str>::new(), "{run:?}");
 }
 
 #[test]

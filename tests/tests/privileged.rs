@@ -63,6 +63,7 @@ fn run_has_no_rights_and_the_process_beside_it_has_a_few() {
     assert_eq!(run["pid"], daemon.pid(), "{status}");
     assert_eq!((&run["capabilities"], &run["no_new_privs"]), (&"none".into(), &true.into()), "{status}");
     assert_eq!((&beside["capabilities"], &beside["no_new_privs"]), (&KEPT.into(), &true.into()), "{status}");
+    assert_eq!((&run["seccomp"], &beside["seccomp"]), (&"filter".into(), &"filter".into()), "{status}");
     // By the kernel's word: in no set of any thread.
     let tasks = std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap();
     for task in tasks.flatten() {

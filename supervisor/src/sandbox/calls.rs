@@ -1,17 +1,28 @@
-//! The system calls that this program's own processes are left with: one row a call, with why.
+//! The system calls that this program's own processes are left with, or that are taken from them: one row a call, with why.
 //!
-//! Whatever has no row is answered EPERM. Read by `build.rs` too, which compiles a filter of it: nothing but `std` here.
+//! What is not left is answered EPERM. Read by `build.rs` too, which compiles a filter of it: nothing but `std` here.
 //! Deliberately absent: putting a filter into force (`filter`).
 
 /// A process of ours, with the calls that it is left with.
 pub struct Process {
     /// In the name of its filter's file.
     pub name: &'static str,
-    /// What it may call.
+    /// What becomes of these calls; of all others it is the opposite.
+    pub these: Fate,
+    /// The calls.
     pub calls: &'static [Call],
 }
 
-/// A call that is allowed.
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is made.
+    Left,
+    /// It is answered EPERM.
+    Taken,
+}
+
+/// A call.
 pub struct Call {
     /// As the architecture's table has it.
     pub name: &'static str,
@@ -19,7 +30,7 @@ pub struct Call {
     pub only_on: Option<&'static str>,
     /// All of them have to hold.
     pub when: &'static [Condition],
-    /// What it is needed for.
+    /// What it is needed for, or what it would be good for.
     pub why: &'static str,
 }
 
@@ -54,7 +65,66 @@ const fn when(when: &'static [Condition], name: &'static str, why: &'static str)
 }
 
 /// Every process that has a filter of its own.
-pub const PROCESSES: &[Process] = &[Process { name: "endpoint", calls: ENDPOINT }];
+pub const PROCESSES: &[Process] = &[
+    Process { name: "endpoint", these: Fate::Left, calls: ENDPOINT },
+    Process { name: "own", these: Fate::Taken, calls: FOREIGN },
+];
+
+/// What neither `run`, nor the process beside it that has the machine's rights, nor any program that they execute needs:
+/// nft, `apparmor_parser`, `curl`, and the endpoint, which has a list of its own besides. A list of what is taken and not
+/// of what is left, since those programs are the machine's, of whatever version.
+const FOREIGN: &[Call] = &[
+    call("ptrace", "taking another process over"),
+    call("process_vm_readv", "another process's memory"),
+    call("process_vm_writev", "another process's memory"),
+    call("process_madvise", "another process's memory"),
+    call("pidfd_getfd", "another process's descriptors"),
+    call("kcmp", "another process's descriptors"),
+    call("mount", "other files in place of those that are there"),
+    call("umount2", "other files in place of those that are there"),
+    call("move_mount", "other files in place of those that are there"),
+    call("open_tree", "other files in place of those that are there"),
+    call("fsopen", "other files in place of those that are there"),
+    call("fsmount", "other files in place of those that are there"),
+    call("fsconfig", "other files in place of those that are there"),
+    call("fspick", "other files in place of those that are there"),
+    call("mount_setattr", "other files in place of those that are there"),
+    call("pivot_root", "another root"),
+    call("chroot", "another root"),
+    call("open_by_handle_at", "files past every folder above them"),
+    call("unshare", "namespaces, in which there are capabilities again"),
+    call("setns", "a container's namespaces"),
+    call("init_module", "the kernel's code"),
+    call("finit_module", "the kernel's code"),
+    call("delete_module", "the kernel's code"),
+    call("kexec_load", "another kernel"),
+    call("kexec_file_load", "another kernel"),
+    call("bpf", "programs in the kernel"),
+    call("perf_event_open", "what other processes do; a history of holes"),
+    call("userfaultfd", "holding the kernel at a page; a help for using holes"),
+    call("io_uring_setup", "system calls past this filter"),
+    call("io_uring_enter", "system calls past this filter"),
+    call("io_uring_register", "system calls past this filter"),
+    call("add_key", "the kernel's keys"),
+    call("request_key", "the kernel's keys"),
+    call("keyctl", "the kernel's keys"),
+    call("syslog", "the kernel's log: clearing it"),
+    call("acct", "a file that the kernel writes"),
+    call("quotactl", "bounds of file systems"),
+    call("swapon", "a file that the kernel writes"),
+    call("swapoff", "the machine's memory"),
+    call("reboot", "the machine's end"),
+    call("settimeofday", "the clock"),
+    call("clock_settime", "the clock"),
+    call("adjtimex", "the clock"),
+    call("clock_adjtime", "the clock"),
+    call("sethostname", "the machine's name"),
+    call("setdomainname", "the machine's name"),
+    call("personality", "memory at known addresses"),
+    on("x86_64", "iopl", "hardware"),
+    on("x86_64", "ioperm", "hardware"),
+    on("x86_64", "modify_ldt", "16-bit code; a history of holes"),
+];
 
 /// The endpoint takes connections on sockets that it was given, reads and writes them, and makes no other: it has no way
 /// to make a socket, to connect one, or to open, execute or signal anything.

@@ -89,7 +89,7 @@ pub fn endpoint() -> Result<Landlock, SandboxError> {
     Ok(landlock)
 }
 
-/// The supervisor's: no capability, and nothing that it executes gains any. Everything for which it needs one has to be
+/// The supervisor's: no capability, none of the calls that nobody here needs, and nothing that it executes gains any. Everything for which it needs one has to be
 /// open or begun before.
 ///
 /// # Errors
@@ -102,7 +102,8 @@ pub fn supervisor() -> Result<(), SandboxError> {
     }
     nothing_shows()?;
     rustix::thread::set_no_new_privs(true).map_err(failed("new rights"))?;
-    capabilities(CapabilitySet::empty()).map_err(failed("capabilities"))
+    capabilities(CapabilitySet::empty()).map_err(failed("capabilities"))?;
+    filter::own()
 }
 
 /// What the process with the machine's rights keeps of them, each with what it is for.
@@ -120,7 +121,8 @@ const PRIVILEGED: [(CapabilitySet, &str); 8] = [
     (CapabilitySet::SYSLOG, "reading in the kernel's log what it denied, where that is not for everybody"),
 ];
 
-/// Of the process that has the machine's rights: it keeps some, and ends with its parent.
+/// Of the process that has the machine's rights: it keeps some, none of the calls that nobody here needs, and ends with its
+/// parent.
 ///
 /// # Errors
 /// The kernel refuses a step; what was given up before it stays so.
@@ -131,7 +133,8 @@ pub fn privileged() -> Result<(), SandboxError> {
     nothing_shows()?;
     rustix::thread::set_no_new_privs(true).map_err(failed("new rights"))?;
     let kept = PRIVILEGED.iter().fold(CapabilitySet::empty(), |kept, (one, _)| kept | *one);
-    capabilities(kept).map_err(failed("capabilities"))
+    capabilities(kept).map_err(failed("capabilities"))?;
+    filter::own()
 }
 
 /// No capability, no look into its memory, alive or dead, and it ends with its parent.

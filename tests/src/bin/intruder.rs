@@ -1,8 +1,8 @@
 //! An attacker's code in the endpoint's place: started as the endpoint is, with what it is given, it gives up what the
 //! endpoint gives up and then tries whatever leads to more. One line an attempt: `NAME<TAB>done` or `NAME<TAB>ERROR`.
 //!
-//! `intruder confined|free ENGINE SECRET PORT PID`: `free` gives nothing up, and prints; `confined` tells whoever connects
-//! to its first socket. Every attempt is harmless where it succeeds. Deliberately absent: judging.
+//! `intruder confined|run|free ENGINE SECRET PORT PID`: `free` gives nothing up, and prints; `run` gives up what `run` does, and
+//! prints; `confined` tells whoever connects to its first socket. Every attempt is harmless where it succeeds. Deliberately absent: judging.
 #![allow(unsafe_code, reason = "an attacker makes whatever call there is, by number")]
 
 use std::ffi::c_long;
@@ -97,6 +97,13 @@ const ATTEMPTS: &[Attempt] = &[
         let parameters = [0_u8; 120];
         call((425, 425), [1, at(parameters.as_ptr()), 0, 0, 0])
     }),
+    // BPF_MAP_CREATE of an array (type 2) of one value of four bytes, by a key of four.
+    ("make a map for programs in the kernel", |_| {
+        let attributes = [2_u32, 4, 4, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        call((321, 280), [0, at(attributes.as_ptr()), 72, 0, 0])
+    }),
+    // KEYCTL_GET_KEYRING_ID of the session's.
+    ("ask for the kernel's keys", |_| call((250, 219), [0, -3, 1, 0, 0])),
     ("be looked into", |_| call((157, 167), [4, 1, 0, 0, 0])),
 ];
 
@@ -110,7 +117,10 @@ fn main() {
         supervisor: supervisor.parse().expect("a process"),
         socket: -1,
     };
-    if mode == "free" {
+    if mode != "confined" {
+        if mode == "run" {
+            supervisor::sandbox::supervisor().expect("the place of `run`");
+        }
         // AF_UNIX, SOCK_STREAM: one that is not connected yet.
         // SAFETY: three numbers.
         known.socket = unsafe { syscall(if cfg!(target_arch = "x86_64") { 41 } else { 198 }, 1, 1, 0) };
