@@ -7,6 +7,8 @@ pub(crate) mod counting;
 mod floor;
 mod judging;
 pub(crate) mod measure;
+mod network;
+pub(crate) mod pump;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -54,6 +56,9 @@ pub(crate) struct Args {
     /// Leave out what `--check` measures
     #[arg(long, conflicts_with = "check")]
     engine: bool,
+    /// Only the network's own parts: the egress proxy, the relay and the guard
+    #[arg(long)]
+    network: bool,
     /// Runs of each start from nothing
     #[arg(long, default_value_t = 5, value_name = "N")]
     starts: usize,
@@ -61,6 +66,9 @@ pub(crate) struct Args {
 
 /// Measures everything and prints it.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.network {
+        return network::run(args.runs);
+    }
     println!("{:<40} {:>12} {:>12} {:>12} {:>8}  aim", "", "supervisor", "compose", "floor", "ratio");
     if args.check {
         return judging::run(args.runs);

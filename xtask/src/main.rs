@@ -50,6 +50,9 @@ enum Task {
     /// Run one program and print what it used
     #[command(hide = true)]
     Measure(bench::measure::Args),
+    /// Be one end of a measured connection
+    #[command(hide = true, subcommand)]
+    Pump(bench::pump::Args),
     /// Build what is given out: a .deb, a tarball, checksums, and the list of what is in them
     Dist(dist::Args),
     /// Write the documents that are generated
@@ -86,6 +89,7 @@ fn main() -> Result<()> {
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Measure(args) => bench::measure::run(&args),
+        Task::Pump(args) => bench::pump::run(&args),
         Task::Dist(args) => dist::run(&args),
         Task::Docs(args) => docs::run(&args),
         Task::Compat(args) => compat::run(&args),
