@@ -336,6 +336,28 @@ fn run_finds_a_profile_that_was_removed_or_replaced_behind_its_back() {
 }
 
 #[test]
+fn what_a_profile_denies_is_told_with_what_it_was_about() {
+    inside(|| {
+        let bed = written("aa-told", "", "");
+        let daemon = Daemon::start(&bed, &[]);
+        daemon.until_healthy();
+        let (worked, said) = does(&bed, "echo 1 > /proc/self/clear_refs");
+        assert!(!worked && said.contains("ermission denied"), "{said}");
+        let row = |status: &Value| {
+            let rows = status["denials"]["rows"].as_array()?;
+            let is = |row: &&Value| row["target"].as_str().is_some_and(|path| path.ends_with("/clear_refs"));
+            rows.iter().find(is).cloned()
+        };
+        let told = row(&daemon.until("the denial", |status| row(status).is_some())).unwrap();
+        let seen = (&told["service"], &told["by"], &told["program"], &told["count"]);
+        assert_eq!(seen, (&json!("web"), &json!("apparmor"), &json!("sh"), &json!(1)), "{told}");
+        // Which of the two depends on whether this kernel has the file.
+        assert!(["open", "mknod"].iter().any(|what| told["what"] == *what), "{told}");
+        assert!(told["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()), "{told}");
+    });
+}
+
+#[test]
 fn an_old_profile_goes_when_nothing_runs_under_it_and_not_before() {
     inside(|| {
         let loaded = |name: &str| {
