@@ -100,9 +100,13 @@ impl Stack {
 }
 
 /// Waits for the turn of a test that needs the engine's network for itself, and holds it for as long as the file is open.
+/// Each engine has a network, and a turn, of its own.
 #[track_caller]
 pub fn turn() -> std::fs::File {
-    let turn = std::fs::File::create(std::env::temp_dir().join("supervisor-tests-real-stack.lock"));
+    let engine =
+        std::env::var("DOCKER_HOST").expect("an engine").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let turn =
+        std::fs::File::create(std::env::temp_dir().join(format!("supervisor-tests-turn-{engine}.lock")));
     let turn = turn.expect("a lock file");
     turn.lock().expect("the lock");
     turn
