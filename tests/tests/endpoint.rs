@@ -110,6 +110,7 @@ fn code_in_the_endpoints_place_reaches_nothing_and_in_that_of_run_no_process_and
     // In the place of `run`, which has the engine's socket, files and sockets, the rest fails as well.
     let taken = [
         "make a raw socket",
+        "write a file",
         "read the supervisor's environment",
         "trace the supervisor",
         "read the supervisor's memory",
@@ -152,6 +153,7 @@ fn the_endpoint_is_left_with_its_sockets_alone() {
     assert!(left["seccomp_filters"].as_u64() > Some(0), "{status}");
     assert_eq!(left["landlock"], "full", "{status}");
     assert!(status["processes"]["supervisor"]["uid"].is_u64(), "{status}");
+    assert_eq!(status["processes"]["supervisor"]["landlock"], "full", "{status}");
 }
 
 #[test]

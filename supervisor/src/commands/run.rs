@@ -3,7 +3,7 @@
 //! Options, what is said before the loop begins, and how it ends. Deliberately absent: the loop (`run`).
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -81,6 +81,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let logs = |command| endpoint::arguments(command, args.log_format, args.log_level, colour);
     // First of all: what is done below is done with what is left.
     let state = state::root(global.state_dir.as_deref());
+    if let Err(error) = state::private_folder(&state) {
+        tracing::warn!("{error}; {}", error.help());
+    }
     let (mut privileged, rights) = privileged::process::start(&state, &logs("privileged"))?;
     let kernel = kernel::read();
     for advice in kernel::advice(&kernel) {
@@ -94,15 +97,17 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let token = || token_file(args).map(|path| Token::read(&path)).transpose();
     // Under a service manager what cannot be served is waited for; somebody at a command line is told.
     let (endpoint, waiting) = if supervised {
-        (Endpoint::default(), addresses)
+        (Endpoint::default(), addresses.clone())
     } else {
         (bind(&addresses, token()?.as_ref())?, Vec::new())
     };
     let (reasons, unserved) = watch::channel(Vec::new());
     let arguments = logs("endpoint");
     let denials = Sources::open();
-    sandbox::supervisor().map_err(|error| Failure::new(Exit::Failed, error))?;
-    let own = [("supervisor", std::process::id(), None), ("privileged", privileged.pid(), None)];
+    let sockets: Vec<&Path> = addresses.iter().filter_map(Listen::folder).collect();
+    let landlock =
+        sandbox::supervisor(&state, &sockets).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let own = [("supervisor", std::process::id(), Some(landlock)), ("privileged", privileged.pid(), None)];
     let answering = opening::keep(endpoint, waiting, &token, (&arguments, &own), receiver, &reasons);
     let options = Options {
         global,

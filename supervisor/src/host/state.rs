@@ -72,7 +72,10 @@ pub fn root(option: Option<&Path>) -> PathBuf {
 }
 
 /// Makes a folder that nobody else can look into, and refuses one that somebody else could have prepared.
-pub(super) fn private_folder(path: &Path) -> Result<(), StateError> {
+///
+/// # Errors
+/// It cannot be made, or it is a link or somebody else's.
+pub fn private_folder(path: &Path) -> Result<(), StateError> {
     let failed = |source| StateError::Create { path: path.to_path_buf(), source };
     let foreign = || StateError::Foreign { path: path.to_path_buf() };
     match std::fs::DirBuilder::new().mode(0o700).recursive(false).create(path) {

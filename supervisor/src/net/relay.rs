@@ -181,7 +181,8 @@ fn fail(statuses: &Statuses, relay: &Relay, error: &io::Error) {
             format!("; `ss -lntp 'sport = :{}'` names who listens there", relay.listen.port())
         }
         io::ErrorKind::PermissionDenied => {
-            "; a port below `net.ipv4.ip_unprivileged_port_start` needs CAP_NET_BIND_SERVICE".to_owned()
+            "; `run` has no right to ports below `net.ipv4.ip_unprivileged_port_start`: publish it from 1024 on"
+                .to_owned()
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address".to_owned(),
         _ => String::new(),

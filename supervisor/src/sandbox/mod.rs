@@ -8,9 +8,11 @@ pub mod calls;
 mod filter;
 pub mod in_force;
 
+use std::path::Path;
+
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
-    RulesetError, RulesetStatus, Scope,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -89,12 +91,16 @@ pub fn endpoint() -> Result<Landlock, SandboxError> {
     Ok(landlock)
 }
 
-/// The supervisor's: no capability, none of the calls that nobody here needs, and nothing that it executes gains any. Everything for which it needs one has to be
-/// open or begun before.
+/// The supervisor's: no capability, no file written but beneath the folder of its state, no other made but sockets in
+/// their folders, none of the calls that nobody here needs; and nothing that it executes has or gains more. Everything
+/// for which it needs a capability has to be open or begun before. Without the second, root's own files would be a way
+/// back to all that root can do.
+///
+/// Folders that are not there are passed over.
 ///
 /// # Errors
 /// The kernel refuses a step, or there is another thread already, which would keep what it has.
-pub fn supervisor() -> Result<(), SandboxError> {
+pub fn supervisor(state: &Path, sockets: &[&Path]) -> Result<Landlock, SandboxError> {
     let failed = |what| move |source| SandboxError::Process { what, source };
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     if threads != 1 {
@@ -103,7 +109,9 @@ pub fn supervisor() -> Result<(), SandboxError> {
     nothing_shows()?;
     rustix::thread::set_no_new_privs(true).map_err(failed("new rights"))?;
     capabilities(CapabilitySet::empty()).map_err(failed("capabilities"))?;
-    filter::own()
+    let landlock = written_beneath_alone(state, sockets)?;
+    filter::own()?;
+    Ok(landlock)
 }
 
 /// What the process with the machine's rights keeps of them, each with what it is for.
@@ -175,6 +183,21 @@ fn capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     rustix::thread::set_capabilities(None, CapabilitySets { effective: left, permitted: left, inheritable })
 }
 
+/// Files are written, made and removed beneath the one folder alone, sockets in the others, too; and read anywhere.
+fn written_beneath_alone(state: &Path, sockets: &[&Path]) -> Result<Landlock, RulesetError> {
+    let write = AccessFs::from_write(LANDLOCK);
+    let socket = AccessFs::MakeSock | AccessFs::RemoveFile;
+    let rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(write)?
+        .create()?
+        .add_rules(path_beneath_rules([state], write))?
+        .add_rules(path_beneath_rules(sockets, socket))?
+        // What is executed is given it for its output.
+        .add_rules(path_beneath_rules(["/dev/null"], AccessFs::WriteFile))?;
+    Ok(kept(rules.restrict_self()?.ruleset))
+}
+
 /// Every right that this kernel's Landlock knows is taken, and none given back.
 fn nothing_by_landlock() -> Result<Landlock, RulesetError> {
     let rules = Ruleset::default()
@@ -183,9 +206,13 @@ fn nothing_by_landlock() -> Result<Landlock, RulesetError> {
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .scope(Scope::from_all(LANDLOCK))?
         .create()?;
-    Ok(match rules.restrict_self()?.ruleset {
+    Ok(kept(rules.restrict_self()?.ruleset))
+}
+
+const fn kept(status: RulesetStatus) -> Landlock {
+    match status {
         RulesetStatus::FullyEnforced => Landlock::Full,
         RulesetStatus::PartiallyEnforced => Landlock::Partial,
         RulesetStatus::NotEnforced => Landlock::None,
-    })
+    }
 }

@@ -90,6 +90,14 @@ impl FromStr for Listen {
 }
 
 impl Listen {
+    /// The folder in which its socket is made, where it is one of the file system.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(path) => path.parent(),
+        }
+    }
+
     /// Whether only this machine's own users can reach it.
     pub fn is_local(&self) -> bool {
         match self {

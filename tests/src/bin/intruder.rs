@@ -11,6 +11,7 @@ use std::io::{self, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
@@ -119,7 +120,7 @@ fn main() {
     };
     if mode != "confined" {
         if mode == "run" {
-            supervisor::sandbox::supervisor().expect("the place of `run`");
+            supervisor::sandbox::supervisor(Path::new("/nowhere"), &[]).expect("the place of `run`");
         }
         // AF_UNIX, SOCK_STREAM: one that is not connected yet.
         // SAFETY: three numbers.
