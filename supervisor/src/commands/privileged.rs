@@ -7,21 +7,17 @@ use crate::exit::{Exit, Failure};
 use crate::host::state;
 use crate::privileged::inside::{self, InsideError};
 use crate::privileged::process::PrivilegedError;
-use crate::run::log::{self, LogFormat, LogLevel};
+use crate::run::log::LogArgs;
 
 /// Options of `privileged`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Form of the log on standard error
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    log_format: LogFormat,
-    /// How much is logged
-    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
-    log_level: LogLevel,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(crate) fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    log::start(args.log_format, args.log_level, global.colours(false));
+    args.log.start(global.colours(false));
     inside::serve(state::root(global.state_dir.as_deref()))?;
     Ok(Exit::Done)
 }

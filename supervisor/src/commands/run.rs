@@ -10,14 +10,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::control_plane::ControlPlaneArgs;
-use super::endpoint;
 use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
 use crate::host::{kernel, state};
 use crate::input;
 use crate::observe::denials::Sources;
 use crate::privileged;
-use crate::run::log::{self, LogFormat, LogLevel};
+use crate::run::log::LogArgs;
 use crate::run::{Options, RunError, notify};
 use crate::sandbox;
 use crate::serve::access::{Token, TokenError};
@@ -56,12 +55,8 @@ pub struct Args {
     token_file: Option<PathBuf>,
     #[command(flatten)]
     control_plane: ControlPlaneArgs,
-    /// Form of the log on standard error
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    log_format: LogFormat,
-    /// How much is logged
-    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
-    log_level: LogLevel,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
@@ -77,8 +72,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         input::admitted(global)?;
     }
     let colour = global.colours(std::io::stderr().is_terminal());
-    log::start(args.log_format, args.log_level, colour);
-    let logs = |command| endpoint::arguments(command, args.log_format, args.log_level, colour);
+    args.log.start(colour);
+    let logs = |command| args.log.arguments(command, colour);
     // First of all: what is done below is done with what is left.
     let state = state::root(global.state_dir.as_deref());
     if let Err(error) = state::private_folder(&state) {

@@ -2,9 +2,12 @@
 //!
 //! Goes to standard error. Deliberately absent: files and rotation; whoever starts us keeps the log.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal as _;
 
+use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
@@ -33,6 +36,34 @@ pub enum LogLevel {
     Info,
     /// And every request
     Debug,
+}
+
+/// How a process of ours logs.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct LogArgs {
+    /// Form of the log on standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    log_format: LogFormat,
+    /// How much is logged
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    log_level: LogLevel,
+}
+
+impl LogArgs {
+    /// Logs so from now on. Only the first call counts.
+    pub fn start(self, colour: bool) {
+        start(self.log_format, self.log_level, colour);
+    }
+
+    /// The arguments by which another process of ours, started by this command, logs alike.
+    pub fn arguments(self, command: &str, colour: bool) -> Vec<OsString> {
+        let name =
+            |value: Option<PossibleValue>| value.map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let ansi = if colour { "always" } else { "never" };
+        let (format, level) =
+            (name(self.log_format.to_possible_value()), name(self.log_level.to_possible_value()));
+        [command, "--ansi", ansi, "--log-format", &format, "--log-level", &level].map(OsString::from).to_vec()
+    }
 }
 
 /// Logs from now on. Only the first call counts.
