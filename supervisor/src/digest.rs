@@ -4,10 +4,11 @@
 //!
 //! Deliberately absent: hashing of values, which is `decide::hash`.
 
-use std::fmt::Write as _;
 use std::io;
 
 use sha2::{Digest as _, Sha256};
+
+use crate::decide::hash::digits;
 
 /// In hexadecimal, of everything that is left to read.
 ///
@@ -16,10 +17,7 @@ use sha2::{Digest as _, Sha256};
 pub fn sha256(mut from: impl io::Read) -> io::Result<String> {
     let mut hasher = Hasher(Sha256::new());
     io::copy(&mut from, &mut hasher)?;
-    Ok(hasher.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(digits(&hasher.0.finalize()))
 }
 
 /// Takes bytes as a file takes them.

@@ -154,7 +154,7 @@ fn hex(value: &Value) -> String {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn digits(bytes: &[u8]) -> String {
+pub(crate) fn digits(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

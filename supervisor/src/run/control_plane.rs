@@ -17,6 +17,7 @@ use super::event::Now;
 use super::journal::replace;
 use super::watch::Watch;
 use crate::decide::announce::{Announcement, Heartbeat};
+use crate::decide::hash::digits;
 use crate::net::call::{Call, CallError, post};
 use crate::serve::process::THIS_PROGRAM;
 use crate::serve::snapshot::{ControlPlaneStatus, Snapshot};
@@ -69,7 +70,7 @@ impl Recipient {
 
     /// What was told to whom: another instance, or another address, is told anew.
     fn digest(&self) -> String {
-        hex(&Sha256::digest(format!("{}\n{}", self.instance, self.url)))
+        half(&Sha256::digest(format!("{}\n{}", self.instance, self.url)))
     }
 }
 
@@ -158,7 +159,7 @@ impl ControlPlane {
         if let Some(url) = &to.heartbeat
             && self.heartbeat.begin(now.boot)
         {
-            let key = hex(&Sha256::digest(format!("{}{}", record.key, now.wall)));
+            let key = half(&Sha256::digest(format!("{}{}", record.key, now.wall)));
             let call = call(to, url, &key, heartbeat(snapshot));
             calls.push(Box::pin(async { Told::Heartbeat(made(call).await) }));
         }
@@ -227,7 +228,7 @@ impl ControlPlane {
 
 impl Record {
     fn new(to: String, now: Now) -> Self {
-        let key = hex(&Sha256::digest(format!("{to}{}{}", now.wall, now.jitter)));
+        let key = half(&Sha256::digest(format!("{to}{}{}", now.wall, now.jitter)));
         Self { form: FORM, to, key, taken_at: None }
     }
 }
@@ -294,12 +295,9 @@ fn version(image: &str) -> &str {
     last.split_once(':').map(|(_, tag)| tag).or(digest).unwrap_or("latest")
 }
 
-fn hex(digest: &[u8]) -> String {
-    use std::fmt::Write as _;
-    digest.iter().take(16).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// Half of a hash, which is enough to tell one record from another.
+fn half(digest: &[u8]) -> String {
+    digits(digest.get(..16).unwrap_or(digest))
 }
 
 fn read(path: &Path) -> io::Result<Record> {
