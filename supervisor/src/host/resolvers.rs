@@ -71,18 +71,19 @@ fn of_file(text: &str) -> Vec<String> {
     rows.into_iter().flatten().filter_map(|row| Some(row.as_str()?.to_owned())).collect()
 }
 
-/// `nameserver` rows (resolv.conf(5)); where the stub alone is named, those behind it.
+/// What `nameserver` rows say (resolv.conf(5)).
+pub(crate) fn nameservers(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        if words.next() == Some("nameserver") { words.next() } else { None }
+    })
+}
+
+/// The host's resolvers; where the stub alone is named, those behind it.
 fn of_the_host(own: &str, behind: &str) -> Vec<String> {
-    let rows = |text: &str| -> Vec<String> {
-        let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        words
-            .filter_map(|words| match words.as_slice() {
-                // A scope is the host's own; the address says enough.
-                ["nameserver", at, ..] => Some(at.split('%').next().unwrap_or_default().to_owned()),
-                _ => None,
-            })
-            .collect()
-    };
+    // A scope is the host's own; the address says enough.
+    let address = |at: &str| at.split('%').next().unwrap_or_default().to_owned();
+    let rows = |text: &str| -> Vec<String> { nameservers(text).map(address).collect() };
     let own = rows(own);
     if own == [STUB] { rows(behind) } else { own }
 }

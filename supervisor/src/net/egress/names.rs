@@ -10,6 +10,8 @@ use domain::resolv::StubResolver;
 use domain::resolv::lookup::lookup_host;
 use domain::resolv::stub::conf::{ResolvConf, ServerConf, Transport};
 
+use crate::host::resolvers::nameservers;
+
 /// Where the engine says who resolves names (resolv.conf(5)).
 const CONFIGURATION: &str = "/etc/resolv.conf";
 /// Where they answer (RFC 1035, section 4.2).
@@ -34,11 +36,7 @@ impl Default for Names {
 
 /// `nameserver` rows that say an address, which are all that there are.
 fn servers(text: &str) -> impl Iterator<Item = SocketAddr> {
-    let rows = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    rows.filter_map(|words| match words.as_slice() {
-        ["nameserver", address, ..] => Some(SocketAddr::new(address.parse().ok()?, PORT)),
-        _ => None,
-    })
+    nameservers(text).filter_map(|address| Some(SocketAddr::new(address.parse().ok()?, PORT)))
 }
 
 impl Names {
