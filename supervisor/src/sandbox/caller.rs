@@ -9,6 +9,8 @@ use landlock::{
     RulesetCreatedAttr as _, RulesetError, Scope, path_beneath_rules,
 };
 
+use rustix::thread::CapabilitySet;
+
 use super::{LANDLOCK, SandboxError};
 
 /// What it reads: itself and its libraries, certificates, and how names are resolved here.
@@ -42,7 +44,7 @@ const DNS: u16 = 53;
 /// # Errors
 /// The kernel refuses a step; what was given up before it stays so.
 pub fn caller(port: u16, ca: Option<&Path>) -> Result<(), SandboxError> {
-    super::nothing_outlives_or_shows()?;
+    super::nothing_outlives_or_shows(CapabilitySet::empty())?;
     let read = READ.iter().map(Path::new).chain(ca);
     by_landlock(port, read)?;
     Ok(())

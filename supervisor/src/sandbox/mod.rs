@@ -14,6 +14,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,7 @@ pub enum SandboxError {
         /// What.
         what: &'static str,
         /// The kernel's word.
-        source: rustix::io::Errno,
+        source: Errno,
     },
     /// Rights are a thread's, and there is more than one.
     #[error("cannot give up capabilities: {0} threads have them")]
@@ -78,6 +79,11 @@ pub enum SandboxError {
     Filter(#[source] seccompiler::Error),
 }
 
+/// A step that the kernel refuses.
+fn failed(what: &'static str) -> impl FnOnce(Errno) -> SandboxError {
+    move |source| SandboxError::Process { what, source }
+}
+
 /// The endpoint's: no capability, no file, no port, no socket but those it has, and it ends with its parent.
 ///
 /// Everything that it works with has to be open before.
@@ -85,7 +91,7 @@ pub enum SandboxError {
 /// # Errors
 /// The kernel refuses a step; what was given up before it stays so.
 pub fn endpoint() -> Result<Landlock, SandboxError> {
-    nothing_outlives_or_shows()?;
+    nothing_outlives_or_shows(CapabilitySet::empty())?;
     let landlock = nothing_by_landlock()?;
     filter::endpoint()?;
     Ok(landlock)
@@ -101,7 +107,6 @@ pub fn endpoint() -> Result<Landlock, SandboxError> {
 /// # Errors
 /// The kernel refuses a step, or there is another thread already, which would keep what it has.
 pub fn supervisor(state: &Path, sockets: &[&Path]) -> Result<Landlock, SandboxError> {
-    let failed = |what| move |source| SandboxError::Process { what, source };
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     if threads != 1 {
         return Err(SandboxError::Threads(threads));
@@ -135,28 +140,22 @@ const PRIVILEGED: [(CapabilitySet, &str); 8] = [
 /// # Errors
 /// The kernel refuses a step; what was given up before it stays so.
 pub fn privileged() -> Result<(), SandboxError> {
-    let failed = |what| move |source| SandboxError::Process { what, source };
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(failed("outliving its parent"))?;
-    nothing_shows()?;
     rustix::thread::set_no_new_privs(true).map_err(failed("new rights"))?;
     let kept = PRIVILEGED.iter().fold(CapabilitySet::empty(), |kept, (one, _)| kept | *one);
-    capabilities(kept).map_err(failed("capabilities"))?;
+    nothing_outlives_or_shows(kept)?;
     filter::own()
 }
 
-/// No capability, no look into its memory, alive or dead, and it ends with its parent.
-fn nothing_outlives_or_shows() -> Result<(), SandboxError> {
-    let failed = |what| move |source| SandboxError::Process { what, source };
+/// No capability but these, no look into its memory, alive or dead, and it ends with its parent.
+fn nothing_outlives_or_shows(kept: CapabilitySet) -> Result<(), SandboxError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("outliving its parent"))?;
     nothing_shows()?;
-    capabilities(CapabilitySet::empty()).map_err(failed("capabilities"))
+    capabilities(kept).map_err(failed("capabilities"))
 }
 
 /// No look into its memory, alive or dead.
 fn nothing_shows() -> Result<(), SandboxError> {
-    let failed = |what| move |source| SandboxError::Process { what, source };
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(failed("being looked into"))?;
     let nothing = Rlimit { current: Some(0), maximum: Some(0) };
@@ -171,7 +170,7 @@ fn capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
             && rustix::thread::capability_is_in_bounding_set(one) == Ok(true)
             && let Err(error) = rustix::thread::remove_capability_from_bounding_set(one)
             // Without CAP_SETPCAP the bounding set stays; what is executed gains nothing of it.
-            && error != rustix::io::Errno::PERM
+            && error != Errno::PERM
         {
             return Err(error);
         }
