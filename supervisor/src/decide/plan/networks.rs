@@ -163,7 +163,10 @@ impl<'a> Networks<'a> {
                     && container.hash.is_none()
                     && container.networks.contains_key(name)
             });
-        let obstacle = if let Some(why) = network_elsewhere(&theirs.driver, &theirs.options) {
+        let elsewhere = network_elsewhere(&theirs.driver, &theirs.options);
+        let is_alike =
+            theirs.internal == spec.internal && theirs.options == spec.options && elsewhere.is_none();
+        let obstacle = if let Some(why) = elsewhere {
             why
         } else if let Some(user) = left_on(wanted, seen, choice, scope, theirs) {
             format!(
@@ -177,8 +180,7 @@ impl<'a> Networks<'a> {
             let reason = format!("Docker Compose made it{how}");
             return self.replace(wanted, seen, spec, theirs, reason);
         };
-        let is_alike = theirs.internal == spec.internal && theirs.options == spec.options;
-        if is_alike && network_elsewhere(&theirs.driver, &theirs.options).is_none() {
+        if is_alike {
             draft.keep(
                 "network",
                 name,
