@@ -27,7 +27,7 @@ use crate::engine::{Place, Private};
 use crate::shell::{command, quiet, require_root, say};
 use crate::{cache, images, product};
 use counting::Proxy;
-use measure::{Usage, measure, median};
+use measure::{Usage, kib, measure, median};
 
 /// Two services with a health check of 1 s, as the floor starts them.
 const SMALL: &str = include_str!("bench/small.yaml");
@@ -385,18 +385,14 @@ impl Daemon {
     fn proportional(&self) -> Result<u64> {
         let mut total = 0;
         for process in self.processes()? {
-            let text = fs::read_to_string(process.join("smaps_rollup"))?;
-            let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
-            total += line.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).context("no Pss")?;
+            total += kib(&process.join("smaps_rollup"), "Pss")?;
         }
         Ok(total)
     }
 
     /// Resident set now, in KiB.
     fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        line.split_whitespace().next().and_then(|n| n.parse().ok()).context("no VmRSS")
+        kib(&PathBuf::from(format!("/proc/{}/status", self.0.id())), "VmRSS")
     }
 }
 

@@ -4,6 +4,8 @@
 //! children together. Deliberately absent: opinions.
 
 use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -86,6 +88,14 @@ fn parse(text: &str) -> Result<Usage> {
     let mut numbers = text.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
     let mut next = || numbers.next().context("no measurement");
     Ok(Usage { cpu: Duration::from_micros(next()?), wall: Duration::from_micros(next()?), rss: next()? })
+}
+
+/// What a row such as `VmRSS:` of a file in `/proc` says, in KiB.
+pub(crate) fn kib(file: &Path, row: &str) -> Result<u64> {
+    let text = fs::read_to_string(file)?;
+    let found = text.lines().find_map(|line| line.strip_prefix(row)?.strip_prefix(':'));
+    let number = found.and_then(|found| found.split_whitespace().next()?.parse().ok());
+    number.with_context(|| format!("no {row}"))
 }
 
 /// The median of each number by itself.

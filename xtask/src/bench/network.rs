@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::measure::{measure, median as middle};
+use super::measure::{kib, measure, median as middle};
 use super::{mib, ms};
 use crate::engine::unpack::unpacked;
 use crate::engine::{Place, Private};
@@ -305,9 +305,7 @@ fn wait(what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
 
 /// Resident set now, in KiB.
 fn memory(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    line.split_whitespace().next().and_then(|n| n.parse().ok()).context("no VmRSS")
+    kib(&PathBuf::from(format!("/proc/{pid}/status")), "VmRSS")
 }
 
 fn median(values: &[f64]) -> f64 {
