@@ -1,6 +1,10 @@
-//! Attacks on the endpoint, and its owner asking all the while: how much of the processor an answer cost, at most.
+//! Attacks on the endpoint, and its owner asking all the while: how much of the processor an answer cost, at most, and how
+//! long the loop's turns took.
 //!
-//! Deliberately absent: judging the figures, and starting what is attacked.
+//! Deliberately absent: judging the figures.
+
+mod malformed;
+mod target;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::http;
+pub use target::Target;
 
 /// What is attacked, and by how much.
 #[derive(Clone, Debug)]
@@ -18,10 +23,14 @@ pub struct Attack {
     pub token: String,
     /// The endpoint's process.
     pub endpoint: u32,
+    /// How long its owner asks before anybody else does: what is seen then is what the rest is compared with.
+    pub quiet: Duration,
     /// Connections that say nothing, and as many that never end their headers.
     pub connections: usize,
     /// How long malformed requests are made up.
     pub fuzz: Duration,
+    /// And how many a second, at most.
+    pub per_second: u32,
     /// What they are made up from.
     pub seed: u64,
 }
@@ -29,14 +38,10 @@ pub struct Attack {
 /// What was seen.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// Answers to the owner.
-    pub answers: u64,
-    /// The endpoint's time on the processor from one of the owner's requests to its answer, at most.
-    pub longest_on_the_processor: Duration,
-    /// The same by the clock on the wall.
-    pub longest: Duration,
-    /// The longest that the loop's last turn was ago, as the endpoint said.
-    pub oldest_turn: Duration,
+    /// By the owner, before the attacks.
+    pub before: Owner,
+    /// And during them.
+    pub during: Owner,
     /// Malformed requests.
     pub malformed: u64,
     /// Attackers' connections.
@@ -45,26 +50,47 @@ pub struct Seen {
     pub wrong: Vec<String>,
 }
 
+/// What the owner saw.
+#[derive(Clone, Debug, Default)]
+pub struct Owner {
+    /// Answers.
+    pub answers: u64,
+    /// The endpoint's time on the processor from one of the owner's requests to its answer, at most: whatever else it did
+    /// meanwhile is counted.
+    pub longest_on_the_processor: Duration,
+    /// And all of them together.
+    pub on_the_processor: Duration,
+    /// The same by the clock on the wall.
+    pub longest: Duration,
+    /// The longest that the loop's last turn was ago, as the endpoint said.
+    pub oldest_turn: Duration,
+    /// The longest turn of the loop, as the endpoint said.
+    pub longest_turn: Duration,
+}
+
 /// Makes every attack, one kind after the other, while the owner asks.
 #[track_caller]
 pub fn attack(attack: &Attack) -> Seen {
+    let before = {
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let owner = scope.spawn(|| owner(attack, &done));
+            std::thread::sleep(attack.quiet);
+            done.store(true, Ordering::Relaxed);
+            owner.join().expect("the owner")
+        })
+    };
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let owner = scope.spawn(|| owner(attack, &done));
-        let mut seen = Seen::default();
+        let mut seen = Seen { before, ..Seen::default() };
         idle(attack, &mut seen);
         slow(attack, &mut seen);
         strangers(attack, &mut seen);
         fuzz(attack, &mut seen);
         done.store(true, Ordering::Relaxed);
-        let owner = owner.join().expect("the owner");
-        Seen {
-            answers: owner.answers,
-            longest_on_the_processor: owner.longest_on_the_processor,
-            longest: owner.longest,
-            oldest_turn: owner.oldest_turn,
-            ..seen
-        }
+        seen.during = owner.join().expect("the owner");
+        seen
     })
 }
 
@@ -75,10 +101,11 @@ fn on_the_processor(pid: u32) -> Duration {
     Duration::from_nanos(nanoseconds.expect("a number"))
 }
 
-fn owner(attack: &Attack, done: &AtomicBool) -> Seen {
+/// Asks until it is done, at least once.
+fn owner(attack: &Attack, done: &AtomicBool) -> Owner {
     let (address, bearer) = (attack.address.to_string(), format!("Bearer {}", attack.token));
-    let mut seen = Seen::default();
-    while !done.load(Ordering::Relaxed) {
+    let mut seen = Owner::default();
+    loop {
         let (before, began) = (on_the_processor(attack.endpoint), Instant::now());
         let answer = http::get_with(&address, "/metrics", &[("Authorization", &bearer)])
             .expect("an answer to the owner");
@@ -86,14 +113,20 @@ fn owner(attack: &Attack, done: &AtomicBool) -> Seen {
         seen.longest = seen.longest.max(began.elapsed());
         let cost = on_the_processor(attack.endpoint).saturating_sub(before);
         seen.longest_on_the_processor = seen.longest_on_the_processor.max(cost);
+        seen.on_the_processor += cost;
         let text = answer.text();
-        let age = text.lines().find_map(|line| line.strip_prefix("supervisor_turn_age_seconds{} "));
-        let age = age.and_then(|age| age.parse().ok()).expect("the age of the last turn");
-        seen.oldest_turn = seen.oldest_turn.max(Duration::from_secs_f64(age));
+        let seconds = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("{} "));
+            Duration::from_secs_f64(value.and_then(|value| value.parse().ok()).expect(name))
+        };
+        seen.oldest_turn = seen.oldest_turn.max(seconds("supervisor_turn_age_seconds"));
+        seen.longest_turn = seen.longest_turn.max(seconds("supervisor_turn_duration_seconds"));
         seen.answers += 1;
+        if done.load(Ordering::Relaxed) {
+            return seen;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
-    seen
 }
 
 fn connect(attack: &Attack, seen: &mut Seen) -> io::Result<TcpStream> {
@@ -149,94 +182,76 @@ fn strangers(attack: &Attack, seen: &mut Seen) {
     ask(attack, &chunked, seen);
 }
 
-/// Sends it and reads what comes; an attacker is never let in.
+/// Sends it and reads what comes.
 fn ask(attack: &Attack, request: &[u8], seen: &mut Seen) {
     let Ok(mut stream) = connect(attack, seen) else { return };
     // A refusal may come before all of it is written.
     let _ = stream.write_all(request);
+    hear(attack, stream, request, seen);
+}
+
+/// What is said to whoever is refused.
+const REFUSALS: [&str; 6] = ["400", "401", "413", "421", "431", "505"];
+/// And to whoever has the token: what is asked for, or why not.
+const ANSWERS: [&str; 4] = ["200", "404", "405", "503"];
+/// So many are told of; one is too many.
+const TOLD: usize = 100;
+
+/// Ends a request and reads what comes: whoever did not send the token is never let in.
+fn hear(attack: &Attack, mut stream: TcpStream, request: &[u8], seen: &mut Seen) {
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let mut answer = Vec::new();
     let ended = stream.read_to_end(&mut answer);
     let first: String = String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned();
-    let status = first.split(' ').nth(1).unwrap_or_default();
-    let refused = ["400", "401", "413", "421", "431", "505"].contains(&status);
-    if ended.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-        seen.wrong.push(format!(
-            "not cut off: {:?}",
-            String::from_utf8_lossy(request.get(..200).unwrap_or(request))
-        ));
-    } else if !answer.is_empty() && !refused {
-        seen.wrong.push(format!("{first:?} to {:?}", String::from_utf8_lossy(request)));
+    let mut words = first.split(' ');
+    let (version, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let token = attack.token.as_bytes();
+    let knows = request.windows(token.len()).any(|window| window == token);
+    let fine = ["HTTP/1.0", "HTTP/1.1"].contains(&version)
+        && (REFUSALS.contains(&status) || knows && ANSWERS.contains(&status));
+    let shown = String::from_utf8_lossy(request.get(..request.len().min(600)).unwrap_or_default());
+    let wrong = if ended.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+        format!("not cut off: {shown:?}")
+    } else if !answer.is_empty() && !fine {
+        format!("{first:?} to {shown:?}")
+    } else {
+        return;
+    };
+    if seen.wrong.len() < TOLD {
+        seen.wrong.push(wrong);
     }
 }
 
-/// What requests are made up of.
-const PIECES: &[&[u8]] = &[
-    b"GET",
-    b"HEAD",
-    b"POST",
-    b"PRI * HTTP/2.0",
-    b" ",
-    b"/status",
-    b"/",
-    b"*",
-    b"http://a/",
-    b"/%00",
-    b"?",
-    b" HTTP/1.1",
-    b" HTTP/1.0",
-    b" HTTP/0.9",
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\0",
-    b":",
-    b"Host: x\r\n",
-    b"Content-Length: 0\r\n",
-    b"Content-Length: -1\r\n",
-    b"Content-Length: 18446744073709551616\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"Transfer-Encoding: xchunked\r\n",
-    b"Connection: keep-alive, upgrade\r\n",
-    b"Upgrade: h2c\r\n",
-    b"Expect: 100-continue\r\n",
-    b"Authorization: Bearer \r\n",
-    b"Authorization: ",
-    b"\xff\xfe",
-    b"\xe2\x80\xae",
-    b"0\r\n\r\n",
-    b"ffffffffffffffff\r\n",
-    b" folded\r\n",
-    b"\x16\x03\x01",
-];
+/// Connections whose request is begun and not ended: half of what one listener has at once.
+const BEGUN: usize = 32;
 
-/// Malformed requests, made up until the time is over.
+/// Malformed requests until the time is over, each in two pieces with others' in between.
 fn fuzz(attack: &Attack, seen: &mut Seen) {
-    let end = Instant::now() + attack.fuzz;
-    let mut state = attack.seed | 1;
-    // xorshift64 (Marsaglia 2003): the same seed makes the same requests.
-    let mut next = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap_or_default()
-    };
-    while Instant::now() < end {
-        let mut request = match next(4) {
-            0 => Vec::new(),
-            1 => b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
-            2 => b"POST /status HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_vec(),
-            _ => format!("GET /status HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(next(9000))).into_bytes(),
-        };
-        for _ in 0..next(12) {
-            let at = next(request.len() + 1);
-            match next(3) {
-                0 => drop(request.splice(at..at, PIECES[next(PIECES.len())].iter().copied())),
-                1 if at < request.len() => request[at] = u8::try_from(next(256)).unwrap_or_default(),
-                _ => request.truncate(at.max(1)),
+    let begin = Instant::now();
+    let mut requests = malformed::Requests::new(attack.seed, &attack.token);
+    let mut begun: std::collections::VecDeque<(TcpStream, Vec<u8>, usize)> =
+        std::collections::VecDeque::new();
+    while begin.elapsed() < attack.fuzz {
+        let (request, cut) = requests.next();
+        seen.malformed += 1;
+        if let Ok(mut stream) = connect(attack, seen) {
+            let _ = stream.write_all(&request[..cut]);
+            begun.push_back((stream, request, cut));
+        }
+        if begun.len() >= BEGUN {
+            for one in begun.drain(..1) {
+                end(attack, one, seen);
             }
         }
-        ask(attack, &request, seen);
-        seen.malformed += 1;
+        let due = Duration::from_secs(seen.malformed) / attack.per_second.max(1);
+        std::thread::sleep(due.saturating_sub(begin.elapsed()));
     }
+    for one in begun {
+        end(attack, one, seen);
+    }
+}
+
+fn end(attack: &Attack, (mut stream, request, cut): (TcpStream, Vec<u8>, usize), seen: &mut Seen) {
+    let _ = stream.write_all(&request[cut..]);
+    hear(attack, stream, &request, seen);
 }

@@ -12,7 +12,7 @@ use supervisor::serve::process::Process;
 use supervisor::serve::snapshot::STALE_AFTER;
 use tests::bed::{Bed, ran, signal};
 use tests::daemon::Daemon;
-use tests::flood::{Attack, attack};
+use tests::flood::{Attack, Target, attack};
 use tests::{http, wait};
 
 /// One small service.
@@ -158,30 +158,23 @@ fn the_endpoint_is_left_with_its_sockets_alone() {
 
 #[test]
 fn its_owner_is_answered_at_little_cost_whoever_attacks_and_the_loop_does_not_notice() {
-    let bed = bed("flood");
-    let token = bed.write("token", "0123456789abcdef0123456789abcdef\n");
-    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let listen = address.to_string();
-    let daemon =
-        Daemon::start_with(&bed, &[], &["--listen", &listen, "--token-file", &token.display().to_string()]);
-    daemon.until_healthy();
+    let target = Target::start("flood");
     let seen = attack(&Attack {
-        address,
-        token: "0123456789abcdef0123456789abcdef".to_owned(),
-        endpoint: endpoint(&daemon),
+        address: target.address,
+        token: target.token.to_owned(),
+        endpoint: target.endpoint,
+        quiet: Duration::ZERO,
         connections: 500,
         fuzz: Duration::from_secs(5),
+        per_second: 2000,
         seed: 6,
     });
     assert_eq!(seen.wrong, Vec::<String>::new());
-    assert!(seen.answers > 0 && seen.malformed > 0, "{seen:?}");
+    assert!(seen.during.answers > 0 && seen.malformed > 0, "{seen:?}");
     // The loop turns at least every 5 s; `/livez` calls it stuck after 30.
-    assert!(seen.oldest_turn < STALE_AFTER, "{seen:?}");
-    assert!(seen.longest_on_the_processor < Duration::from_millis(50), "{seen:?}");
-    daemon.until_healthy();
-    let status = daemon.status();
-    assert_eq!(status["services"]["web"]["containers"][0]["restarts"], 0, "{status}");
+    assert!(seen.during.oldest_turn < STALE_AFTER, "{seen:?}");
+    assert!(seen.during.longest_on_the_processor < Duration::from_millis(50), "{seen:?}");
+    assert_eq!(target.restarts(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The endpoint of a real `run`: held to its description by schemathesis, then flooded and fuzzed while its owner asks.
 //!
-//! It needs no engine: an endpoint says 503 and why. Deliberately absent: the attacks (`tests::flood`).
+//! The first needs no engine: an endpoint says 503 and why. The second has a stack that is well on a private one, so that
+//! there is a loop that could notice. Deliberately absent: the attacks (`tests::flood`).
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::product::{self, cargo, workspace};
+use crate::product::{self, workspace};
 use crate::shell::{command, loud, quiet, say};
-use crate::{cache, debian};
+use crate::{cache, debian, long};
 
 /// The tester of descriptions, from the Python package index that the machine is configured with.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// How long malformed requests are sent
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     seconds: u64,
+    /// How many of them a second, at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    per_second: u32,
     /// What they are made up from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -38,12 +42,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let (binary, tester) = (product::development()?, schemathesis()?);
     let folder = cache::root()?.join("endpoint").join(std::process::id().to_string());
     fs::create_dir_all(&folder)?;
-    let outcome = in_folder(args, &folder, &binary, &tester);
+    let outcome = described(&folder, &binary, &tester);
     fs::remove_dir_all(&folder)?;
-    outcome
+    outcome?;
+    let Args { connections, seconds, per_second, seed } = args;
+    say(format!("{connections} idle connections, as many slow ones, and {seconds} s of malformed requests"));
+    let words = [connections.to_string(), seconds.to_string(), per_second.to_string(), seed.to_string()];
+    long::played("flood", &words)
 }
 
-fn in_folder(args: &Args, folder: &Path, binary: &Path, tester: &Path) -> Result<()> {
+fn described(folder: &Path, binary: &Path, tester: &Path) -> Result<()> {
     let running = Running::start(folder, binary)?;
     say("holding it to docs/openapi.json");
     let url = format!("http://{}", running.address);
@@ -51,24 +59,13 @@ fn in_folder(args: &Args, folder: &Path, binary: &Path, tester: &Path) -> Result
     // A 503 is an answer here, and is described as one.
     let options = ["--exclude-checks", "not_a_server_error", "--max-examples", "200", "--seed", "1"];
     test.arg(format!("Authorization: Bearer {TOKEN}")).args(options);
-    loud(test.arg(workspace().join("docs/openapi.json")).current_dir(folder))?;
-
-    say(format!(
-        "{} idle connections, as many slow ones, and {} s of malformed requests",
-        args.connections, args.seconds
-    ));
-    let options = ["run", "--quiet", "--package", "tests", "--bin", "flood", "--"];
-    let mut flood = command(cargo(), options);
-    flood.args([&running.address, &running.token.display().to_string(), &running.endpoint()?.to_string()]);
-    let numbers = [args.connections.to_string(), args.seconds.to_string(), args.seed.to_string()];
-    loud(flood.args(numbers).current_dir(workspace()))
+    loud(test.arg(workspace().join("docs/openapi.json")).current_dir(folder))
 }
 
 /// A `run` that waits for an engine that never comes; dropping it ends it.
 struct Running {
     child: Child,
     address: String,
-    token: PathBuf,
 }
 
 impl Running {
@@ -86,22 +83,14 @@ impl Running {
         // Under a service manager a file that is refused is waited for, too.
         run.env("NOTIFY_SOCKET", folder.join("nobody")).stderr(Stdio::null());
         let child = run.spawn().context("could not start the supervisor")?;
-        let running = Self { child, address, token };
+        let running = Self { child, address };
         for _ in 0..200 {
-            if running.endpoint().is_ok() && std::net::TcpStream::connect(&running.address).is_ok() {
+            if std::net::TcpStream::connect(&running.address).is_ok() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(running)
-    }
-
-    /// The process that answers.
-    fn endpoint(&self) -> Result<u32> {
-        let pid = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-        let first = children.split_whitespace().next().context("nothing answers")?;
-        Ok(first.parse()?)
     }
 }
 

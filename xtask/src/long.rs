@@ -1,4 +1,4 @@
-//! What runs for long on a private engine, and is told at its end: soaking, and bad updates.
+//! What runs for long on a private engine, and is told at its end: soaking, bad updates, and attacks on the endpoint.
 //!
 //! Deliberately absent: what is done there; those are programs of the tests' crate.
 
@@ -49,7 +49,7 @@ pub(crate) fn updates(args: &Updates) -> Result<()> {
 
 /// Runs a program of the tests' crate in the network of a private engine that has the real images, with the supervisor as
 /// it is given out.
-fn played(program: &str, words: &[String]) -> Result<()> {
+pub(crate) fn played(program: &str, words: &[String]) -> Result<()> {
     require_root("to start a container engine and look into containers")?;
     debian::install(&engine::unpack::NEEDS)?;
     let supervisor = product::release()?;
