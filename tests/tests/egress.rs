@@ -160,6 +160,18 @@ fn a_service_reaches_the_names_that_it_was_granted_and_nothing_else() {
     {
         assert_eq!(curl(&bed, "app", url, &[]), "403 000", "{url}");
     }
+
+    // An answer is believed for as long as it says and no longer, and what was judged is what is connected to.
+    let asked = || dns.asked().iter().filter(|name| *name == "lasting.wild.example.net").count();
+    dns.set_for("lasting.wild.example.net", &[SERVER], 60);
+    assert_eq!(curl(&bed, "app", "https://lasting.wild.example.net/", &[]), "200 200");
+    let first = asked();
+    dns.set("lasting.wild.example.net", &[PRIVATE]);
+    assert_eq!(curl(&bed, "app", "https://lasting.wild.example.net/", &[]), "200 200");
+    assert_eq!(asked(), first, "the resolver was asked again");
+    dns.set("a.wild.example.net", &[PRIVATE]);
+    assert_eq!(curl(&bed, "app", "https://a.wild.example.net/", &[]), "000 403");
+
     assert_eq!(curl(&bed, "job", "https://allowed.example.net/", &[]), "000 403");
     let proxy = format!("http://{}:3128", bed.container("egress-proxy"));
     assert_eq!(curl(&bed, "stranger", "https://allowed.example.net/", &["-x", &proxy]), "000 403");

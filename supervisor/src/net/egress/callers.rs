@@ -72,7 +72,7 @@ impl Callers {
             return Some(service.clone());
         }
         let mut services = BTreeMap::new();
-        let asked = self.rows.iter().map(async |row| (row, names.addresses(&row.container).await));
+        let asked = self.rows.iter().map(async |row| (row, names.now(&row.container).await));
         for (row, found) in futures_util::future::join_all(asked).await {
             for found in found.unwrap_or_default() {
                 services.insert(found.to_canonical(), row.service.clone());

@@ -45,7 +45,7 @@ pub(super) async fn connect(
              `x-supervisor.egress.{service}`"
         )));
     }
-    let found = timeout(RESOLVE, names.addresses(name)).await.unwrap_or_else(|late| Err(late.into()));
+    let found = timeout(RESOLVE, names.destination(name)).await.unwrap_or_else(|late| Err(late.into()));
     let found = found.map_err(|error| NoWay::Failed(format!("`{name}` could not be resolved: {error}")))?;
     let outside = judged(name, &found)?;
     let mut last = None;
@@ -60,6 +60,7 @@ pub(super) async fn connect(
             Err(error) => last = Some(error),
         }
     }
+    names.forget(name);
     let error = last.unwrap_or_else(|| io::ErrorKind::NotFound.into());
     Err(NoWay::Failed(format!("`{name}:{port}` could not be reached: {error}")))
 }
