@@ -84,6 +84,14 @@ fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
     assert_eq!(listed(&bed), None);
     let again = bed.supervisor(&["plan"]).expect(3);
     assert!(again.out.contains("it is not there") && !again.out.contains("gone"), "{}", again.out);
+
+    // A table of that name by another's hand gives way, and what was in it goes with it.
+    nft(&["add", "table", "inet", &table]);
+    nft(&["add", "chain", "inet", &table, "somebodys"]);
+    bed.supervisor(&["up"]).expect(0);
+    bed.supervisor(&["guard", "check"]).expect(0);
+    assert!(!listed(&bed).unwrap().contains("somebodys"));
+    bed.supervisor(&["down"]).expect(0);
 }
 
 #[test]

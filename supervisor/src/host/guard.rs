@@ -131,7 +131,11 @@ pub fn is_here(ruleset: &Ruleset) -> Result<(), GuardError> {
 /// # Errors
 /// nft or the kernel refuses; then the one before is still in force.
 pub fn set(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
-    run_script(script)?;
+    // Only whoever set it last has it written down: without that there is a table by another's hand at most.
+    let is_first = kept(folder).is_none() && run_script(&guard::first(script, project)).is_ok();
+    if !is_first {
+        run_script(script)?;
+    }
     let listing = list(project)?.unwrap_or_default();
     // What it is like from now on is not what somebody made of it in between.
     if listing.rules != guard::rules(script) {

@@ -199,6 +199,16 @@ pub fn rules(script: &str) -> listing::Rules {
     print::rules(script)
 }
 
+/// What a [script](Ruleset::script) does, where there is no table yet; where there is one, nothing.
+///
+/// Nothing is deleted then, for which nft would wait: the kernel lets go of what a transaction deleted when no packet looks
+/// at it any more, and has whoever asked for it wait for that at the end (`nft_rcv_nl_event` of `nf_tables_api.c`), three times
+/// as long as all the rest takes.
+pub fn first(script: &str, project: &str) -> String {
+    let table = table(project);
+    script.replacen(&removal(project), &format!("create table inet {table}\n"), 1)
+}
+
 /// The script for nft that takes a project's table away, whether it is there or not.
 pub fn removal(project: &str) -> String {
     let table = table(project);

@@ -160,6 +160,15 @@ fn the_table_of_a_stack_with_an_edge() {
 }
 
 #[test]
+fn a_first_table_is_made_and_none_is_deleted() {
+    let ruleset = Ruleset::of(&want_guarded(SHOP).guard.unwrap(), &networks()).unwrap();
+    let first = super::first(&ruleset.script(), "shop");
+    let rest = first.strip_prefix("create table inet supervisor-shop\n").unwrap();
+    assert_eq!(format!("{}{rest}", removal("shop")), ruleset.script());
+    assert!(!first.contains("delete"), "{first}");
+}
+
+#[test]
 fn the_table_of_a_stack_that_nobody_reaches() {
     let text = "services: {job: {image: 'j:1'}}";
     check(
