@@ -1,5 +1,6 @@
 //! The commands beside `up` and `down` that Docker Compose's users have at hand, on a real engine.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -185,6 +186,32 @@ fn files_are_copied_into_a_volume_and_out_of_it() {
     assert!(reading.wait().unwrap().success());
     let (_, text) = bed.engine.exec(&app, &["cat", "/data/content/here/deep/b"]);
     assert_eq!(text, "two");
+
+    // More than any pipe holds, of one container, though the engine does one copy of a container at a time.
+    let large = vec![b'x'; 16 << 20];
+    bed.write("large", &String::from_utf8(large).unwrap());
+    bed.supervisor(&["cp", "large", "app:/data/here/large"]).expect(0);
+    let mut reading =
+        bed.command().args(["cp", "app:/data/here/large", "-"]).stdout(Stdio::piped()).spawn().unwrap();
+    let stream = reading.stdout.take().unwrap();
+    bed::ran(bed.command().args(["cp", "-", "app:/data/content"]).stdin(stream)).expect(0);
+    assert!(reading.wait().unwrap().success());
+    let script = "tr -d x < /data/content/large | wc -c; wc -c < /data/content/large";
+    let (_, text) = bed.engine.exec(&app, &["sh", "-c", script]);
+    assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["0", "16777216"]);
+
+    // One that has no input yet is in nobody's way.
+    let mut waiting = bed.command();
+    waiting.args(["cp", "-", "app:/data/content"]).stdin(Stdio::piped());
+    let mut waiting = waiting.spawn().unwrap();
+    let mut archive = String::new();
+    for _ in 0..4 {
+        archive = bed.supervisor(&["cp", "app:/data/here/a", "-"]).expect(0).out;
+    }
+    waiting.stdin.take().unwrap().write_all(archive.as_bytes()).unwrap();
+    assert!(waiting.wait().unwrap().success());
+    let (_, text) = bed.engine.exec(&app, &["cat", "/data/content/a"]);
+    assert_eq!(text, "one");
 
     for (arguments, code, says) in [
         (["cp", "app:/nothing", "x"], 4, "it is not there"),

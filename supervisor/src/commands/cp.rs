@@ -27,6 +27,10 @@ use crate::{input, session};
 /// As many links as the kernel follows in one path.
 const LINKS: usize = 40;
 
+/// What to do where the engine does not answer a copy that is fed by another.
+const BUSY: &str = "the engine does one copy of a container at a time: where this one's input is copied out of the same container and \
+                    is large, write it to a file first, and copy that in";
+
 /// Options of `cp`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -189,10 +193,22 @@ async fn into(
     source: &Side,
     args: &Args,
 ) -> Result<(), Failure> {
+    // Before the engine is asked for anything: whoever writes what comes in may be copying out of this very container.
+    let ahead = match source {
+        Side::Stream => Some(
+            tokio::task::spawn_blocking(|| pipe::ahead(std::io::stdin()))
+                .await
+                .map_err(std::io::Error::other)?,
+        ),
+        _ => None,
+    };
     let (path, found) = match followed(engine, &container.id, path).await {
         Ok((path, PathKind::Folder)) => (path, Found::Folder),
         Ok((path, _)) => (path, Found::File),
         Err(EngineError::NotFound { .. }) => (path.to_owned(), Found::Missing),
+        Err(error @ EngineError::Slow { .. }) if ahead.is_some() => {
+            return Err(Failure::from(error).help(BUSY));
+        }
         Err(error) => return Err(error.into()),
     };
     let owner = if args.archive { None } else { numbers(&engine.inspect(&container.id).await?.user) };
@@ -211,9 +227,10 @@ async fn into(
         _ => return Err(misfit(&path, "a stream is unpacked in a folder, and this is none")),
     };
     let (archive, writer) = pipe::writer();
-    let work = tokio::task::spawn_blocking(move || match source {
-        Some(source) => writer.fill(|out| pack::pack(&source, out)),
-        None => writer.fill(|out| std::io::copy(&mut std::io::stdin().lock(), out).map(|_| Vec::new())),
+    let work = tokio::task::spawn_blocking(move || match (source, ahead) {
+        (Some(source), _) => writer.fill(|out| pack::pack(&source, out)),
+        (None, Some(mut ahead)) => writer.fill(|out| std::io::copy(&mut ahead, out).map(|_| Vec::new())),
+        (None, None) => Ok(Vec::new()),
     });
     let sent = engine.upload(&container.id, &folder, archive, as_its_user).await;
     let packed = work.await.map_err(std::io::Error::other).and_then(|packed| packed);

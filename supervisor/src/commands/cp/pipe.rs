@@ -3,6 +3,7 @@
 //! Deliberately absent: what the bytes mean.
 
 use std::io::{self, Read, Write};
+use std::sync::mpsc;
 
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
@@ -12,6 +13,9 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 const WAITING: usize = 8;
 /// How large the pieces are that go to the engine, in bytes.
 const PIECE: usize = 64 * 1024;
+
+/// How many pieces of a stream are read ahead of the engine: 64 MiB.
+const AHEAD: usize = 1024;
 
 /// An end of the way; without it a stream that was cut would look like one that has ended.
 type Piece = Option<Vec<u8>>;
@@ -59,6 +63,60 @@ impl Read for Incoming {
                 None => return Err(io::ErrorKind::UnexpectedEof.into()),
             }
         }
+    }
+}
+
+/// Standard input, read by a thread of its own for as far as there is room, whether anybody takes it or not; it is here once
+/// the first bytes are, or the end.
+///
+/// The engine does one copy of a container at a time. Where two are joined by a pipe, the one that reads has to be first and has
+/// to come to its end, whatever the one that writes is waiting for.
+pub(super) fn ahead(mut input: impl Read + Send + 'static) -> Ahead {
+    let (send, receive) = mpsc::sync_channel(AHEAD);
+    std::thread::spawn(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = input.read(&mut piece).map(|count| {
+                piece.truncate(count);
+                piece
+            });
+            let is_last = read.as_ref().map_or(true, Vec::is_empty);
+            if send.send(read).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    let mut ahead = Ahead { receive, piece: Ok(io::Cursor::default()) };
+    ahead.next();
+    ahead
+}
+
+/// What [`ahead`] reads.
+pub(super) struct Ahead {
+    receive: mpsc::Receiver<io::Result<Vec<u8>>>,
+    piece: io::Result<io::Cursor<Vec<u8>>>,
+}
+
+impl Ahead {
+    fn next(&mut self) {
+        // The thread has said that it is done before it is gone.
+        self.piece = self.receive.recv().unwrap_or(Ok(Vec::new())).map(io::Cursor::new);
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let piece = match &mut self.piece {
+            Ok(piece) => piece,
+            Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        let is_over = usize::try_from(piece.position()).is_ok_and(|at| at == piece.get_ref().len());
+        let is_end = piece.get_ref().is_empty();
+        if is_over && !is_end {
+            self.next();
+            return self.read(buffer);
+        }
+        piece.read(buffer)
     }
 }
 

@@ -164,9 +164,10 @@ mod tests {
 
     /// An answer of a resolver (RFC 1035, section 4.1), each row with the name that it is about, its life, and an address.
     fn answer(rows: &[(&str, u32, [u8; 4])]) -> Message<Vec<u8>> {
-        let mut text: Vec<u8> = [0, 7, 0x81, 0x80, 0, 1, 0, rows.len() as u8, 0, 0, 0, 0].into();
+        let short = |length: usize| u8::try_from(length).unwrap();
+        let mut text: Vec<u8> = [0, 7, 0x81, 0x80, 0, 1, 0, short(rows.len()), 0, 0, 0, 0].into();
         let name = |name: &str| -> Vec<u8> {
-            let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
+            let labels = name.split('.').flat_map(|label| [&[short(label.len())], label.as_bytes()].concat());
             labels.chain([0]).collect()
         };
         text.extend([name("a.example.com"), vec![0, 1, 0, 1]].concat());
