@@ -34,6 +34,8 @@ pub struct Wish {
     pub state_dir: Option<PathBuf>,
     /// Somebody of ours may have changed in place since what the containers' labels say of their making.
     pub restarts_unsure: bool,
+    /// What the guard counted is of interest, too.
+    pub counts: bool,
 }
 
 /// A stack as it is wanted and as it is.
@@ -211,7 +213,8 @@ async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepar
     let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;
     seen.images = images;
     let folder = state::place(wish.state_dir.as_deref(), &wanted.project);
-    seen.guard = Some(host::guard::look(&folder, &wanted.project));
+    let see = if wish.counts { host::guard::look } else { host::guard::glance };
+    seen.guard = Some(see(&folder, &wanted.project));
     let specs = wanted.services.values().flat_map(|service| &service.containers);
     let specs: BTreeMap<&str, &ContainerSpec> = specs.map(|spec| (spec.name.as_str(), spec)).collect();
     let unsure = |container: &&mut SeenContainer| {

@@ -113,5 +113,6 @@ pub fn wish(global: &GlobalArgs, restarts: Restarts) -> Wish {
         restarts,
         state_dir: global.state_dir.clone(),
         restarts_unsure: false,
+        counts: false,
     }
 }

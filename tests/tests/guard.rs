@@ -2,6 +2,7 @@
 //! table, beside what Docker Compose with a guide's firewall lets through.
 
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -65,6 +66,22 @@ fn it_is_set_before_a_container_starts_is_told_and_goes_with_the_stack() {
     bed.supervisor(&["guard", "check"]).expect(0);
 
     let table = format!("supervisor-{}", bed.project);
+    // Nothing is listed where nobody has changed anything since; other tests change things of their own.
+    let (calls, folder) = (bed.folder().join("calls"), bed.folder().join("bin"));
+    let wrapper = format!("#!/bin/sh\necho \"$@\" >> {}\nexec /usr/sbin/nft \"$@\"\n", calls.display());
+    bed.write("bin/nft", &wrapper);
+    std::fs::set_permissions(folder.join("nft"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let lists = || {
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+        let _ = std::fs::remove_file(&calls);
+        ran(bed.command().env("PATH", path).arg("plan")).expect(0);
+        calls.exists()
+    };
+    wait::until("a plan that lists nothing", || (!lists()).then_some(()));
+    nft(&["add", "table", "inet", &bed.project]);
+    assert!(lists());
+    nft(&["delete", "table", "inet", &bed.project]);
+
     nft(&["insert", "rule", "inet", &table, "to-host", "accept"]);
     let check = bed.supervisor(&["guard", "check"]).expect(5);
     assert!(check.out.contains("somebody changed it"), "{}", check.out);

@@ -66,7 +66,7 @@ pub(crate) async fn attestation(
     stack: Admitted,
     services: &[String],
 ) -> Result<Attestation, Failure> {
-    let wish = session::wish(global, Restarts::Engine);
+    let wish = pipeline::Wish { counts: true, ..session::wish(global, Restarts::Engine) };
     let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
     let asked = |service: &str| services.is_empty() || services.iter().any(|name| name == service);
     if let Some(unknown) = services.iter().find(|name| !prepared.wanted.services.contains_key(*name)) {

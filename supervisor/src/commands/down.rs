@@ -45,7 +45,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let writer = session::write(global, &project, "down")?;
     let mut seen = session.engine.observe(&Scope::project(&project)).await?;
     if args.services.is_empty() {
-        seen.guard = Some(host::guard::look(&writer.folder, &project));
+        seen.guard = Some(host::guard::glance(&writer.folder, &project));
     } else {
         seen.containers = chosen::of_services(seen.containers, &project, &args.services)?;
         // What the others stand on stays, whether they use it or not.

@@ -13,7 +13,7 @@ use crate::decide::guard::listing::Count;
 use crate::decide::guard::{self, Verdict, judge, rows};
 use crate::decide::wanted::Restarts;
 use crate::exit::{Exit, Failure};
-use crate::pipeline::Prepared;
+use crate::pipeline::{Prepared, Wish};
 use crate::render::table::table;
 use crate::{input, pipeline, session};
 
@@ -87,7 +87,7 @@ struct Counted {
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
     let stack = input::admitted(global)?;
     let session = session::open(global).await?;
-    let wish = session::wish(global, Restarts::Engine);
+    let wish = Wish { counts: true, ..session::wish(global, Restarts::Engine) };
     let prepared = pipeline::prepare(&session.engine, stack, &wish).await?;
     let mut report = report(&prepared);
     let (format, is_as_wanted) = match args.action {

@@ -18,6 +18,7 @@ use crate::decide::guard::listing::{self, Listing};
 use crate::decide::guard::{self, Ruleset};
 use crate::decide::seen::{SeenGuard, SeenTable};
 
+use super::generation::{Generation, generation};
 use super::resolvers;
 use crate::privileged::failure;
 
@@ -25,6 +26,8 @@ use crate::privileged::failure;
 const IPV6: &str = "/proc/self/net/if_inet6";
 /// What was set, in the project's state folder.
 const KEPT: &str = "guard.json";
+/// When it was last found intact, beside it.
+const INTACT: &str = "guard-intact.json";
 
 /// The guard cannot be set or taken away.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
@@ -81,19 +84,49 @@ struct Kept {
     script: String,
 }
 
+/// When it was last found to be as it was set. A file of its own, which whoever only looks may write: nobody's setting is
+/// written over by it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Intact {
+    fingerprint: String,
+    at: Generation,
+}
+
+/// How the guard of a project is, without what it counted: nothing is listed where the packet filter stands as it did when the
+/// guard was last found intact.
+pub fn glance(folder: &Path, project: &str) -> SeenGuard {
+    match kept(folder) {
+        Some(kept) if is_as_it_was(folder, &kept) => {
+            let table = SeenTable::There { ruleset: kept.ruleset.clone(), intact: true };
+            beside(table, listing::Counters::new(), Some(kept))
+        }
+        _ => look(folder, project),
+    }
+}
+
 /// How the guard of a project is, beside what it depends on. The project's folder may be missing.
 pub fn look(folder: &Path, project: &str) -> SeenGuard {
     let kept = kept(folder);
+    // Asked for before, so that a change in between makes the next look another one.
+    let now = generation();
     let (table, counters) = match list(project) {
         Ok(Some(listing)) => {
             let intact = kept.as_ref().is_some_and(|kept| {
                 kept.ruleset == listing.ruleset && kept.fingerprint == listing.fingerprint
             });
+            if intact {
+                note(folder, &listing.fingerprint, now);
+            }
             (SeenTable::There { ruleset: listing.ruleset, intact }, listing.counters)
         }
         Ok(None) => (SeenTable::Absent { was_set: kept.is_some() }, listing::Counters::new()),
         Err(error) => (SeenTable::Unable(in_words(&error)), listing::Counters::new()),
     };
+    beside(table, counters, kept)
+}
+
+/// The table, beside what it depends on.
+fn beside(table: SeenTable, counters: listing::Counters, kept: Option<Kept>) -> SeenGuard {
     SeenGuard {
         table,
         links: links(),
@@ -136,14 +169,16 @@ pub fn set(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<
     if !is_first {
         run_script(script)?;
     }
+    let now = generation();
     let listing = list(project)?.unwrap_or_default();
     // What it is like from now on is not what somebody made of it in between.
     if listing.rules != guard::rules(script) {
         return Err(GuardError::Unusable("somebody changed the guard while it was set".to_owned()));
     }
     let fingerprint = listing.fingerprint;
+    note(folder, &fingerprint, now);
     let kept = Kept { ruleset: ruleset.to_owned(), fingerprint, script: script.to_owned() };
-    keep(folder, &kept)
+    keep(folder, KEPT, &kept)
         .map_err(|source| GuardError::Keep { path: folder.join(KEPT).display().to_string(), source })
 }
 
@@ -161,11 +196,13 @@ pub fn remove(folder: Option<&Path>, project: &str) -> Result<(), GuardError> {
 
 /// Forgets what was set.
 pub fn forget(folder: &Path) {
-    match fs::remove_file(folder.join(KEPT)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(%error, "cannot forget what the guard was");
+    for name in [KEPT, INTACT] {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "cannot forget what the guard was");
+            }
+            _ => {}
         }
-        _ => {}
     }
 }
 
@@ -173,12 +210,32 @@ fn kept(folder: &Path) -> Option<Kept> {
     serde_json::from_slice(&fs::read(folder.join(KEPT)).ok()?).ok()
 }
 
-fn keep(folder: &Path, kept: &Kept) -> io::Result<()> {
-    let new = folder.join(format!("{KEPT}.new"));
+/// Whether nobody has changed anything since it was found intact.
+fn is_as_it_was(folder: &Path, kept: &Kept) -> bool {
+    intact(folder).is_some_and(|intact| {
+        intact.fingerprint == kept.fingerprint && generation().is_some_and(|now| now == intact.at)
+    })
+}
+
+fn intact(folder: &Path) -> Option<Intact> {
+    serde_json::from_slice(&fs::read(folder.join(INTACT)).ok()?).ok()
+}
+
+/// Writes down when it was found intact. Where that cannot be, the next look lists it all again.
+fn note(folder: &Path, fingerprint: &str, at: Option<Generation>) {
+    let Some(at) = at else { return };
+    let found = Intact { fingerprint: fingerprint.to_owned(), at };
+    if intact(folder).as_ref() != Some(&found) {
+        let _ = keep(folder, INTACT, &found);
+    }
+}
+
+fn keep(folder: &Path, name: &str, kept: &impl Serialize) -> io::Result<()> {
+    let new = folder.join(format!("{name}.new"));
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(&serde_json::to_vec(kept).map_err(io::Error::other)?)?;
-    fs::rename(new, folder.join(KEPT))
+    fs::rename(new, folder.join(name))
 }
 
 /// Our table as it lists; `None` where there is none.
@@ -239,7 +296,7 @@ mod tests {
         let bed = tempfile::tempdir().unwrap();
         assert!(kept(bed.path()).is_none());
         let set = Kept { ruleset: "abcd".into(), fingerprint: "efgh".into(), script: "table".into() };
-        keep(bed.path(), &set).unwrap();
+        keep(bed.path(), KEPT, &set).unwrap();
         let read = kept(bed.path()).unwrap();
         assert_eq!((read.ruleset, read.fingerprint, read.script), (set.ruleset, set.fingerprint, set.script));
         fs::write(bed.path().join(KEPT), "{").unwrap();

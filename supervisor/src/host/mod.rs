@@ -5,6 +5,7 @@ pub mod contents;
 pub mod evidence;
 pub mod files;
 pub mod gather;
+mod generation;
 pub mod ground;
 pub mod guard;
 pub mod kernel;
