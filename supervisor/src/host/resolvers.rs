@@ -5,7 +5,6 @@
 //! Deliberately absent: resolving.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -16,6 +15,9 @@ const DAEMON: &str = "/etc/docker/daemon.json";
 /// What systemd-resolved forwards to; read by the engine in place of a file that names its stub alone.
 const BEHIND_STUB: &str = "/run/systemd/resolve/resolv.conf";
 const STUB: &str = "127.0.0.53";
+/// Where the host's own engine writes the number of its process (dockerd(8), `--pidfile`): a machine with hundreds of containers
+/// has a thousand processes to look through otherwise.
+const PIDFILE: &str = "/run/docker.pid";
 
 /// The resolvers that are asked from containers' networks.
 pub fn of_the_engine() -> BTreeSet<IpAddr> {
@@ -30,18 +32,25 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The command lines of the engines in this network namespace.
+/// The command lines of the engines in this network namespace: the host's own, which says where it is, else whoever is one.
 fn engines() -> Vec<Vec<String>> {
     let here = fs::read_link("/proc/self/ns/net").ok();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let is_process = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-    let processes = entries.filter(|entry| is_process(&entry.file_name())).map(|entry| entry.path());
     let is_engine = |folder: &PathBuf| {
         is_called(folder, b"dockerd\n") && fs::read_link(folder.join("ns/net")).ok() == here
     };
     let line =
         |folder: PathBuf| read(folder.join("cmdline")).split_terminator('\0').map(str::to_owned).collect();
+    if let Some(own) = process(&read(PIDFILE)).filter(is_engine) {
+        return vec![line(own)];
+    }
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = entries.filter_map(|entry| process(entry.file_name().to_str()?));
     processes.filter(is_engine).map(line).collect()
+}
+
+/// The kernel's folder of a process by its number; `None` where the text is none.
+fn process(number: &str) -> Option<PathBuf> {
+    number.trim().parse::<u32>().ok().map(|number| PathBuf::from(format!("/proc/{number}")))
 }
 
 /// Whether a process has this name. All of the machine's are asked, so that it costs three calls each and not five: a name has
@@ -114,6 +123,16 @@ mod tests {
         assert_eq!(values(&line, "dns"), ["192.0.2.53", "192.0.2.54"]);
         assert_eq!(values(&words("dockerd --config-file /a"), "config-file"), ["/a"]);
         assert_eq!(values(&words("dockerd --dns"), "dns"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_process_is_told_by_its_number_and_by_its_name() {
+        assert_eq!(process("17\n"), Some(PathBuf::from("/proc/17")));
+        assert_eq!(process("sys"), None);
+        let own = PathBuf::from("/proc/self");
+        let name = fs::read(own.join("comm")).unwrap();
+        assert!(is_called(&own, &name));
+        assert!(!is_called(&own, b"dockerd\n") && !is_called(Path::new("/proc/none"), &name));
     }
 
     #[test]
