@@ -345,7 +345,7 @@ impl<'a> Update<'a> {
                         .into_iter()
                         .collect();
                 after.extend(first);
-                if verdict.deed == Deed::Back && found.state == State::Running {
+                if verdict.deed == Deed::Back && (found.state == State::Running || found.refused) {
                     return None;
                 }
                 Some(after)
@@ -443,6 +443,7 @@ impl<'a> Update<'a> {
         let of_it = self.verdicts.iter().filter(|verdict| verdict.spec.service == service.service);
         let answers = |verdict: &&Verdict<'_>| match (verdict.deed, verdict.found()) {
             (Deed::Leave, _) => false,
+            (Deed::Back, Some(found)) if found.refused => false,
             (Deed::Keep, Some(found)) => {
                 let changes = is_risky(verdict.spec, found, self.recreate);
                 verdict.finishes() || (changes && found.state == State::Running)

@@ -241,7 +241,8 @@ async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wan
     if went_back && world.disturbances == disturbances {
         for old in before.containers.iter().filter(|old| old.state == State::Running) {
             let is_same = |c: &&Container| (&c.seen.service, c.seen.number) == (&old.service, old.number);
-            let runs = world.containers.iter().filter(is_same).any(Container::runs);
+            // What was put aside because it is not confined stays down.
+            let runs = world.containers.iter().filter(is_same).any(|c| c.runs() || c.refused);
             if old.project.as_deref() == Some("shop") && !runs {
                 world.violation(format!("`{}` ran before an update that went back, and is down", old.name));
             }
