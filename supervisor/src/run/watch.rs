@@ -82,8 +82,8 @@ pub(super) struct Watch {
     failures: u32,
     /// Containers that the update under way watches itself.
     updating: BTreeSet<String>,
-    /// What the plan under way leads to, of which stack it is, and whether that is another one than what is there.
-    leads_to: Option<(Rc<Wanted>, Rc<Stack>, bool)>,
+    /// What the plan under way leads to.
+    leads_to: Option<LeadsTo>,
     /// Containers that the plan under way changes in place.
     changed_in_place: Vec<String>,
     images: Images,
@@ -93,6 +93,18 @@ pub(super) struct Watch {
     heard: Heard,
     under_way: UnderWay,
     due: Due,
+}
+
+/// What a plan leads to.
+#[derive(Debug)]
+struct LeadsTo {
+    wanted: Rc<Wanted>,
+    /// Of which it is.
+    stack: Rc<Stack>,
+    /// It is another one than what is there.
+    is_news: bool,
+    /// The plan proves it: what was there before is gone once it has ended well.
+    is_update: bool,
 }
 
 /// What is wanted, by a stack and the images that are there.
@@ -603,7 +615,9 @@ impl Watch {
         self.applying = true;
         self.keeps.values_mut().for_each(Keep::plan_begins);
         let is_news = differs(&wanted, &before);
-        self.leads_to = self.stack.clone().map(|stack| (Rc::clone(&wanted), stack, is_news));
+        let is_update = plan.tidy_from.is_some();
+        let leads_to = |stack| LeadsTo { wanted: Rc::clone(&wanted), stack, is_news, is_update };
+        self.leads_to = self.stack.clone().map(leads_to);
         self.totals.plans += 1;
         self.totals.guard_restorations += u64::from(self.was_ready && self.guard.is_lost());
         for planned in &plan.steps {
@@ -678,6 +692,10 @@ impl Watch {
             plan.at = Some(now.wall);
         }
         if outcome.is_ok() {
+            if let Some(proved) = self.leads_to.take().filter(|to| to.is_update && self.refused.is_none()) {
+                self.good_hash = Some(hash::wanted(&proved.wanted));
+                self.good = Some(proved.stack);
+            }
             for name in std::mem::take(&mut self.changed_in_place) {
                 if let Some(keep) = self.keeps.get_mut(&name) {
                     keep.restart = Some(keep.spec.restart);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::super::event::{Effect, Level, Now};
 use super::super::journal::Rejected;
-use super::{Watch, say};
+use super::{LeadsTo, Watch, say};
 use crate::decide::hash;
 use crate::decide::spec::Wanted;
 use crate::serve::snapshot::Refusal;
@@ -27,7 +27,7 @@ impl Watch {
 
     /// What the file leads to does not work: what was there before is in force again, until the file is read anew.
     pub(super) fn reject(&mut self, reason: &str, now: Now, out: &mut Vec<Effect>) {
-        let Some((wanted, stack, is_news)) = self.leads_to.take() else { return };
+        let Some(LeadsTo { wanted, stack, is_news, .. }) = self.leads_to.take() else { return };
         let wanted = hash::wanted(&wanted);
         if !self.good_hash.as_ref().map_or(is_news, |good| *good != wanted) {
             // It was there before: something else went wrong while it was put right.
