@@ -19,7 +19,7 @@ use crate::source::At;
 pub use mounts::{Bind, Mount, MountSource, Tmpfs};
 pub use network::{Attachment, Link, Network, Pool, PublishedPort};
 pub use objects::{ContentSource, FileObject, Volume};
-pub use options::{Landlock, OnExit, Probe, Runtime, ServiceOptions, TcpPorts};
+pub use options::{Landlock, OnExit, Probe, Reload, Runtime, ServiceOptions, TcpPorts};
 pub use recorded::{Recorded, Recording};
 pub use service::{
     Condition, Dependency, EnvValue, FailureAction, Grant, HealthTest, Healthcheck, Logging, Restart,

@@ -36,6 +36,8 @@ pub const fn step_exit(error: &StepError) -> Exit {
         StepError::NotAsPromised { .. } => Exit::NotAsPromised,
         StepError::Guard(_)
         | StepError::Prepare { .. }
+        | StepError::ConfigsRefused { .. }
+        | StepError::NotReloaded { .. }
         | StepError::Died { .. }
         | StepError::NoCheck { .. }
         | StepError::NotCompleted { .. } => Exit::Failed,

@@ -10,6 +10,7 @@ use compose::{Admitted, Host};
 use profiles::confinement::Kernel;
 use profiles::{Confinement, Landlock};
 
+use crate::decide::live;
 use crate::decide::machine::{Machine, misfits};
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
 use crate::decide::spare;
@@ -215,6 +216,10 @@ async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepar
     let folder = state::place(wish.state_dir.as_deref(), &wanted.project);
     let see = if wish.counts { host::guard::look } else { host::guard::glance };
     seen.guard = Some(see(&folder, &wanted.project));
+    // Where nobody can tell, nothing is planned about it.
+    if let Ok(files) = host::live::list(&folder) {
+        live::attribute(&mut seen, &files);
+    }
     let specs = wanted.services.values().flat_map(|service| &service.containers);
     let specs: BTreeMap<&str, &ContainerSpec> = specs.map(|spec| (spec.name.as_str(), spec)).collect();
     let unsure = |container: &&mut SeenContainer| {

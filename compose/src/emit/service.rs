@@ -9,8 +9,8 @@ use super::stack::{pairs, text, word};
 use super::tree::Tree;
 use crate::model::{
     Attachment, Bind, Condition, FailureAction, Grant, HealthTest, Healthcheck, Landlock, Logging, Mount,
-    MountSource, OnExit, Probe, PublishedPort, Restart, Service, ServiceOptions, TcpPorts, Tmpfs, Update,
-    UpdateOrder,
+    MountSource, OnExit, Probe, PublishedPort, Reload, Restart, Service, ServiceOptions, TcpPorts, Tmpfs,
+    Update, UpdateOrder,
 };
 use crate::rules::{filesystem, resources, secrets};
 use crate::source::At;
@@ -366,6 +366,16 @@ fn own(options: &ServiceOptions) -> Tree {
     });
     tree.put_some("landlock", landlock.map(Tree::text));
     tree.put_some("tcp", options.tcp.as_ref().map(|at| tcp(&at.value)));
+    tree.put_some("reload", options.reload.as_ref().map(|at| reload(&at.value)));
+    tree
+}
+
+fn reload(reload: &Reload) -> Tree {
+    let mut tree = Tree::map();
+    tree.put("signal", text(&reload.signal));
+    tree.put_full("on", texts(&reload.on));
+    tree.put_full("check", Tree::list(reload.check.iter().map(Tree::text)));
+    tree.put_some("logs", reload.logs.as_ref().map(Tree::text));
     tree
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::keys::{Class, Key};
 use crate::model::{
-    Date, Destination, Exemption, Guard, Landlock, OnExit, Probe, Runtime, ServiceOptions, Stack, TcpPorts,
+    Date, Destination, Exemption, Guard, Landlock, OnExit, Probe, Reload, Runtime, ServiceOptions, Stack,
+    TcpPorts,
 };
 use crate::node::Node;
 use crate::problem::Problems;
@@ -59,6 +60,15 @@ pub(crate) const OPTIONS: Shape = Shape::keys_only(&[
     key("seccomp", &TEXT),
     key("landlock", &TEXT),
     key("tcp", &Shape::keys_only(&[key("bind", &PORTS), key("connect", &PORTS)])),
+    key(
+        "reload",
+        &Shape::keys_only(&[
+            key("signal", &TEXT),
+            key("on", &TEXTS),
+            key("check", &TEXTS),
+            key("logs", &TEXT),
+        ]),
+    ),
 ]);
 
 const PORTS: Shape = Shape::list_only(&WHOLE);
@@ -168,7 +178,17 @@ pub(super) fn options(node: &Node, context: &mut Context<'_>) -> ServiceOptions 
         exec_from: exec_from.iter().filter_map(|row| place(row, problems)).collect(),
         landlock: node.get("landlock").and_then(|n| landlock(n, problems)),
         tcp: node.get("tcp").map(|n| At::file(tcp(n, problems), n.span)),
+        reload: node.get("reload").and_then(|n| reload(n, problems)),
     }
+}
+
+fn reload(node: &Node, problems: &mut Problems) -> Option<At<Reload>> {
+    node.as_map()?;
+    let signal = read::required(node, "signal", "the reload", problems).and_then(read::text)?;
+    let texts = |key: &str| node.get(key).map(read::texts).unwrap_or_default();
+    let check = texts("check").into_iter().map(|word| word.value).collect();
+    let logs = node.get("logs").and_then(Node::as_text).filter(|text| !text.is_empty());
+    Some(At::file(Reload { signal, on: texts("on"), check, logs }, node.span))
 }
 
 fn landlock(node: &Node, problems: &mut Problems) -> Option<At<Landlock>> {

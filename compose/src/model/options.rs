@@ -25,6 +25,28 @@ pub struct ServiceOptions {
     pub landlock: Option<At<Landlock>>,
     /// The TCP ports that the service is held to.
     pub tcp: Option<At<TcpPorts>>,
+    /// How it takes other contents of its configs without a restart.
+    pub reload: Option<At<Reload>>,
+}
+
+/// How a running service is told that its configs have other contents.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// The signal that it reads them anew on, by name.
+    pub signal: At<String>,
+    /// Keys of the configs that it reads anew; empty: all that it is given.
+    pub on: Vec<At<String>>,
+    /// A command in its container that ends with 0 where it can take them. It runs before the signal.
+    pub check: Vec<String>,
+    /// What its output says once it has taken them.
+    pub logs: Option<String>,
+}
+
+impl Reload {
+    /// Whether a config of this key is read anew.
+    pub fn covers(&self, key: &str) -> bool {
+        self.on.is_empty() || self.on.iter().any(|on| on.value == key)
+    }
 }
 
 /// What a service wants of Landlock.

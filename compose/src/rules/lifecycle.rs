@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::finding::Severity;
-use crate::model::{HealthTest, Service};
+use crate::model::{HealthTest, Runtime, Service};
 use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 
 use super::place;
@@ -132,6 +132,45 @@ pub(crate) const RULES: &[Rule] = &[
         repair: Repair::Author,
     },
     Rule {
+        id: "SV269",
+        title: "a reload is by a signal that a program takes for one",
+        reason: "another signal ends the program, stops it, or means nothing to it; `SIGUSR1` opens the debugger of Node.js",
+        severity: Severity::Error,
+        fix: "name the signal on which the program reads its configuration anew: `SIGHUP`, `SIGUSR1` or `SIGUSR2`",
+        bad: "services:\n  web:\n    image: caddy:2\n    configs: [caddyfile]\n    x-supervisor:\n      reload:\n        signal: SIGTERM # <-\n        logs: reloaded\nconfigs: {caddyfile: {content: ':80'}}\n",
+        good: "services:\n  web:\n    image: caddy:2\n    configs: [caddyfile]\n    x-supervisor:\n      reload: {signal: SIGUSR1, logs: successfully reloaded config}\nconfigs: {caddyfile: {content: ':80'}}\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(reload_signal),
+        repair: Repair::Author,
+    },
+    Rule {
+        id: "SV270",
+        title: "a reload is of configs that the service is given",
+        reason: "a file that is mounted by itself stays the one that was mounted, whatever the host has under its name, and of another the service knows nothing",
+        severity: Severity::Error,
+        fix: "give the file to the service as one of its `configs`, and name that",
+        bad: "services:\n  web:\n    image: caddy:2\n    configs: [caddyfile]\n    x-supervisor:\n      reload:\n        signal: SIGUSR1\n        on:\n          - other # <-\n        logs: reloaded\nconfigs: {caddyfile: {content: ':80'}}\n",
+        good: "services:\n  web:\n    image: caddy:2\n    configs: [caddyfile]\n    x-supervisor:\n      reload: {signal: SIGUSR1, on: [caddyfile], logs: successfully reloaded config}\nconfigs: {caddyfile: {content: ':80'}}\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(reload_on),
+        repair: Repair::Author,
+    },
+    Rule {
+        id: "SV271",
+        title: "a reload is seen to work",
+        reason: "a program that refuses its new configuration goes on with the old one, and fails at its next start",
+        severity: Severity::Error,
+        fix: "write a `check`, a command in the container that judges the new configuration, or what the program `logs` once it has taken it, or both",
+        bad: "services:\n  web:\n    image: caddy:2\n    configs: [caddyfile]\n    x-supervisor:\n      reload:\n        signal: SIGUSR1 # <-\nconfigs: {caddyfile: {content: ':80'}}\n",
+        good: "services:\n  web:\n    image: caddy:2\n    configs: [caddyfile]\n    x-supervisor:\n      reload:\n        signal: SIGUSR1\n        check: [caddy, validate, --config, /caddyfile, --adapter, caddyfile]\nconfigs: {caddyfile: {content: ':80'}}\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(reload_proof),
+        repair: Repair::Author,
+    },
+    Rule {
         id: "SV279",
         title: "no key that nothing acts on",
         reason: "a key that is accepted and ignored promises what does not hold",
@@ -190,6 +229,41 @@ fn stop_signal(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         Some(_) => return Vec::new(),
     };
     vec![Hit::at(signal, format!("`{}` {why}", signal.value)).fix("stop_signal: SIGTERM")]
+}
+
+/// Signals that programs read their configuration anew on: by custom, and none of them ends a program that expects it.
+const RELOADS: [&str; 3] = ["SIGHUP", "SIGUSR1", "SIGUSR2"];
+
+fn reload_signal(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let Some(reload) = &service.supervisor.reload else { return Vec::new() };
+    let signal = &reload.value.signal;
+    let is_node = service.supervisor.runtime.as_ref().is_some_and(|runtime| runtime.value == Runtime::Node);
+    let why = match signal.value.as_str() {
+        "SIGUSR1" if is_node => "opens the debugger of Node.js to whoever reaches the container",
+        known if RELOADS.contains(&known) => return Vec::new(),
+        other if number(other).is_some() => "is no signal to read a configuration anew on",
+        _ => "is no signal",
+    };
+    vec![Hit::at(signal, format!("`{}` {why}", signal.value))]
+}
+
+fn reload_on(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let Some(reload) = &service.supervisor.reload else { return Vec::new() };
+    if service.configs.is_empty() {
+        return vec![Hit::at(reload, format!("`{}` is given no config", service.name))];
+    }
+    let given = |key: &str| service.configs.iter().any(|config| config.value.source == key);
+    let strange = reload.value.on.iter().filter(|on| !given(&on.value));
+    strange.map(|on| Hit::at(on, format!("`{}` is no config of `{}`", on.value, service.name))).collect()
+}
+
+fn reload_proof(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let unproved = service
+        .supervisor
+        .reload
+        .as_ref()
+        .filter(|reload| reload.value.check.is_empty() && reload.value.logs.is_none());
+    Hit::if_some(unproved.map(|reload| Hit::at(reload, "nothing says whether a reload worked")))
 }
 
 /// A signal's number on Linux, by name with or without `SIG`, or by number.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::decide::diagnose::Diagnosis;
+use crate::decide::plan::TOLD;
 use crate::engine::EngineError;
 use crate::host::contents::ContentsError;
 use crate::host::guard::GuardError;
@@ -127,6 +128,32 @@ pub enum StepError {
         /// Why.
         diagnosis: Box<Diagnosis>,
     },
+    /// It does not take its new configs, by the word of the command that judges them; it goes on with the old ones.
+    #[error("service `{service}` does not take its new configs: `{command}` ended with code {code}")]
+    ConfigsRefused {
+        /// Service.
+        service: String,
+        /// Container.
+        container: String,
+        /// The command.
+        command: String,
+        /// Its exit code.
+        code: i64,
+        /// The last lines of its output, neutralised.
+        output: Vec<String>,
+    },
+    /// It was told of its new configs, and did not say that it took them.
+    #[error("service `{service}` did not say `{logs}` within {} s of being told of its new configs", TOLD.as_secs())]
+    NotReloaded {
+        /// Service.
+        service: String,
+        /// Container.
+        container: String,
+        /// What its output should have said.
+        logs: String,
+        /// What it said since, neutralised.
+        output: Vec<String>,
+    },
     /// Nothing says whether it is healthy.
     #[error("service `{service}` is to be waited for until it is healthy, and has no check that says so")]
     NoCheck {
@@ -165,6 +192,8 @@ impl StepError {
         match self {
             Self::Died { container, output, .. }
             | Self::NotHealthy { container, output, .. }
+            | Self::ConfigsRefused { container, output, .. }
+            | Self::NotReloaded { container, output, .. }
             | Self::NotStayed { container, output, .. } => Some((container, output)),
             _ => None,
         }
@@ -203,6 +232,13 @@ impl StepError {
                     "it is left as it is: see `supervisor logs {service}`, mend the cause and run `up` again"
                 )
             }
+            Self::ConfigsRefused { service, .. } => {
+                format!("`{service}` runs on with the configs that it had; mend them and run `up` again")
+            }
+            Self::NotReloaded { service, .. } => format!(
+                "see `supervisor logs {service}`; `logs` of its `x-supervisor.reload` is what its output says once it has taken \
+                 its configs"
+            ),
             Self::NoCheck { service } => format!(
                 "give `{service}` an `x-supervisor.probe` or a `healthcheck`, or depend on it with `condition: service_started`"
             ),

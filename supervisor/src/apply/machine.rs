@@ -10,14 +10,17 @@ use compose::model::Probe;
 use jiff::Timestamp;
 use profiles::confinement::AppArmor;
 
-use super::{Machine, PrepareError};
+use super::{Machine, Occasion, PrepareError};
 use crate::attest::Check;
 use crate::decide::guard::Ruleset;
+use crate::decide::plan::Reload;
+use crate::decide::seen::Seen;
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::Inspected;
 use crate::host::contents::Contents;
 use crate::host::evidence;
 use crate::host::guard::GuardError;
+use crate::host::live::{self, Deed};
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::probe::{Ask, probe};
 use crate::privileged::Rights;
@@ -46,13 +49,25 @@ impl ThisMachine<'_> {
 }
 
 impl Machine for ThisMachine<'_> {
-    fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+    fn prepare(
+        &self,
+        spec: &ContainerSpec,
+        occasion: Occasion,
+    ) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
         if let AppArmor::Profile { name, text } = spec.confinement.apparmor() {
             self.rights
                 .load_profile(name, text)
                 .map_err(|error| PrepareError::AppArmor { name: name.clone(), reason: error.to_string() })?;
         }
-        Ok(self.contents.stage(self.rights, self.folder, spec)?)
+        let deed = match occasion {
+            Occasion::Creation => Deed::Make,
+            Occasion::Start => Deed::Ensure,
+        };
+        Ok(self.contents.stage(self.rights, self.folder, spec, deed)?)
+    }
+
+    fn change(&self, reload: &Reload, deed: Deed) -> Result<bool, PrepareError> {
+        Ok(self.contents.change(self.rights, self.folder, reload, deed)?)
     }
 
     fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
@@ -67,7 +82,8 @@ impl Machine for ThisMachine<'_> {
         self.rights.remove_guard(self.folder, project)
     }
 
-    fn settle(&self, wanted: &Wanted) -> Vec<String> {
+    fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {
+        live::sweep(self.folder, seen);
         let specs = wanted.services.values().flat_map(|service| &service.containers);
         let kept: BTreeSet<String> = specs
             .filter_map(|spec| match spec.confinement.apparmor() {

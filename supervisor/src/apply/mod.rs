@@ -5,6 +5,7 @@
 
 mod error;
 mod machine;
+mod reload;
 mod step;
 mod update;
 mod wait;
@@ -25,10 +26,12 @@ pub use machine::ThisMachine;
 pub use update::update;
 
 use crate::decide::guard::{GuardSpec, Ruleset};
-use crate::decide::plan::{Plan, Step};
+use crate::decide::plan::{Plan, Reload, Step};
+use crate::decide::seen::Seen;
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, Inspected, Scope};
 use crate::host::guard::GuardError;
+use crate::host::live::Deed;
 use crate::progress::{Phase, Progress, Subject};
 
 /// At most so many steps at the same time; a step that waits for a service's health is not counted.
@@ -41,7 +44,17 @@ pub trait Machine {
     ///
     /// # Errors
     /// The profile does not load, or a file cannot be staged.
-    fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError>;
+    fn prepare(
+        &self,
+        spec: &ContainerSpec,
+        occasion: Occasion,
+    ) -> Result<BTreeMap<String, PathBuf>, PrepareError>;
+
+    /// Does this to the files of a container that it is given anew; whether that changed any.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    fn change(&self, reload: &Reload, deed: Deed) -> Result<bool, PrepareError>;
 
     /// Puts a guard into the host's packet filter in place of the one that is there, in one transaction.
     ///
@@ -62,7 +75,7 @@ pub trait Machine {
     fn unguard(&self, project: &str) -> Result<(), GuardError>;
 
     /// Takes away what nothing uses any more now that all is as wanted; what cannot be taken away, in a sentence each.
-    fn settle(&self, wanted: &Wanted) -> Vec<String>;
+    fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String>;
 
     /// Compares the kernel's word on a running container with its promise.
     ///
@@ -78,6 +91,15 @@ pub trait Machine {
     /// # Errors
     /// Why the answer is not the good one.
     async fn probe(&self, probe: &Probe, path: &str, address: IpAddr) -> Result<(), String>;
+}
+
+/// What a container is prepared for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// It is about to be made.
+    Creation,
+    /// It was made before, and is about to be started.
+    Start,
 }
 
 /// What was done.
@@ -208,8 +230,10 @@ pub async fn apply<E: Engine, M: Machine>(
     }
     applied.done = done.len();
     if failures.is_empty() {
-        if !plan.steps.is_empty() && all_is_wanted(engine, wanted).await {
-            applied.warnings.extend(machine.settle(wanted));
+        if !plan.steps.is_empty()
+            && let Some(seen) = all_is_wanted(engine, wanted).await
+        {
+            applied.warnings.extend(machine.settle(wanted, &seen));
         }
         return Ok(applied);
     }
@@ -217,14 +241,15 @@ pub async fn apply<E: Engine, M: Machine>(
     Err(ApplyError { failures, done: done.len(), left, back: Back::No })
 }
 
-/// Whether every container of the project is as wanted. Another one may wait, stopped, to come back if its successor
+/// What is there, if every container of the project is as wanted. Another one may wait, stopped, to come back if its successor
 /// fails: what it was given has to stay.
-async fn all_is_wanted<E: Engine>(engine: &E, wanted: &Wanted) -> bool {
-    let Ok(seen) = engine.observe(&Scope::project(&wanted.project)).await else { return false };
+async fn all_is_wanted<E: Engine>(engine: &E, wanted: &Wanted) -> Option<Seen> {
+    let seen = engine.observe(&Scope::project(&wanted.project)).await.ok()?;
     let specs = wanted.services.values().flat_map(|service| &service.containers);
     let names: BTreeSet<&str> = specs.map(|spec| spec.name.as_str()).collect();
     let ours = seen.containers.iter().filter(|c| c.project.as_ref() == Some(&wanted.project));
-    ours.into_iter().all(|container| names.contains(container.name.as_str()))
+    let all = ours.into_iter().all(|container| names.contains(container.name.as_str()));
+    all.then_some(seen)
 }
 
 /// The open steps whose predecessors have all ended well.
@@ -250,6 +275,7 @@ pub(crate) fn subject(step: &Step) -> Subject {
         Step::CreateVolume(spec) => ("volume", &spec.name),
         Step::RemoveVolume { name } => ("volume", name),
         Step::Delay { service, .. } => ("service", service),
+        Step::Reload(reload) | Step::Unreload { reload, .. } => ("container", &reload.name),
         Step::Await(wait) => ("service", &wait.service),
         Step::Create { name, .. }
         | Step::Start { name, .. }
@@ -258,6 +284,7 @@ pub(crate) fn subject(step: &Step) -> Subject {
         | Step::Unpause { name, .. }
         | Step::SetRestart { name, .. }
         | Step::SetBounds { name, .. }
+        | Step::Settle { name, .. }
         | Step::Connect { name, .. }
         | Step::Rejoin { name, .. }
         | Step::Disconnect { name, .. }
@@ -289,6 +316,11 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
         Step::Stop { .. } => ("stop", "Stopping", "Stopped"),
         Step::Unpause { .. } => ("unpause", "Unpausing", "Unpaused"),
         Step::SetRestart { .. } | Step::SetBounds { .. } => ("change", "Changing", "Changed"),
+        Step::Reload(_) => ("reload", "Reloading", "Reloaded"),
+        Step::Unreload { .. } => {
+            ("put back the configs of", "Putting back the configs of", "Configs put back of")
+        }
+        Step::Settle { .. } => ("settle the configs of", "Settling the configs of", "Configs settled of"),
         Step::Connect { .. } | Step::Rejoin { .. } => ("connect", "Connecting", "Connected"),
         Step::Disconnect { .. } => ("disconnect", "Disconnecting", "Disconnected"),
         Step::Rename { .. } => ("rename", "Renaming", "Renamed"),

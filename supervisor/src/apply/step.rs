@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::{Context, Ended, Machine, PrepareError, StepError, progress_of, wait};
+use super::{Context, Ended, Machine, Occasion, PrepareError, StepError, progress_of, reload, wait};
 use crate::decide::diagnose::{Symptoms, diagnose};
 use crate::decide::guard::{self, GuardSpec, Ruleset};
 use crate::decide::plan::Step;
@@ -60,6 +60,9 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::Unpause { id, .. } => engine.unpause(id).await?,
         Step::SetRestart { id, restart, .. } => engine.set_restart(id, *restart).await?,
         Step::SetBounds { id, bounds, .. } => engine.set_bounds(id, *bounds).await?,
+        Step::Reload(told) => reload::reload(context, told).await?,
+        Step::Unreload { reload, runs } => reload::unreload(context, reload, *runs).await?,
+        Step::Settle { name, files } => reload::settle(context, name, files)?,
         Step::Connect { id, network, at, .. } => engine.connect(id, network, at).await?,
         Step::Rejoin { id, network, .. } => engine.rejoin(id, network).await?,
         Step::Disconnect { id, network, .. } => engine.disconnect(id, network).await?,
@@ -146,7 +149,7 @@ async fn create<E: Engine, M: Machine>(
     name: &str,
 ) -> Result<(), StepError> {
     let spec = resolved(context, spec);
-    let contents = prepare(context, &spec)?;
+    let contents = prepare(context, &spec, Occasion::Creation)?;
     let image = if asks_the_image(&spec) {
         let image = if spec.image_id.is_empty() { &spec.image } else { &spec.image_id };
         context.engine.image_start(image).await?
@@ -164,9 +167,10 @@ async fn create<E: Engine, M: Machine>(
 fn prepare<E, M: Machine>(
     context: &Context<'_, E, M>,
     spec: &ContainerSpec,
+    occasion: Occasion,
 ) -> Result<BTreeMap<String, PathBuf>, StepError> {
     let failed = |source: PrepareError| StepError::Prepare { container: spec.name.clone(), source };
-    let contents = context.machine.prepare(spec).map_err(failed)?;
+    let contents = context.machine.prepare(spec, occasion).map_err(failed)?;
     context.prepared.borrow_mut().insert(spec.name.clone());
     Ok(contents)
 }
@@ -192,7 +196,12 @@ async fn start<E: Engine, M: Machine>(
     let specs = context.wanted.services.get(service).map(|service| &service.containers);
     let spec = specs.into_iter().flatten().find(|spec| spec.name == spare::base(name));
     if let Some(spec) = spec.filter(|spec| !context.prepared.borrow().contains(&spec.name)) {
-        prepare(context, spec)?;
+        // Which of its place it is, and so what its files are called, its labels say.
+        let labels = match &spec.reload {
+            Some(_) => context.engine.inspect(id).await?.labels,
+            None => BTreeMap::new(),
+        };
+        prepare(context, &spec.of_generation(&labels), Occasion::Start)?;
     }
     context.engine.start(id).await.map_err(|error| not_started(spec, error))?;
     tracing::info!(container = name, "started");

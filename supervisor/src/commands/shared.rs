@@ -131,8 +131,17 @@ impl Machine for NoMachine {
     fn prepare(
         &self,
         _: &crate::decide::spec::ContainerSpec,
+        _: crate::apply::Occasion,
     ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, crate::apply::PrepareError> {
         Ok(std::collections::BTreeMap::new())
+    }
+
+    fn change(
+        &self,
+        _: &crate::decide::plan::Reload,
+        _: crate::host::live::Deed,
+    ) -> Result<bool, crate::apply::PrepareError> {
+        Ok(false)
     }
 
     fn guard(&self, _: &Ruleset) -> Result<(), GuardError> {
@@ -147,7 +156,7 @@ impl Machine for NoMachine {
         crate::host::guard::remove(None, project)
     }
 
-    fn settle(&self, _: &Wanted) -> Vec<String> {
+    fn settle(&self, _: &Wanted, _: &Seen) -> Vec<String> {
         Vec::new()
     }
 

@@ -1,8 +1,8 @@
 //! The wanted state's hash: SHA-256 over canonical JSON of what is really sent.
 //!
 //! Covers the image by id, the confinement and contents by their hash; not the spelling of the image, nor what can be
-//! changed on a living container: its restart policy, its [`Bounds`](super::spec::Bounds), and the networks that it is
-//! on under its service's name alone. Deliberately absent: any use as a secret's commitment; whoever
+//! changed on a living container: its restart policy, its [`Bounds`](super::spec::Bounds), the networks that it is
+//! on under its service's name alone, and the contents of configs that it reads anew. Deliberately absent: any use as a secret's commitment; whoever
 //! can read the labels can read the container's environment too.
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ const PARTS: &[(&str, &[&str])] = &[
 ];
 
 /// What the hash leaves out, with the reason in this file's head.
-const UNHASHED: &[&str] = &["image", "restart"];
+const UNHASHED: &[&str] = &["image", "restart", "reload", "generation"];
 /// What it leaves out of the confinement's limits.
 const UNHASHED_LIMITS: &[&str] = &["memory", "nano_cpus", "pids"];
 
@@ -60,7 +60,10 @@ pub fn volume(spec: &VolumeSpec) -> String {
 /// A hash of a whole wanted state's containers, with what can be changed in place: whether it is one that was tried before.
 pub fn wanted(wanted: &Wanted) -> String {
     let specs = wanted.services.values().flat_map(|service| &service.containers);
-    let row = |spec: &ContainerSpec| serde_json::json!([container(spec), spec.bounds(), spec.networks]);
+    let row = |spec: &ContainerSpec| match &spec.reload {
+        None => serde_json::json!([container(spec), spec.bounds(), spec.networks]),
+        Some(_) => serde_json::json!([container(spec), spec.bounds(), spec.networks, spec.live_contents()]),
+    };
     let rows = specs.map(|spec| (spec.name.clone(), row(spec))).collect();
     hex(&Value::Object(rows))
 }
@@ -77,6 +80,10 @@ fn lasting(spec: &ContainerSpec) -> Value {
         .map(|(name, _)| name.as_str())
         .collect();
     remove(value.get_mut("networks"), &plain);
+    if let Some(reload) = &spec.reload {
+        let live: Vec<&str> = reload.contents.iter().map(String::as_str).collect();
+        remove(value.get_mut("content"), &live);
+    }
     value
 }
 

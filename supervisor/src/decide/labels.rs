@@ -23,6 +23,9 @@ pub const RESTART: &str = "supervisor.restart";
 pub const BOUNDS: &str = "supervisor.bounds";
 /// The image as the file said it, on containers: they are made by the image's id.
 pub const IMAGE: &str = "supervisor.image";
+/// Which of the containers of one place this is, from 1, on those that take other contents of their configs without a
+/// restart: their files are named by it.
+pub const GENERATION: &str = "supervisor.generation";
 /// Key in the file, on networks.
 pub const NETWORK: &str = "supervisor.network";
 /// On the note of a network that an update replaces: all that it takes to make that one again, as JSON.
@@ -59,6 +62,8 @@ pub struct Ours {
     pub restart: Option<Restart>,
     /// [`BOUNDS`].
     pub bounds: Option<Bounds>,
+    /// [`GENERATION`].
+    pub generation: Option<u64>,
 }
 
 /// Reads our labels from all the labels of a container, network or volume.
@@ -73,6 +78,7 @@ pub fn parse<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Ours {
             PARTS => ours.parts = Some(value.to_owned()),
             RESTART => ours.restart = parse_restart(value),
             BOUNDS => ours.bounds = parse_bounds(value),
+            GENERATION => ours.generation = value.parse().ok(),
             _ => {}
         }
     }
@@ -105,16 +111,16 @@ pub fn parse_composed<'a>(
 }
 
 /// A file's labels with ours over them: no file can say that it is ours.
-pub fn with_ours<const N: usize>(
+pub fn with_ours<'a>(
     user: &BTreeMap<String, String>,
-    ours: [(&str, String); N],
+    ours: impl IntoIterator<Item = (&'a str, String)>,
 ) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<_, _> = user
         .iter()
         .filter(|(name, _)| !name.starts_with(PREFIX))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
-    labels.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+    labels.extend(ours.into_iter().map(|(name, value)| (name.to_owned(), value)));
     labels
 }
 

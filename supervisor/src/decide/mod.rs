@@ -13,6 +13,7 @@ pub mod guard;
 pub mod hash;
 pub mod heal;
 pub mod labels;
+pub mod live;
 pub mod machine;
 pub mod outside;
 pub mod plan;

@@ -15,6 +15,7 @@ mod networks;
 mod order;
 #[cfg(test)]
 mod properties;
+mod reload;
 mod rollback;
 mod slot;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use up::{plan, plan_with, readiness};
 use serde::Serialize;
 
 use super::guard::GuardSpec;
+use super::live::LiveFile;
 use super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec};
 
 /// What to do, in an order that is safe to follow one by one, and what is left as it is.
@@ -197,6 +199,22 @@ pub enum Step {
         /// The bounds.
         bounds: Bounds,
     },
+    /// Write other contents into the files of a running container, and tell it so, without a restart.
+    Reload(Box<Reload>),
+    /// Put back what its files held before, where that is kept, and tell it if it runs.
+    Unreload {
+        /// Whom, and how.
+        reload: Box<Reload>,
+        /// It runs.
+        runs: bool,
+    },
+    /// Forget what a container's files held before.
+    Settle {
+        /// Engine name.
+        name: String,
+        /// Its files.
+        files: Vec<LiveFile>,
+    },
     /// Put a container on a network.
     Connect {
         /// Engine id.
@@ -236,4 +254,38 @@ pub enum Step {
         /// Its name from then on.
         to: String,
     },
+}
+
+/// How a running container is told that its configs have other contents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reload {
+    /// Engine id.
+    pub id: String,
+    /// Engine name.
+    pub name: String,
+    /// Service.
+    pub service: String,
+    /// Its files.
+    pub files: Vec<LiveFile>,
+    /// What they are to hold: SHA-256 by `config/KEY`.
+    pub contents: BTreeMap<String, String>,
+    /// Signal name.
+    pub signal: String,
+    /// A command in the container that ends with 0 where it can take them, before the signal; empty: none.
+    pub check: Vec<String>,
+    /// What its output says once it has taken them.
+    pub logs: Option<String>,
+}
+
+/// How long the command that judges new contents may take.
+pub const CHECK: Duration = Duration::from_secs(30);
+/// From the signal to what a program's output says once it has taken them.
+pub const TOLD: Duration = Duration::from_secs(10);
+
+impl Reload {
+    /// How long it may take.
+    pub fn most(&self) -> Duration {
+        let check = if self.check.is_empty() { Duration::ZERO } else { CHECK };
+        check + if self.logs.is_some() { TOLD } else { Duration::ZERO }
+    }
 }

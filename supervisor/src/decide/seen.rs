@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::guard::listing::Counters;
+use super::live::Live;
 use super::spec::{Bounds, NetworkShape, Pool, Restart};
 use super::{labels, spare};
 
@@ -175,6 +176,10 @@ pub struct SeenContainer {
     pub restart: Option<Restart>,
     /// The bounds that can be changed in place, known in the same ways.
     pub bounds: Option<Bounds>,
+    /// Which of the containers of its place it is, by our label.
+    pub generation: Option<u64>,
+    /// What its files hold whose content it is given anew without a restart; `None` where it has none, or nobody can tell.
+    pub live: Option<Live>,
     /// It ran with other rights than promised: no plan starts it.
     pub refused: bool,
     /// Image id.

@@ -155,6 +155,10 @@ pub struct ContainerSpec {
     pub confinement: Confinement,
     /// What the engine is told to do after an exit: `No` under `run`.
     pub restart: Restart,
+    /// How it takes other contents of some configs without a restart.
+    pub reload: Option<ReloadSpec>,
+    /// Which of the containers of its place it is, from 1; 0 where that is not said: a plan that makes one does.
+    pub generation: u64,
     /// Its hash, once somebody asked for it (`hash::container`).
     #[serde(skip)]
     pub(crate) hash: Memo,
@@ -184,6 +188,19 @@ impl PartialEq for Memo {
 }
 
 impl Eq for Memo {}
+
+/// How a running container is told that its configs have other contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReloadSpec {
+    /// Signal name.
+    pub signal: String,
+    /// Configs that it reads anew, by `config/KEY`.
+    pub contents: BTreeSet<String>,
+    /// A command in the container that ends with 0 where it can take them; empty: none.
+    pub check: Vec<String>,
+    /// What its output says once it has taken them.
+    pub logs: Option<String>,
+}
 
 /// The bounds that the engine changes on a living container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -382,6 +399,7 @@ impl ContainerSpec {
 
     /// Every label that the container is created with: the file's, and ours over them.
     pub fn labels(&self) -> BTreeMap<String, String> {
+        let generation = (self.generation > 0).then(|| (labels::GENERATION, self.generation.to_string()));
         labels::with_ours(
             &self.user_labels,
             [
@@ -393,7 +411,9 @@ impl ContainerSpec {
                 (labels::RESTART, labels::print_restart(self.restart)),
                 (labels::BOUNDS, labels::print_bounds(self.bounds())),
                 (labels::IMAGE, self.image.clone()),
-            ],
+            ]
+            .into_iter()
+            .chain(generation),
         )
     }
 }

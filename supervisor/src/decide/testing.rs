@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use compose::host::MemoryHost;
-use compose::model::{Condition, Date};
+use compose::model::{Condition, ContentSource, Date};
 use compose::{Policy, Request, Source};
 use profiles::{Arch, Kernel};
 
 use super::guard::Ruleset;
+use super::live::Live;
 use super::plan::{Plan, Step};
 use super::seen::{
     Health, Seen, SeenContainer, SeenGuard, SeenImage, SeenNetwork, SeenTable, SeenVolume, State,
@@ -102,10 +103,15 @@ fn want_as(
     let confinements = services
         .map(|service| (service.name.clone(), profiles::confine(&stack, &service.name, &kernel).unwrap()))
         .collect();
+    // A text stands for its own hash.
+    let contents = stack.project().configs.iter().filter_map(|(key, config)| match &config.content.value {
+        ContentSource::Inline(text) => Some((format!("config/{key}"), text.clone())),
+        _ => None,
+    });
     let given = Given {
         confinements: &confinements,
         images: &images,
-        contents: &BTreeMap::new(),
+        contents: &contents.collect(),
         profiles: &profiles.iter().map(|profile| (*profile).to_owned()).collect::<BTreeSet<_>>(),
         restarts,
     };
@@ -229,6 +235,17 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
         }
         Step::SetRestart { id, restart, .. } => by_id(seen, id).restart = Some(*restart),
         Step::SetBounds { id, bounds, .. } => by_id(seen, id).bounds = Some(*bounds),
+        Step::Reload(reload) => {
+            let container = by_id(seen, &reload.id);
+            assert_eq!(container.state, State::Running, "`{}` is told, and is down", reload.name);
+            assert!(!reload.files.is_empty(), "`{}` has no files", reload.name);
+            container.live = Some(Live { contents: reload.contents.clone(), unfinished: true });
+        }
+        // What it held before is nobody's question here but the one that compares.
+        Step::Unreload { reload, .. } => {
+            by_id(seen, &reload.id).live.as_mut().expect("files").unfinished = false;
+        }
+        Step::Settle { name, .. } => by_name(seen, name).live.as_mut().expect("files").unfinished = false,
         Step::Connect { id, name, network, .. } => {
             assert!(seen.networks.iter().any(|n| n.name == *network), "no network `{network}`");
             let before = by_id(seen, id).networks.insert(network.clone(), None);
@@ -343,6 +360,8 @@ pub(crate) fn created(spec: &ContainerSpec, index: usize) -> SeenContainer {
         parts: ours.parts,
         restart: ours.restart,
         bounds: ours.bounds,
+        generation: ours.generation,
+        live: ours.generation.map(|_| Live { contents: spec.live_contents(), unfinished: false }),
         refused: false,
         image_id: spec.image_id.clone(),
         state: State::Created,

@@ -17,8 +17,8 @@ use profiles::confinement::MountSource;
 use super::guard::GuardSpec;
 use super::seen::SeenImage;
 use super::spec::{
-    AttachSpec, ContainerSpec, HealthSpec, Memo, NetworkSpec, PortSpec, Restart, ServiceSpec, UpdateSpec,
-    VolumeSpec, Wanted,
+    AttachSpec, ContainerSpec, HealthSpec, Memo, NetworkSpec, PortSpec, ReloadSpec, Restart, ServiceSpec,
+    UpdateSpec, VolumeSpec, Wanted,
 };
 
 /// The engine's defaults of a health check (Dockerfile reference, HEALTHCHECK).
@@ -195,6 +195,8 @@ fn container_spec(
         runtime: text(service.runtime.as_ref()),
         content: contents(confinement, given.contents),
         confinement: confinement.clone(),
+        reload: service.supervisor.reload.as_ref().map(|reload| reload_spec(service, &reload.value)),
+        generation: 0,
         restart: match given.restarts {
             Restarts::Ours => Restart::No,
             Restarts::Engine => restart(service),
@@ -274,6 +276,16 @@ fn health_spec(check: &model::Healthcheck) -> HealthSpec {
         start_period: check.start_period,
         start_interval: check.start_interval,
         retries: check.retries,
+    }
+}
+
+fn reload_spec(service: &Service, reload: &model::Reload) -> ReloadSpec {
+    let configs = service.configs.iter().map(|config| &config.value.source);
+    ReloadSpec {
+        signal: reload.signal.value.clone(),
+        contents: configs.filter(|key| reload.covers(key)).map(|key| format!("config/{key}")).collect(),
+        check: reload.check.clone(),
+        logs: reload.logs.clone(),
     }
 }
 

@@ -21,7 +21,10 @@ use profiles::confinement::MountSource;
 use profiles::landlock;
 use serde::{Deserialize, Serialize};
 
+use super::live::Deed;
 use super::state::{StateError, private_folder};
+use crate::decide::live::{self, LiveFile};
+use crate::decide::plan::Reload;
 use crate::decide::spec::ContainerSpec;
 use crate::digest::sha256;
 use crate::privileged::Rights;
@@ -29,7 +32,7 @@ use crate::privileged::Rights;
 /// The longest secret or config, as Docker has it.
 const LIMIT: u64 = 500 * 1024;
 /// The folder of staged files in the project's.
-const FOLDER: &str = "contents";
+pub(super) const FOLDER: &str = "contents";
 
 /// The contents of a project's secrets and configs by `kind/key`.
 #[derive(Clone, Default)]
@@ -194,7 +197,8 @@ impl Contents {
         Ok(())
     }
 
-    /// Writes what a container is given under the project's state folder; the files by their path in the container.
+    /// Writes what a container is given under the project's state folder; the files by their path in the container. `deed` is
+    /// done to those whose content is changed under it.
     ///
     /// # Errors
     /// A file cannot be written, or not be given to the user who reads it.
@@ -203,9 +207,15 @@ impl Contents {
         rights: &Rights,
         folder: &Path,
         spec: &ContainerSpec,
+        deed: Deed,
     ) -> Result<BTreeMap<String, PathBuf>, ContentsError> {
         let mut staged = BTreeMap::new();
         for mount in spec.confinement.mounts() {
+            if let Some(file) = spec.live_file(&mount.source) {
+                self.change_one(rights, folder, &file, deed)?;
+                staged.insert(mount.target.clone(), folder.join(FOLDER).join(file.name()));
+                continue;
+            }
             let MountSource::Content { kind, key, uid, gid, mode } = &mount.source else { continue };
             let name = || format!("{kind} `{key}`");
             let content = self.0.get(&format!("{kind}/{key}"));
@@ -225,6 +235,44 @@ impl Contents {
             staged.insert(mount.target.clone(), path);
         }
         Ok(staged)
+    }
+
+    /// Does this to the files of a container that it is given anew; whether that changed any.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn change(
+        &self,
+        rights: &Rights,
+        folder: &Path,
+        reload: &Reload,
+        deed: Deed,
+    ) -> Result<bool, ContentsError> {
+        let mut changed = false;
+        for file in &reload.files {
+            changed |= self.change_one(rights, folder, file, deed)?;
+        }
+        Ok(changed)
+    }
+
+    fn change_one(
+        &self,
+        rights: &Rights,
+        folder: &Path,
+        file: &LiveFile,
+        deed: Deed,
+    ) -> Result<bool, ContentsError> {
+        let name = || format!("config `{}`", file.key);
+        let bytes = match (deed, self.0.get(&format!("config/{}", file.key)).map(|content| &content.bytes)) {
+            (Deed::Restore | Deed::Settle, _) => &[],
+            (_, Some(Bytes::Read(bytes))) => bytes.as_slice(),
+            (_, Some(Bytes::Packed(_)) | None) => return Err(ContentsError::Unread { name: name() }),
+        };
+        rights.change(folder, file, deed, bytes).map_err(|source| ContentsError::Stage {
+            name: name(),
+            path: folder.join(FOLDER).join(file.name()),
+            source,
+        })
     }
 }
 
@@ -285,12 +333,14 @@ fn hash(bytes: &[u8]) -> String {
     sha256(bytes).unwrap_or_default()
 }
 
-/// Removes staged files that none of these containers needs any more.
+/// Removes staged files that none of these containers needs any more, but those that are given anew: which of them are of a
+/// container that is there, only the engine knows.
 pub fn sweep<'a>(folder: &Path, contents: &Contents, specs: impl Iterator<Item = &'a ContainerSpec>) {
     let needed: BTreeSet<String> = specs.flat_map(|spec| names(spec, contents)).collect();
     let Ok(entries) = std::fs::read_dir(folder.join(FOLDER)) else { return };
     for entry in entries.flatten() {
-        if entry.file_name().to_str().is_none_or(|name| !needed.contains(name)) {
+        let is_needed = |name: &str| needed.contains(name) || live::named(name).is_some();
+        if !entry.file_name().to_str().is_some_and(is_needed) {
             let _ = std::fs::remove_file(entry.path());
         }
     }
@@ -339,6 +389,11 @@ fn write(path: &Path, bytes: &Bytes, (uid, gid, mode): (u32, u32, u32)) -> io::R
         let _ = std::fs::remove_file(&temporary);
     }
     placed
+}
+
+/// The same with bytes that are at hand.
+pub(super) fn write_bytes(path: &Path, bytes: &[u8], owner: (u32, u32, u32)) -> io::Result<()> {
+    write(path, &Bytes::Read(bytes.to_vec()), owner)
 }
 
 fn reason(error: &ReadError) -> String {

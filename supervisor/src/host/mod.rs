@@ -10,6 +10,7 @@ pub mod ground;
 pub mod guard;
 pub mod kernel;
 pub mod lent;
+pub mod live;
 pub mod lock;
 pub mod metadata;
 pub mod pack;

@@ -9,7 +9,7 @@ use compose::Host as _;
 use super::failure::Failure;
 use super::request::{Answer, Request};
 use crate::host::files::{self, Files};
-use crate::host::{apparmor, guard};
+use crate::host::{apparmor, guard, live};
 use crate::observe::{denials, kernel};
 
 /// Does it. The answer, and bytes of a file beside it: of one whose real place, behind all links, is `readable`.
@@ -45,6 +45,10 @@ pub(super) fn carry_out(
         Request::IsFrozen { pid } => Answer::Frozen(kernel::is_frozen(*pid)),
         Request::PidsRefused { pid } => Answer::Count(kernel::pids_refused(*pid)),
         Request::Stage { folder, staged } => Answer::Staged(staged.place(folder, body).map_err(Failure)),
+        Request::Change { folder, file, deed } => {
+            Answer::Changed(file.change(folder, *deed, body).map_err(Failure))
+        }
+        Request::SeeLive { folder } => Answer::Live(live::list(folder).map_err(Failure)),
         Request::Whose { pid } => Answer::Whose(denials::whose(*pid)),
         Request::ByWhatIsLeft { uid, program, running } => {
             Answer::Name(denials::by_what_is_left(*uid, program, running))

@@ -15,7 +15,7 @@ pub mod request;
 mod tests;
 mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,10 +24,12 @@ use compose::Host;
 use compose::host::{Look, ReadError};
 
 use crate::decide::guard::Ruleset;
+use crate::decide::live::LiveFile;
 use crate::decide::seen::{SeenGuard, SeenTable};
 use crate::host::apparmor::LoadError;
 use crate::host::contents::Staged;
 use crate::host::guard::{self, GuardError};
+use crate::host::live::Deed;
 use crate::observe::denials::{Running, Whose};
 use crate::observe::kernel::records::{Record, What};
 use crate::observe::kernel::{Evidence, EvidenceError, Sought};
@@ -176,6 +178,29 @@ impl Rights {
         let request = Request::Stage { folder: folder.to_owned(), staged: staged.clone() };
         match self.ask(&request, bytes)?.0 {
             Answer::Staged(outcome) => outcome.map_err(|failure| failure.0),
+            _ => Err(another()),
+        }
+    }
+
+    /// Does something to a file of a container whose content is changed under it; whether that changed anything.
+    ///
+    /// # Errors
+    /// The file is not there, or cannot be read or written.
+    pub fn change(&self, folder: &Path, file: &LiveFile, deed: Deed, bytes: &[u8]) -> io::Result<bool> {
+        let request = Request::Change { folder: folder.to_owned(), file: file.clone(), deed };
+        match self.ask(&request, bytes)?.0 {
+            Answer::Changed(outcome) => outcome.map_err(|failure| failure.0),
+            _ => Err(another()),
+        }
+    }
+
+    /// What all such files of a project hold: SHA-256 by name.
+    ///
+    /// # Errors
+    /// They are there, and not to be read.
+    pub fn see_live(&self, folder: &Path) -> io::Result<BTreeMap<String, String>> {
+        match self.ask(&Request::SeeLive { folder: folder.to_owned() }, &[])?.0 {
+            Answer::Live(outcome) => outcome.map_err(|failure| failure.0),
             _ => Err(another()),
         }
     }

@@ -10,6 +10,7 @@ use profiles::apparmor;
 use super::request::Request;
 use super::wire::LONGEST_BODY;
 use crate::decide::guard;
+use crate::decide::live::LiveFile;
 use crate::host::contents::Staged;
 
 /// Why it is not done.
@@ -53,11 +54,14 @@ pub(super) fn permit(
         Request::Evidence(sought) => container(sought.pid, Some(&sought.id)),
         Request::IsFrozen { pid } | Request::PidsRefused { pid } => container(*pid, None),
         Request::Stage { folder, staged } => {
-            let project = folder.strip_prefix(state).ok().and_then(Path::to_str).unwrap_or_default();
-            named(project)?;
-            of_project(folder, state, project)?;
+            of_some_project(folder, state)?;
             stageable(staged)
         }
+        Request::Change { folder, file, .. } => {
+            of_some_project(folder, state)?;
+            changeable(file)
+        }
+        Request::SeeLive { folder } => of_some_project(folder, state),
         // What it tells is the id of a container.
         Request::Whose { .. } => Ok(()),
         Request::ByWhatIsLeft { running, .. } => {
@@ -80,6 +84,12 @@ fn of_project(folder: &Path, state: &Path, project: &str) -> Result<(), Refusal>
     (folder.as_os_str() == state.join(project).as_os_str()).then_some(()).ok_or_else(why)
 }
 
+fn of_some_project(folder: &Path, state: &Path) -> Result<(), Refusal> {
+    let project = folder.strip_prefix(state).ok().and_then(Path::to_str).unwrap_or_default();
+    named(project)?;
+    of_project(folder, state, project)
+}
+
 fn plain(path: &Path) -> Result<(), Refusal> {
     path.is_absolute().then_some(()).ok_or_else(|| format!("`{}` is not absolute", path.display()))
 }
@@ -97,13 +107,20 @@ pub(super) fn readable(path: &Path) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// One word a part: it becomes the name of a file.
+/// It becomes a part of the name of a file.
+fn is_word(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    !text.is_empty() && text.len() <= 128 && text.chars().all(fits)
+}
+
+fn changeable(file: &LiveFile) -> Result<(), Refusal> {
+    let good = is_word(&file.service) && is_word(&file.key) && file.mode & !0o777 == 0;
+    let why = || format!("`{}` is no config of a service", file.name().escape_debug());
+    good.then_some(()).ok_or_else(why)
+}
+
 fn stageable(staged: &Staged) -> Result<(), Refusal> {
-    let plain = |text: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        !text.is_empty() && text.len() <= 128 && text.chars().all(fits)
-    };
-    let good = plain(&staged.kind) && plain(&staged.key) && staged.mode & !0o777 == 0;
+    let good = is_word(&staged.kind) && is_word(&staged.key) && staged.mode & !0o777 == 0;
     let why = || {
         format!("`{}` is no secret and no config", format!("{}/{}", staged.kind, staged.key).escape_debug())
     };

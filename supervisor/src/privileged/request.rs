@@ -3,17 +3,19 @@
 //! Bytes of files go beside a message and not in it, so that none is printed with it. Deliberately absent: judging
 //! (`permit`), and doing (`carry_out`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use compose::host::{Kind, Look, ReadError};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use crate::decide::live::LiveFile;
 use crate::decide::seen::SeenGuard;
 use crate::host::apparmor::LoadError;
 use crate::host::contents::Staged;
 use crate::host::guard::GuardError;
+use crate::host::live::Deed;
 use crate::observe::denials::{Running, Whose};
 use crate::observe::kernel::{Evidence, EvidenceError, Sought};
 
@@ -95,6 +97,20 @@ pub enum Request {
         /// Which.
         staged: Staged,
     },
+    /// Does something to a file of a container whose content is changed under it; its bytes are beside.
+    Change {
+        /// The project's state folder.
+        folder: PathBuf,
+        /// Which.
+        file: LiveFile,
+        /// What.
+        deed: Deed,
+    },
+    /// What all such files of a project hold.
+    SeeLive {
+        /// The project's state folder.
+        folder: PathBuf,
+    },
     /// Whose process it is.
     Whose {
         /// Any process.
@@ -138,6 +154,10 @@ pub enum Answer {
     Count(u64),
     /// To [`Request::Stage`].
     Staged(Result<(), Failure>),
+    /// To [`Request::Change`]: whether anything changed.
+    Changed(Result<bool, Failure>),
+    /// To [`Request::SeeLive`]: hashes by name.
+    Live(Result<BTreeMap<String, String>, Failure>),
     /// To [`Request::Whose`].
     Whose(Option<Whose>),
     /// To [`Request::ByWhatIsLeft`].

@@ -15,10 +15,12 @@ use super::request::{Answer, Request, Unreadable};
 use super::wire;
 use super::{Rights, failure::Failure};
 use crate::decide::guard;
+use crate::decide::live::LiveFile;
 use crate::decide::seen::SeenGuard;
 use crate::host::apparmor::LoadError;
 use crate::host::contents::Staged;
 use crate::host::guard::GuardError;
+use crate::host::live::Deed;
 use crate::observe::denials::{Running, Whose};
 use crate::observe::kernel::{EvidenceError, Sought};
 
@@ -33,6 +35,18 @@ fn sought() -> Sought {
         denials_since: Some(7),
         mounts: [("/data".to_owned(), Some("/srv".to_owned()))].into(),
         socket: Some("/run/docker.sock".into()),
+    }
+}
+
+fn live() -> LiveFile {
+    LiveFile {
+        service: "web".into(),
+        number: 1,
+        generation: 1,
+        key: "site".into(),
+        uid: 1000,
+        gid: 1000,
+        mode: 0o440,
     }
 }
 
@@ -64,7 +78,9 @@ fn requests() -> Vec<Request> {
         Request::Evidence(Box::new(sought())),
         Request::IsFrozen { pid: 4711 },
         Request::PidsRefused { pid: 4711 },
-        Request::Stage { folder, staged: staged() },
+        Request::Stage { folder: folder.clone(), staged: staged() },
+        Request::Change { folder: folder.clone(), file: live(), deed: Deed::Rewrite },
+        Request::SeeLive { folder },
         Request::Whose { pid: 1 },
         Request::ByWhatIsLeft {
             uid: 1000,
@@ -97,6 +113,8 @@ fn answers() -> Vec<Answer> {
         Answer::Frozen(true),
         Answer::Count(7),
         Answer::Staged(Err(Failure(std::io::Error::other("words")))),
+        Answer::Changed(Ok(true)),
+        Answer::Live(Ok([("a".to_owned(), "b".to_owned())].into())),
         Answer::Whose(Some(Whose::Container("a".into()))),
         Answer::Name(Some("a".into())),
     ]
@@ -224,6 +242,22 @@ fn what_is_not_of_a_stack_is_refused() {
         stage("/state/shop", Staged { mode: 0o4755, ..staged() }),
         expect!["`secret/token` is no secret and no config"],
     );
+    let change =
+        |folder: &str, file: LiveFile| Request::Change { folder: folder.into(), file, deed: Deed::Rewrite };
+    check(change("/etc", live()), expect!["`` is not a project's name"]);
+    check(Request::SeeLive { folder: "/state/shop/x".into() }, expect!["`shop/x` is not a project's name"]);
+    check(
+        change("/state/shop", LiveFile { service: "a/../../b".into(), ..live() }),
+        expect!["`live@a/../../b@1@1@site@1000-1000-440` is no config of a service"],
+    );
+    check(
+        change("/state/shop", LiveFile { key: "a@before".into(), ..live() }),
+        expect!["`live@web@1@1@a@before@1000-1000-440` is no config of a service"],
+    );
+    check(
+        change("/state/shop", LiveFile { mode: 0o4755, ..live() }),
+        expect!["`live@web@1@1@site@1000-1000-4755` is no config of a service"],
+    );
     let left = vec![Running { name: "a".into(), pid: 4711 }, Running { name: "b".into(), pid: 1 }];
     check(
         Request::ByWhatIsLeft { uid: 0, program: "/x".into(), running: left },
@@ -261,7 +295,7 @@ proptest! {
 
     /// A request that is bent anywhere is one that is judged, or none.
     #[test]
-    fn a_request_that_is_bent_is_judged_or_none(which in 0..14_usize, at: prop::sample::Index, byte: u8) {
+    fn a_request_that_is_bent_is_judged_or_none(which in 0..16_usize, at: prop::sample::Index, byte: u8) {
         let mut bytes = serde_json::to_vec(&requests()[which]).unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;

@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: environments, contents and profiles of what is created; a plan can be pasted anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use compose::model::Condition;
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{plain, plain_json};
 use crate::decide::labels::{print_bounds, print_restart};
-use crate::decide::plan::{Again, Kept, Plan, Planned, Step};
+use crate::decide::plan::{Again, Kept, Plan, Planned, Reload, Step};
 use crate::decide::spare;
 
 /// What happens to one thing, all its steps together. In the order in which people read a plan.
@@ -31,6 +31,8 @@ pub enum Deed {
     Start,
     /// Let go on.
     Unpause,
+    /// Told of its new configs.
+    Reload,
     /// Changed in place.
     Change,
     /// Stopped.
@@ -226,9 +228,18 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
         Step::Connect { name, network, .. } | Step::Rejoin { name, network, .. } => {
             ("connect", "container", name, Some(network.clone()))
         }
+        Step::Reload(reload) => ("reload", "container", &reload.name, Some(told(reload))),
+        Step::Unreload { reload, .. } => ("put back", "container", &reload.name, Some(told(reload))),
+        Step::Settle { name, .. } => ("settle", "container", name, None),
         Step::Disconnect { name, network, .. } => ("disconnect", "container", name, Some(network.clone())),
         Step::Rename { name, to, .. } => ("rename", "container", name, Some(to.clone())),
     }
+}
+
+/// How a container is told of its configs, and of which.
+fn told(reload: &Reload) -> String {
+    let configs: BTreeSet<&str> = reload.files.iter().map(|file| file.key.as_str()).collect();
+    format!("{} for {}", reload.signal, configs.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// What a step is about; a wait is about no thing of its own.
@@ -254,6 +265,7 @@ fn deed(steps: &[&Planned]) -> Deed {
     let starts = has(|s| matches!(s, Step::Start { .. }));
     let unpauses = has(|s| matches!(s, Step::Unpause { .. }));
     let pulls = has(|s| matches!(s, Step::Pull { .. }));
+    let reloads = has(|s| matches!(s, Step::Reload(_) | Step::Unreload { .. }));
     match () {
         () if pulls => Deed::Pull,
         () if creates && removes => Deed::Recreate,
@@ -264,6 +276,7 @@ fn deed(steps: &[&Planned]) -> Deed {
         () if stops => Deed::Stop,
         () if starts => Deed::Start,
         () if unpauses => Deed::Unpause,
+        () if reloads => Deed::Reload,
         () => Deed::Change,
     }
 }
@@ -277,6 +290,7 @@ const fn word(deed: Deed) -> &'static str {
         Deed::Restart => "restart",
         Deed::Start => "start",
         Deed::Unpause => "unpause",
+        Deed::Reload => "reload",
         Deed::Change => "change",
         Deed::Stop => "stop",
         Deed::Remove => "remove",

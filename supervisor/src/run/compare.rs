@@ -12,7 +12,7 @@ use super::keep::Keep;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
 use crate::decide::seen::{Seen, SeenContainer, State};
-use crate::decide::spec::Wanted;
+use crate::decide::spec::{ContainerSpec, Wanted};
 
 /// A container as a look saw it, beside what is known of it. Whatever is newer than the look stands, and what a plan
 /// is changing is the plan's.
@@ -88,8 +88,15 @@ pub(super) fn differs(wanted: &Wanted, seen: &Seen) -> bool {
     };
     let ours = seen.containers.iter().filter(|container| is_ours(container, &wanted.project));
     ours.into_iter().any(|container| {
-        of(container).is_none_or(|spec| container.hash.as_deref() != Some(hash::container(spec)))
+        of(container).is_none_or(|spec| {
+            container.hash.as_deref() != Some(hash::container(spec)) || holds_other_configs(container, spec)
+        })
     })
+}
+
+/// Whether a container's files hold something else than is wanted of them.
+pub(super) fn holds_other_configs(seen: &SeenContainer, spec: &ContainerSpec) -> bool {
+    spec.reload.is_some() && seen.live.as_ref().is_some_and(|live| live.contents != spec.live_contents())
 }
 
 pub(super) fn is_ours(container: &SeenContainer, project: &str) -> bool {

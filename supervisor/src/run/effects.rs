@@ -16,18 +16,20 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
-use crate::apply::{self, Applied, ApplyError, Machine, PrepareError, ThisMachine};
+use crate::apply::{self, Applied, ApplyError, Machine, Occasion, PrepareError, ThisMachine};
 use crate::attest::Check;
 use crate::decide;
 use crate::decide::diagnose::Symptoms;
 use crate::decide::guard::Ruleset;
 use crate::decide::heal::Silence;
-use crate::decide::plan::Plan;
+use crate::decide::live;
+use crate::decide::plan::{Plan, Reload};
 use crate::decide::seen::{Seen, SeenGuard, State};
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
 use crate::host::contents::Contents;
 use crate::host::guard::GuardError;
+use crate::host::live::Deed;
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::ending::last_lines;
 use crate::observe::probe::{Ask, Failure, probe};
@@ -72,25 +74,40 @@ pub(super) async fn look<E: Engine>(
     let (folder, project) = (place.folder.as_path().to_owned(), scope.project.clone());
     // Another program is run and waited for: not on the thread that turns the loop.
     let rights = place.rights.clone();
-    let guard = tokio::task::spawn_blocking(move || rights.see_guard(&folder, &project));
-    let outcome = look_at(engine, async { guard.await.ok() }, scope, images, known).await;
+    let around = tokio::task::spawn_blocking(move || Around {
+        guard: Some(rights.see_guard(&folder, &project)),
+        live: rights.see_live(&folder).ok(),
+    });
+    let outcome = look_at(engine, async { around.await.unwrap_or_default() }, scope, images, known).await;
     let outcome = outcome.map(|look| Box::new(Look { took: from.elapsed(), ..look })).map_err(|e| fault(&e));
     Event::Looked { began, outcome }
 }
 
-/// What a look sees, beside the guard.
+/// What a look sees of the machine.
+#[derive(Debug, Default)]
+pub(super) struct Around {
+    /// The guard.
+    pub(super) guard: Option<SeenGuard>,
+    /// What the files hold that containers are given anew: hashes by name. `None`: nobody can tell.
+    pub(super) live: Option<BTreeMap<String, String>>,
+}
+
+/// What a look sees, beside the machine.
 pub(super) async fn look_at<E: Engine>(
     engine: &E,
-    guard: impl Future<Output = Option<SeenGuard>>,
+    around: impl Future<Output = Around>,
     scope: &Scope,
     images: &BTreeSet<String>,
     known: &BTreeSet<String>,
 ) -> Result<Look, EngineError> {
     let asked = OptionFuture::from((!images.is_empty()).then(|| engine.images(images)));
-    let (seen, images, guard) = tokio::join!(engine.observe(scope), asked, guard);
+    let (seen, images, around) = tokio::join!(engine.observe(scope), asked, around);
     let (mut seen, images) = (seen?, images.unwrap_or_else(|| Ok(Images::new()))?);
     seen.images = images;
-    seen.guard = guard;
+    seen.guard = around.guard;
+    if let Some(files) = &around.live {
+        live::attribute(&mut seen, files);
+    }
     // Our label's word on it is of the creation: what is not asked for below was asked for, and set, before.
     for container in &mut seen.containers {
         container.restart = None;
@@ -173,7 +190,11 @@ async fn start_and_attest<E: Engine>(
 ) -> Result<Up, Fault> {
     // After a boot the kernel has no profile of ours, and the files that it was given are gone.
     if let Some(spec) = spec {
-        let prepared = place.machine().prepare(spec);
+        let labels = match &spec.reload {
+            Some(_) => engine.inspect(id).await.map_err(|error| fault(&error))?.labels,
+            None => BTreeMap::new(),
+        };
+        let prepared = place.machine().prepare(&spec.of_generation(&labels), Occasion::Start);
         prepared.map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
     }
     engine.start(id).await.map_err(|error| fault(&error))?;
@@ -337,8 +358,16 @@ struct Recorder {
 }
 
 impl Machine for Recorder {
-    fn prepare(&self, spec: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
-        self.place.machine().prepare(spec)
+    fn prepare(
+        &self,
+        spec: &ContainerSpec,
+        occasion: Occasion,
+    ) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+        self.place.machine().prepare(spec, occasion)
+    }
+
+    fn change(&self, reload: &Reload, deed: Deed) -> Result<bool, PrepareError> {
+        self.place.machine().change(reload, deed)
     }
 
     fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
@@ -353,8 +382,8 @@ impl Machine for Recorder {
         self.place.machine().unguard(project)
     }
 
-    fn settle(&self, wanted: &Wanted) -> Vec<String> {
-        self.place.machine().settle(wanted)
+    fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {
+        self.place.machine().settle(wanted, seen)
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {

@@ -327,6 +327,8 @@ fn seen(wanted: &Wanted, state: State) -> SeenContainer {
         parts: None,
         restart: Some(Restart::No),
         bounds: Some(spec.bounds()),
+        generation: None,
+        live: None,
         refused: false,
         image_id: spec.image_id.clone(),
         state,

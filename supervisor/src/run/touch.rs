@@ -22,6 +22,7 @@ pub(super) fn touched(planned: &Planned) -> Option<&str> {
         | Step::Connect { name, .. }
         | Step::Rejoin { name, .. }
         | Step::Disconnect { name, .. } => name,
+        Step::Reload(reload) | Step::Unreload { reload, .. } => &reload.name,
         Step::Rename { to, .. } => to,
         _ => return None,
     };

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::compare::{compare, differs, is_ours, probed};
+use super::compare::{compare, differs, holds_other_configs, is_ours, probed};
 use super::due::{Due, Heard, UnderWay};
 use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
 use super::guarded::Guarded;
@@ -558,8 +558,9 @@ impl Watch {
         };
         for keep in self.keeps.values_mut() {
             let made_of = look.seen.containers.iter().find(|seen| keep.id() == Some(&seen.id));
-            let made_of = made_of.and_then(|seen| seen.hash.as_deref());
-            keep.is_of_another_file = rejected && made_of != Some(hash::container(&keep.spec));
+            let hash = made_of.and_then(|seen| seen.hash.as_deref());
+            keep.is_of_another_file = rejected && hash != Some(hash::container(&keep.spec))
+                || made_of.is_some_and(|seen| holds_other_configs(seen, &keep.spec));
         }
         let plan = plan_with(wanted, &look.seen, &choice);
         self.guard.looked(wanted, &look.seen);

@@ -53,6 +53,7 @@ fn most(step: &Step) -> Duration {
         Step::Await(wait) => wait.timeout.saturating_add(wait.stays),
         Step::Delay { delay, .. } => *delay,
         Step::Stop { grace, .. } => *grace,
+        Step::Reload(reload) => reload.most(),
         _ => Duration::ZERO,
     }
 }

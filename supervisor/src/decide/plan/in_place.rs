@@ -1,4 +1,5 @@
-//! What is changed on a container that stays: its name, its restart policy, its bounds, the networks that it is on.
+//! What is changed on a container that stays: its name, its restart policy, its bounds, the networks that it is on, and
+//! what it is told of its configs.
 //!
 //! Deliberately absent: whether it stays (`judge`), and details of a network that it is on already, which need a new
 //! container.
@@ -14,6 +15,7 @@ use super::choice::Recreate;
 use super::draft::Draft;
 use super::ground::Made;
 use super::judge::networks_of;
+use super::reload::{is_told, reload, unreload};
 
 /// The steps that make a container what is wanted; `first` comes before all of them. Where the file is not in force, its
 /// container gets its name and its restarter, and nothing else of that file.
@@ -43,7 +45,14 @@ pub(super) fn change_in_place(
         steps.push(draft.step(step, &reason, first.iter().copied()));
     }
     if recreate == Recreate::Back {
+        if found.live.as_ref().is_some_and(|live| live.unfinished) {
+            let reason = "the update that gave it its configs anew is not wanted";
+            steps.extend(unreload(spec, found, reason, draft));
+        }
         return steps;
+    }
+    if is_told(spec, found, recreate) {
+        steps.extend(reload(spec, found, first, draft));
     }
     if let Some(was) = found.bounds.filter(|was| *was != spec.bounds()) {
         let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds: spec.bounds() };
@@ -112,7 +121,7 @@ pub(super) fn is_risky(spec: &ContainerSpec, found: &SeenContainer, recreate: Re
         return false;
     }
     let networks = || networks_of(found).eq(spec.networks.keys().map(String::as_str));
-    found.bounds.is_some_and(|was| was != spec.bounds()) || !networks()
+    found.bounds.is_some_and(|was| was != spec.bounds()) || !networks() || is_told(spec, found, recreate)
 }
 
 fn differing(was: Bounds, wanted: Bounds) -> String {

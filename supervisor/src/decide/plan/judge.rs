@@ -15,6 +15,7 @@ use super::choice::{Choice, Orphans, Recreate};
 use super::draft::Draft;
 use super::networks::Anew;
 use super::order;
+use super::reload::{can_be_told, changed, is_told};
 use super::slot::{Slot, is, slot};
 
 /// What becomes of one wanted container.
@@ -116,7 +117,11 @@ pub(super) fn verdicts<'a>(
                 ));
             }
             let (deed, reason) = judge(wanted, service, spec, slot, choice, anew, draft);
+            let is_told = found.is_some_and(|found| is_told(spec, found, choice.recreate));
             let (deed, reason) = match (deed, cause, found.map(|c| c.state)) {
+                (Deed::Keep, Some(cause), Some(State::Running)) if is_told && !held(choice, spec) => {
+                    (Deed::Replace, format!("its configs changed, and `{cause}` is made anew or restarted"))
+                }
                 (Deed::Keep, Some(cause), Some(State::Running)) if !held(choice, spec) => (
                     Deed::Restart,
                     format!("`{cause}` is made anew or restarted, and `depends_on` says `restart`"),
@@ -261,9 +266,24 @@ fn judge(
         }
         (Some(changed), _) if needs_room(found) => (Deed::Rebuild, changed),
         (Some(changed), _) => (Deed::Replace, changed),
-        (None, Some(Hold::Alone(why))) => (Deed::Leave, why.clone()),
+        (None, Some(Hold::Alone(why))) => {
+            if !self::changed(spec, found).is_empty() {
+                let left = format!("container `{}` is left as it is ({why}), although", found.name);
+                draft.warn(format!("{left} the content of its configs changed"));
+            }
+            (Deed::Leave, why.clone())
+        }
         (None, Some(Hold::Down(why) | Hold::Over(why))) => (Deed::Keep, why.clone()),
-        (None, None) => in_place(wanted, service, found),
+        (None, None) => {
+            let is_left = matches!(choice.recreate, Recreate::None | Recreate::Back);
+            if is_left && !self::changed(spec, found).is_empty() {
+                draft.warn(format!(
+                    "container `{}` is left as it is, although the content of its configs changed",
+                    found.name
+                ));
+            }
+            in_place(wanted, service, found)
+        }
     }
 }
 
@@ -289,6 +309,12 @@ fn difference(spec: &ContainerSpec, found: &SeenContainer, anew: &BTreeMap<&str,
             [part] => format!("its {part} changed"),
             [first @ .., last] => format!("its {} and {last} changed", first.join(", ")),
         });
+    }
+    // What can be told is not different.
+    if !changed(spec, found).is_empty() && !can_be_told(spec, found) {
+        return Some(
+            "the content of its configs changed, and it does not run well enough to be told".to_owned(),
+        );
     }
     if let Some((network, what)) = anew.iter().find(|(network, _)| found.networks.contains_key(**network)) {
         return Some(format!("its network `{network}` {}", what.words()));

@@ -201,6 +201,8 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         parts: None,
         restart: None,
         bounds: None,
+        generation: None,
+        live: None,
         refused: false,
         image_id: String::new(),
         state: State::Running,

@@ -11,11 +11,12 @@ use compose::model::{Condition, FailureAction};
 use super::super::guard::bridge;
 use super::super::seen::{Seen, SeenContainer, SeenNetwork, SeenTable, State};
 use super::super::spare::{self, Role};
-use super::super::spec::{AttachSpec, Await, NetworkShape, Restart, Wanted};
+use super::super::spec::{AttachSpec, Await, ContainerSpec, NetworkShape, Restart, Wanted};
 use super::down::dependents_first;
 use super::draft::{Draft, grace};
 use super::judge::{is_ours, networks_of, runs_to_its_end};
 use super::networks::{note_of, notes};
+use super::reload::unreload;
 use super::{Plan, Step, order};
 
 /// Why everything happens here.
@@ -35,6 +36,7 @@ pub fn goes_back(plan: &Plan, wanted: &Wanted, failed: &[usize]) -> bool {
 fn service_of(step: &Step) -> Option<&str> {
     match step {
         Step::Create { spec, .. } => Some(&spec.service),
+        Step::Reload(reload) => Some(&reload.service),
         Step::Start { service, .. } | Step::Delay { service, .. } => Some(service),
         Step::Await(wait) => Some(&wait.service),
         _ => None,
@@ -86,7 +88,7 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
     let stops = draft.all_stops();
     let mut put: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for kept in &places {
-        put.insert(&kept.now.id, put_back(kept, failed, &gone, &mut draft));
+        put.insert(&kept.now.id, put_back(wanted, kept, failed, &gone, &mut draft));
     }
     let first: BTreeSet<usize> =
         stops.iter().chain(gone.values()).chain(put.values().flatten()).copied().collect();
@@ -313,6 +315,7 @@ fn is_touched(failed: &Plan, container: &str) -> bool {
         | Step::Connect { id, .. }
         | Step::Disconnect { id, .. } => id == container,
         Step::Start { id, .. } => id.as_deref() == Some(container),
+        Step::Reload(reload) => reload.id == container,
         _ => false,
     })
 }
@@ -326,6 +329,7 @@ fn follows(wanted: &Wanted, service: &str, disturbed: &BTreeSet<&str>) -> bool {
 
 /// Its name, and what was changed in place, as it was.
 fn put_back(
+    wanted: &Wanted,
     kept: &Kept<'_>,
     failed: &Plan,
     gone: &BTreeMap<&str, usize>,
@@ -351,11 +355,21 @@ fn put_back(
         let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds };
         steps.insert(draft.step(step, REASON, []));
     }
+    let told = |step: &Step, of: &str| matches!(step, Step::Reload(reload) if reload.id == of);
+    let was_told = before.live.as_ref().is_some_and(|live| live.unfinished);
+    if let Some(spec) = spec_of(wanted, before).filter(|_| changed(told) || was_told) {
+        steps.extend(unreload(spec, now, REASON, draft));
+    }
     for network in networks_of(now).filter(|network| !before.networks.contains_key(*network)) {
         let (id, name, network) = (id.clone(), name.clone(), network.to_owned());
         steps.insert(draft.step(Step::Disconnect { id, name, network }, REASON, []));
     }
     steps
+}
+
+fn spec_of<'a>(wanted: &'a Wanted, container: &SeenContainer) -> Option<&'a ContainerSpec> {
+    let service = wanted.services.get(container.service.as_ref()?)?;
+    service.containers.iter().find(|spec| Some(spec.number) == container.number)
 }
 
 /// The networks that it was on, if it is off them, or knows others of those names.

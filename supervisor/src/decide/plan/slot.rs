@@ -7,6 +7,7 @@ use super::super::seen::{Seen, SeenContainer, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{ContainerSpec, Wanted};
 use super::judge::is_ours;
+use super::reload::changed;
 
 /// The containers of one place.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +28,9 @@ impl<'a> Slot<'a> {
 
     /// A successor that is as wanted and was not used yet.
     pub(super) fn ready_next(&self, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
-        let is_ready = |next: &&SeenContainer| is(next, spec) && next.state == State::Created;
+        let is_ready = |next: &&SeenContainer| {
+            is(next, spec) && next.state == State::Created && changed(spec, next).is_empty()
+        };
         self.next.filter(is_ready)
     }
 }

@@ -3,6 +3,7 @@
 mod back;
 mod existing;
 mod in_place;
+mod reload;
 mod waiting;
 
 use std::fmt::Write as _;
@@ -112,6 +113,11 @@ fn step(step: &Step) -> String {
         Step::SetBounds { name, bounds, .. } => {
             format!("set bounds of {name} to {}", super::super::labels::print_bounds(*bounds))
         }
+        Step::Reload(reload) => format!("reload {} by {}", reload.name, reload.signal),
+        Step::Unreload { reload, runs } => {
+            format!("put the configs of {} back{}", reload.name, if *runs { " and tell it" } else { "" })
+        }
+        Step::Settle { name, .. } => format!("settle {name}"),
         Step::Connect { name, network, .. } => format!("connect {name} to {network}"),
         Step::Rejoin { name, network, .. } => format!("put {name} on {network} again"),
         Step::Disconnect { name, network, .. } => format!("disconnect {name} from {network}"),

@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compose::model::{FailureAction, UpdateOrder};
 
+use super::super::live::next_generation;
 use super::super::seen::{Seen, SeenContainer, State};
 use super::super::spare::{self, Role};
-use super::super::spec::{Await, Restart, ServiceSpec, Wanted};
+use super::super::spec::{Await, ContainerSpec, Restart, ServiceSpec, Wanted};
 use super::choice::Recreate;
 use super::draft::{Draft, grace};
 use super::ground::Made;
 use super::in_place::{change_in_place, is_risky, take_name};
 use super::judge::{Deed, Verdict, networks_of, so_already};
 use super::networks::{Anew, remove_notes};
+use super::reload::{is_told, settle};
 use super::up::readiness;
 use super::{Step, order};
 
@@ -110,12 +112,18 @@ impl<'a> Update<'a> {
                 let name = spare::next(&spec.name);
                 let mut first = made.needed_by(spec);
                 first.extend(self.gone.get(name.as_str()));
-                let step = Step::Create { spec: Box::new((*spec).clone()), name };
+                let step = Step::Create { spec: self.fresh(spec), name };
                 let index = draft.step(step, reason, first);
                 self.new.insert(&spec.name, index);
                 self.ready.insert(index);
             }
         }
+    }
+
+    /// What a container is made of: its files are nobody else's.
+    fn fresh(&self, spec: &ContainerSpec) -> Box<ContainerSpec> {
+        let generation = if spec.reload.is_some() { next_generation(self.seen, spec) } else { 0 };
+        Box::new(ContainerSpec { generation, ..spec.clone() })
     }
 
     /// Stops and puts aside what goes, dependents before what they depend on.
@@ -317,7 +325,7 @@ impl<'a> Update<'a> {
                 let step = if verdict.deed == Deed::Create && slot.ready_next(spec).is_some() {
                     take_over(verdict)
                 } else {
-                    Step::Create { spec: Box::new((*spec).clone()), name: spec.name.clone() }
+                    Step::Create { spec: self.fresh(spec), name: spec.name.clone() }
                 };
                 let index = draft.step(step, reason, first);
                 Some(BTreeSet::from([index]))
@@ -367,7 +375,11 @@ impl<'a> Update<'a> {
                 None
             }
             (Deed::Keep, Some(found)) => {
-                let first = self.way_is_free(verdict);
+                let mut first = self.way_is_free(verdict);
+                if is_told(spec, found, self.recreate) {
+                    // What its new configs lead to may be new as well.
+                    first.extend(draft.dependencies(self.wanted, service, self.scope, |_, _| true));
+                }
                 let changed = change_in_place(spec, found, self.seen, self.recreate, made, &first, draft);
                 if changed.is_empty() {
                     draft.keep("container", &found.name, reason.clone());
@@ -490,6 +502,11 @@ impl<'a> Update<'a> {
         {
             if let Some(previous) = verdict.slot.previous {
                 last.insert(draft.remove(previous, "the new one has proved itself", after.iter().copied()));
+            }
+        }
+        for Verdict { spec, slot, .. } in self.verdicts.iter().filter(|verdict| verdict.deed == Deed::Keep) {
+            if let Some(found) = slot.main.filter(|found| is_told(spec, found, self.recreate)) {
+                last.extend(settle(spec, found, after.iter().copied(), draft));
             }
         }
         for (container, reason) in std::mem::take(&mut self.old) {

@@ -106,6 +106,8 @@ fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
         parts: ours.parts,
         restart: ours.restart,
         bounds: ours.bounds,
+        generation: ours.generation,
+        live: None,
         refused: false,
         image_id: summary.image_id.unwrap_or_default(),
         state: summary_state(summary.state, &status),

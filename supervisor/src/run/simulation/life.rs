@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
-use super::super::effects;
+use super::super::effects::{self, Around};
 use super::super::event::{Effect, Event, Fault, FaultKind, Now, ProbeEffect, Signal};
 use super::super::journal::Memory;
 use super::super::keep::Keep;
@@ -171,12 +171,13 @@ impl Life<'_> {
             Effect::Listen { project, since } => self.events = Some(port.events(&project, since)),
             Effect::Look { scope, images, known } => {
                 let began = now.boot;
-                let guard = async move {
+                let around = async move {
                     let world = world.borrow();
-                    Some(world.filter.look(&world.networks))
+                    // What files hold, the simulated engine says itself.
+                    Around { guard: Some(world.filter.look(&world.networks)), live: None }
                 };
                 self.start(async move {
-                    let look = effects::look_at(&port, guard, &scope, &images, &known).await;
+                    let look = effects::look_at(&port, around, &scope, &images, &known).await;
                     let outcome = look.map(Box::new).map_err(|error| effects::fault(&error));
                     Event::Looked { began, outcome }
                 });

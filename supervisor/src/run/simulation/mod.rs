@@ -17,6 +17,7 @@ mod stacks;
 mod world;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -36,11 +37,24 @@ use crate::decide::seen::{SeenContainer, State};
 const KEPT: &[u64] = &[1, 4, 14, 15, 18, 29, 32, 33, 39, 53, 76, 84, 93, 104, 119, 132, 185, 399, 411];
 /// Seeds that are played with a guard, and with somebody who takes it away.
 const GUARDED: std::ops::Range<u64> = 0..12;
+/// Seeds that are played with services that read their configs anew.
+const CONFIGS: std::ops::Range<u64> = 0..40;
 /// How long things go wrong.
 const FAULTS: Duration = Duration::from_mins(10);
 /// How long it may take from the last fault until all is as it should be: the longest back-off with its jitter, the longest
 /// stop, a start's budget, a hanging request, and some.
 const PEACE: Duration = Duration::from_mins(20);
+
+/// What a run is about besides all that every run is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run) enum About {
+    /// Nothing more.
+    Everything,
+    /// The stack is guarded, and somebody takes the guard away.
+    Guard,
+    /// Services read their configs anew.
+    Configs,
+}
 
 /// What a run came to.
 struct Outcome {
@@ -50,12 +64,12 @@ struct Outcome {
 }
 
 #[track_caller]
-fn check(guarded: bool, seeds: impl IntoIterator<Item = u64>, turns: u64) {
+fn check(about: About, seeds: impl IntoIterator<Item = u64>, turns: u64) {
     let mut all = 0;
     for seed in seeds {
-        let outcome = play(seed, guarded, false);
+        let outcome = play(seed, about, false);
         if !outcome.wrong.is_empty() {
-            let trace = play(seed, guarded, true).trace;
+            let trace = play(seed, about, true).trace;
             let last = trace.len().saturating_sub(250);
             panic!(
                 "seed {seed}: {}\n{}",
@@ -71,9 +85,9 @@ fn check(guarded: bool, seeds: impl IntoIterator<Item = u64>, turns: u64) {
     assert!(turns == u64::MAX || all >= turns, "{all} turns only");
 }
 
-fn play(seed: u64, guarded: bool, traced: bool) -> Outcome {
+fn play(seed: u64, about: About, traced: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async { Play::new(seed, guarded, traced).play().await })
+    runtime.unwrap().block_on(async { Play::new(seed, about, traced).play().await })
 }
 
 struct Play {
@@ -83,11 +97,16 @@ struct Play {
 }
 
 impl Play {
-    fn new(seed: u64, guarded: bool, traced: bool) -> Self {
+    fn new(seed: u64, about: About, traced: bool) -> Self {
+        let guarded = about == About::Guard;
         let mut dice = Dice::new(seed);
         let profile = Profile::random(&mut dice);
-        let profile = if guarded { profile.about_the_guard() } else { profile };
-        let file = File::random(&mut dice, guarded);
+        let profile = match about {
+            About::Everything => profile,
+            About::Guard => profile.about_the_guard(),
+            About::Configs => profile.about_the_configs(),
+        };
+        let file = File::random(&mut dice, about);
         let mut world = World::new(Dice::new(dice.number()), profile, traced);
         let shown = format!("seed {seed}: {:?}\n{}", world.profile, file.text());
         world.guarded = guarded;
@@ -134,6 +153,7 @@ impl Play {
             return;
         }
         let there = ours(&world.borrow());
+        let held = loaded(&world.borrow());
         let bad = self.file.borrow().bad(&mut self.dice);
         self.write(&bad);
         let Some(watch) = self.until_settled(PEACE).await else { return };
@@ -150,6 +170,11 @@ impl Play {
         if twice || !there.iter().filter(ran).all(is_there) {
             let what = format!("a bad update left {now:?}\nof {there:?}");
             world.borrow_mut().violation(what);
+        }
+        let now = loaded(&world.borrow());
+        let kept = |(id, configs): (&String, &Configs)| now.get(id).is_none_or(|now| now == configs);
+        if !held.iter().all(kept) {
+            world.borrow_mut().violation(format!("a bad update left the configs {now:?}\nof {held:?}"));
         }
         if watch.refused.is_none() && !self.anything_held() {
             world.borrow_mut().violation("a bad update was taken".to_owned());
@@ -283,6 +308,14 @@ impl Play {
                     seen.name, seen.id, seen.state, seen.health
                 ));
             }
+            let configs = (&container.loaded, container.seen.live.as_ref().map(|live| &live.contents));
+            let wanted = spec.live_contents();
+            if watch.rejected.is_none()
+                && container.seen.state == State::Running
+                && (*configs.0 != wanted || configs.1.is_some_and(|files| *files != wanted))
+            {
+                wrong.push(format!("`{}` runs with the configs {configs:?}, and not {wanted:?}", spec.name));
+            }
             if watch.rejected.is_none()
                 && (container.restart, container.bounds) != (spec.restart, spec.bounds())
                 && container.seen.state == State::Running
@@ -332,6 +365,15 @@ fn strangers(world: &World) -> Vec<SeenContainer> {
     world.containers.iter().filter(|c| !c.is_ours()).map(|c| c.seen.clone()).collect()
 }
 
+/// Hashes by `config/KEY`.
+type Configs = BTreeMap<String, String>;
+
+/// The configs that our processes have read, by container.
+fn loaded(world: &World) -> BTreeMap<String, Configs> {
+    let running = world.containers.iter().filter(|c| c.is_ours() && c.runs());
+    running.map(|c| (c.seen.id.clone(), c.loaded.clone())).collect()
+}
+
 /// Ours in short: id, name, state.
 fn ours(world: &World) -> Vec<(String, String, State)> {
     let row = |c: &Container| (c.seen.id.clone(), c.seen.name.clone(), c.seen.state);
@@ -340,26 +382,34 @@ fn ours(world: &World) -> Vec<(String, String, State)> {
 
 #[test]
 fn seeds_that_failed_once_hold() {
-    check(false, KEPT.iter().copied(), u64::MAX);
+    check(About::Everything, KEPT.iter().copied(), u64::MAX);
 }
 
 #[test]
 fn even_seeds_under_every_fault_are_safe_and_end_well() {
     match std::env::var("SIMULATION_SEED") {
-        Ok(seed) => println!("{}", play(seed.parse().unwrap(), false, true).trace.join("\n")),
-        Err(_) => check(false, (0..4000).step_by(2), 50_000),
+        Ok(seed) => println!("{}", play(seed.parse().unwrap(), About::Everything, true).trace.join("\n")),
+        Err(_) => check(About::Everything, (0..4000).step_by(2), 50_000),
     }
 }
 
 #[test]
 fn odd_seeds_under_every_fault_are_safe_and_end_well() {
-    check(false, (1..4000).step_by(2), 50_000);
+    check(About::Everything, (1..4000).step_by(2), 50_000);
 }
 
 #[test]
 fn nothing_is_started_without_its_guard_and_a_guard_taken_away_is_put_back() {
     match std::env::var("SIMULATION_GUARDED_SEED") {
-        Ok(seed) => println!("{}", play(seed.parse().unwrap(), true, true).trace.join("\n")),
-        Err(_) => check(true, GUARDED, u64::MAX),
+        Ok(seed) => println!("{}", play(seed.parse().unwrap(), About::Guard, true).trace.join("\n")),
+        Err(_) => check(About::Guard, GUARDED, u64::MAX),
+    }
+}
+
+#[test]
+fn a_service_that_is_told_of_its_configs_has_read_those_that_are_wanted() {
+    match std::env::var("SIMULATION_CONFIGS_SEED") {
+        Ok(seed) => println!("{}", play(seed.parse().unwrap(), About::Configs, true).trace.join("\n")),
+        Err(_) => check(About::Configs, CONFIGS, u64::MAX),
     }
 }

@@ -15,9 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::requests::not_found;
 use super::world::{Answer, Container, Who, World};
-use crate::apply::{Machine, PrepareError};
+use crate::apply::{Machine, Occasion, PrepareError};
 use crate::decide::guard::Ruleset;
 use crate::decide::labels;
+use crate::decide::plan::Reload;
 use crate::decide::seen::{ImageStart, Seen, SeenImage, State};
 use crate::decide::spec::{AttachSpec, Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec, Wanted};
 use crate::decide::start::Start;
@@ -27,6 +28,7 @@ use crate::engine::{
     LogChunk, LogQuery, ProcessTable, PullProgress, Scope, Usage,
 };
 use crate::host::guard::GuardError;
+use crate::host::live::Deed;
 use crate::serve::snapshot::Attestation;
 
 /// How long an answer is waited for.
@@ -216,8 +218,9 @@ impl Engine for Port {
         self.ask(action, move |world, answer| world.stop(&key, grace, Who::Us, answer)).await
     }
 
-    async fn kill(&self, container: &str, _: &str) -> Answer<()> {
-        Err(not_found("kill", container))
+    async fn kill(&self, container: &str, signal: &str) -> Answer<()> {
+        let key = container.to_owned();
+        self.tell(format!("send {signal} to {key}"), move |world| world.reload(&key)).await
     }
 
     async fn unpause(&self, container: &str) -> Answer<()> {
@@ -297,11 +300,14 @@ impl Engine for Port {
     }
 
     async fn exec(&self, container: &str, _: &ExecSpec) -> Answer<ExecIo> {
-        Err(not_found("exec in", container))
+        let key = container.to_owned();
+        self.tell(format!("run a command in {key}"), move |world| world.is_up(&key)).await?;
+        let output = Box::pin(futures_util::stream::empty());
+        Ok(ExecIo { id: "exec".to_owned(), output, input: Box::pin(tokio::io::sink()) })
     }
 
     async fn exec_exit_code(&self, _: &str) -> Answer<Option<i64>> {
-        Ok(None)
+        Ok(Some(0))
     }
 
     async fn exec_resize(&self, _: &str, _: u16, _: u16) -> Answer<()> {
@@ -388,8 +394,12 @@ pub(super) struct SimulatedMachine {
 }
 
 impl Machine for SimulatedMachine {
-    fn prepare(&self, _: &ContainerSpec) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
+    fn prepare(&self, _: &ContainerSpec, _: Occasion) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
         Ok(BTreeMap::new())
+    }
+
+    fn change(&self, reload: &Reload, deed: Deed) -> Result<bool, PrepareError> {
+        Ok(self.world.borrow_mut().change(reload, deed))
     }
 
     fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
@@ -409,7 +419,7 @@ impl Machine for SimulatedMachine {
         Ok(())
     }
 
-    fn settle(&self, _: &Wanted) -> Vec<String> {
+    fn settle(&self, _: &Wanted, _: &Seen) -> Vec<String> {
         Vec::new()
     }
 

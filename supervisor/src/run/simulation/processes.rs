@@ -35,6 +35,7 @@ impl World {
         container.asked_to_end = false;
         container.out_of_memory = false;
         container.started_at = Some(wall);
+        container.loaded = container.seen.live.as_ref().map(|live| live.contents.clone()).unwrap_or_default();
         container.ready = ready;
         container.seen.state = State::Running;
         container.seen.health = container.checked.then_some(Health::Starting);

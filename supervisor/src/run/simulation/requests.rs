@@ -11,10 +11,13 @@ use tokio::sync::oneshot;
 use super::stacks::Mode;
 use super::world::{Answer, Container, Who, World};
 use crate::decide::labels;
+use crate::decide::live::LiveFile;
+use crate::decide::plan::Reload;
 use crate::decide::seen::{SeenContainer, SeenVolume, State};
 use crate::decide::spec::{Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec};
 use crate::decide::testing::{created, made};
 use crate::engine::{EngineError, EventKind};
+use crate::host::live::Deed as FileDeed;
 
 /// A start of ours and a stop of somebody's that are so close did not know of each other.
 const CROSSING: Duration = Duration::from_secs(5);
@@ -48,6 +51,8 @@ impl World {
             confined: true,
             restart: spec.restart,
             bounds: spec.bounds(),
+            loaded: BTreeMap::new(),
+            held: None,
             hung: false,
             out_of_memory: false,
             started_at: None,
@@ -81,6 +86,8 @@ impl World {
             parts: None,
             restart: None,
             bounds: None,
+            generation: None,
+            live: None,
             refused: false,
             image_id: "sha256:foreign".to_owned(),
             state: State::Running,
@@ -97,6 +104,8 @@ impl World {
             confined: false,
             restart: Restart::No,
             bounds: Bounds { memory: 0, nano_cpus: 0, pids: 0 },
+            loaded: BTreeMap::new(),
+            held: None,
             hung: false,
             out_of_memory: false,
             started_at: None,
@@ -246,6 +255,58 @@ impl World {
         change(container);
         self.tell(&id, EventKind::Update);
         Ok(())
+    }
+
+    pub(super) fn is_up(&self, key: &str) -> Answer<()> {
+        let container = self.find(key).ok_or_else(|| not_found("exec in", key))?;
+        let is_up = container.seen.state == State::Running;
+        is_up.then_some(()).ok_or_else(|| conflict("exec in a container that does not run"))
+    }
+
+    /// A signal on which a process reads its configs anew, unless it hangs.
+    pub(super) fn reload(&mut self, key: &str) -> Answer<()> {
+        self.is_up(key)?;
+        let id = self.guard(key, Who::Us, "signal")?;
+        let Some(container) = self.find_mut(&id) else { return Err(not_found("signal", key)) };
+        if !container.hung {
+            container.loaded =
+                container.seen.live.as_ref().map(|live| live.contents.clone()).unwrap_or_default();
+        }
+        self.tell(&id, EventKind::Kill(1));
+        Ok(())
+    }
+
+    /// What is done to a container's files on the host, which the engine knows nothing of.
+    pub(super) fn change(&mut self, reload: &Reload, deed: FileDeed) -> bool {
+        let its = |c: &Container, file: &LiveFile| {
+            (c.seen.service.as_ref(), c.seen.number) == (Some(&file.service), Some(file.number))
+                && c.seen.generation == Some(file.generation)
+        };
+        let Some(file) = reload.files.first() else { return false };
+        let Some(container) = self.containers.iter_mut().find(|c| c.is_ours() && its(c, file)) else {
+            return false;
+        };
+        let Some(live) = &mut container.seen.live else { return false };
+        match deed {
+            FileDeed::Make | FileDeed::Ensure => return false,
+            FileDeed::Rewrite if live.contents == reload.contents => return false,
+            FileDeed::Rewrite => {
+                let held = std::mem::replace(&mut live.contents, reload.contents.clone());
+                container.held.get_or_insert(held);
+                live.unfinished = true;
+            }
+            FileDeed::Restore => match &container.held {
+                Some(held) => live.contents.clone_from(held),
+                None => return false,
+            },
+            FileDeed::Settle => {
+                container.held = None;
+                live.unfinished = false;
+            }
+        }
+        let (name, now) = (container.seen.name.clone(), live.contents.clone());
+        self.say(|| format!("{deed:?} the configs of {name}: {now:?}"));
+        true
     }
 
     pub(super) fn rename(&mut self, key: &str, to: &str, who: Who) -> Answer<()> {

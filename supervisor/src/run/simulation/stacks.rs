@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::About;
 use super::dice::Dice;
 
 /// How a service behaves.
@@ -42,6 +43,8 @@ impl Mode {
 struct Row {
     name: String,
     version: u64,
+    /// Of the config that it reads anew.
+    config: u64,
     mode: Mode,
     check: u64,
     scale: u64,
@@ -60,13 +63,13 @@ struct Row {
 pub(super) struct File {
     rows: Vec<Row>,
     next: u64,
-    guarded: bool,
+    about: About,
 }
 
 impl File {
     /// One to four services, all good.
-    pub(super) fn random(dice: &mut Dice, guarded: bool) -> Self {
-        let mut file = Self { rows: Vec::new(), next: 0, guarded };
+    pub(super) fn random(dice: &mut Dice, about: About) -> Self {
+        let mut file = Self { rows: Vec::new(), next: 0, about };
         for _ in 0..=dice.roll(4) {
             file.add(dice);
         }
@@ -87,6 +90,7 @@ impl File {
         self.rows.push(Row {
             name: format!("s{}", self.next),
             version: 0,
+            config: 0,
             mode: Mode::Good,
             check: dice.roll(3),
             scale: 1 + dice.roll(2),
@@ -119,6 +123,7 @@ impl File {
                     2 => row.memory += 1,
                     3 => row.scale = 3 - row.scale,
                     4 => row.networks = (row.networks + 1) % 3,
+                    5 | 6 if self.about == About::Configs => row.config += 1,
                     _ => row.version += 1,
                 }
             }
@@ -138,6 +143,10 @@ impl File {
             }
             row.version += 1;
         }
+        // What worked in itself goes back with what did not.
+        for row in &mut file.rows {
+            row.config += 1;
+        }
         file
     }
 
@@ -147,7 +156,7 @@ impl File {
     }
 
     pub(super) fn text(&self) -> String {
-        let guard = if self.guarded { "" } else { "x-supervisor: {guard: off}\n" };
+        let guard = if self.about == About::Guard { "" } else { "x-supervisor: {guard: off}\n" };
         let mut out = format!("name: shop\n{guard}services:\n");
         for row in &self.rows {
             let _ = write!(
@@ -167,9 +176,19 @@ impl File {
             if row.volume {
                 out.push_str("    volumes: ['data:/data']\n");
             }
+            let reloads = self.about == About::Configs;
+            if reloads {
+                let _ = writeln!(out, "    configs: [c{}]", row.name);
+            }
+            if reloads || row.check == 0 {
+                out.push_str("    x-supervisor:\n");
+            }
+            if reloads {
+                out.push_str("      reload: {signal: SIGHUP, check: [ok]}\n");
+            }
             match row.check {
                 0 => out.push_str(
-                    "    x-supervisor: {probe: {http: /, port: 80, interval: 5s, timeout: 1s, retries: 2, start_period: 20s}}\n",
+                    "      probe: {http: /, port: 80, interval: 5s, timeout: 1s, retries: 2, start_period: 20s}\n",
                 ),
                 1 => out.push_str(
                     "    healthcheck: {test: [CMD, ok], interval: 5s, timeout: 1s, retries: 2, start_period: 20s}\n",
@@ -196,6 +215,12 @@ impl File {
         }
         if uses(1) {
             out.push_str("  front: {internal: true}\n");
+        }
+        if self.about == About::Configs {
+            out.push_str("configs:\n");
+            for row in &self.rows {
+                let _ = writeln!(out, "  c{}: {{content: 'version {}'}}", row.name, row.config);
+            }
         }
         if self.rows.iter().any(|row| row.volume) {
             out.push_str("volumes: {data: {}}\n");

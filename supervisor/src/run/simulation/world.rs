@@ -46,6 +46,10 @@ pub(super) struct Container {
     pub(super) confined: bool,
     pub(super) restart: Restart,
     pub(super) bounds: Bounds,
+    /// What its process has read: hashes by `config/KEY`.
+    pub(super) loaded: BTreeMap<String, String>,
+    /// What its files held before they were changed.
+    pub(super) held: Option<BTreeMap<String, String>>,
     pub(super) hung: bool,
     pub(super) out_of_memory: bool,
     pub(super) started_at: Option<Timestamp>,
