@@ -202,7 +202,7 @@ const REFUSED: &[Row] = &[
     ("SV279", Service, "post_start", "[{command: id, user: %, privileged: true}]", "root"),
     ("SV279", Service, "pre_start", "[{image: a, command: id, privileged: %}]", "true"),
     ("SV279", Service, "networks", "{n: {mac_address: \"%\"}}", "02:42:ac:11:00:02"),
-    ("SV279", Service, "annotations", "{io.containers.trace-syscall: %}", "x"),
+    ("SV246", Service, "annotations", "{io.containers.trace-syscall: %}", "x"),
     ("SV280", Service, "environment", "[\"DB_PASSWORD=%\"]", "correct-horse"),
     ("SV280", Service, "environment", "{DB_PASSWORD: %}", "correct-horse"),
     ("SV281", Service, "command", "[serve, \"--password=%\"]", "correct-horse"),

@@ -24,6 +24,7 @@ pub(super) fn service(service: &Service, credentials: Credentials) -> Tree {
     reach(&mut tree, service);
     life(&mut tree, service);
     tree.put_full("labels", pairs(&service.labels));
+    tree.put_full("annotations", pairs(&service.annotations));
     tree.put_full("x-supervisor", own(&service.supervisor));
     tree
 }

@@ -220,6 +220,10 @@ fn each_repair_puts_its_bad_example_right_and_keeps_its_comment() {
         -"    labels:\n"
         -"      com.docker.compose.project: other # <-\n"
         +"    # <-\n"
+        SV246
+        -"    annotations:\n"
+        -"      run.oci.hooks.stderr: /dev/null # <-\n"
+        +"    # <-\n"
         SV263
         -"    stop_signal: SIGKILL # <-\n"
         +"    stop_signal: SIGTERM # <-\n"

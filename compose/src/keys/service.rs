@@ -8,7 +8,7 @@ use crate::shape::{FLAG, FREE, NUMBER, PAIRS, TEXT, TEXT_OR_NULL, TEXT_OR_TEXTS,
 
 /// Every key that a service may have, in the order of the alphabet.
 pub const SERVICE: &[Key] = &[
-    refused("annotations", &PAIRS, "annotations steer runtimes and their hooks"),
+    constrained("annotations", &PAIRS, "runtimes and their hooks read them; what only describes passes"),
     accepted("attach", &FLAG, "says only whose logs `up` shows"),
     constrained(
         "blkio_config",

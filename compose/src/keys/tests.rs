@@ -41,7 +41,6 @@ const ACCEPTED: &[(&str, &str)] = &[
 
 /// And for each refused one.
 const REFUSED: &[(&str, &str)] = &[
-    ("annotations", "{run.oci.hooks: x}"),
     ("build", "."),
     ("cgroup_parent", "system.slice"),
     ("cpu_count", "2"),

@@ -94,6 +94,7 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "oom_score_adj" => service.oom_score_adj = oom_score_adj(node, problems),
         "logging" => service.logging = Some(logging(node)),
         "labels" => service.labels = read::pairs(node),
+        "annotations" => service.annotations = read::pairs(node),
         "init" => service.init = read::flag(node),
         "hostname" => service.hostname = read::text(node),
         "domainname" => service.domainname = read::text(node),

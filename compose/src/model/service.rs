@@ -100,6 +100,8 @@ pub struct Service {
     pub logging: Option<At<Logging>>,
     /// Labels, ours not among them.
     pub labels: BTreeMap<String, At<String>>,
+    /// `annotations`, which the runtime is told.
+    pub annotations: BTreeMap<String, At<String>>,
     /// `init`.
     pub init: Option<At<bool>>,
     /// `hostname`.
@@ -196,6 +198,7 @@ impl Service {
             oom_score_adj: None,
             logging: None,
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
             init: None,
             hostname: None,
             domainname: None,

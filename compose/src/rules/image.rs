@@ -85,7 +85,23 @@ pub(crate) const RULES: &[Rule] = &[
         check: Check::Service(steering_labels),
         repair: Repair::Author,
     },
+    Rule {
+        id: "SV246",
+        title: "annotations that only describe",
+        reason: "an annotation reaches the runtime and its hooks, which take some as orders: to trace, to change limits, to run a program",
+        severity: Severity::Error,
+        fix: "use a label; only `org.opencontainers.image.*` passes as an annotation",
+        bad: "services:\n  web:\n    image: caddy:2\n    annotations:\n      run.oci.hooks.stderr: /dev/null # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    annotations:\n      org.opencontainers.image.title: front\n",
+        place: place("", "", ""),
+        exempt: Exempt::Never,
+        check: Check::Service(annotations),
+        repair: Repair::Remove,
+    },
 ];
+
+/// Annotations that nothing acts on (OCI image specification, "Pre-Defined Annotation Keys").
+const DESCRIBING: &str = "org.opencontainers.image.";
 
 /// Whether an image reference names its content: by digest, or by the image's own id.
 pub(crate) fn is_pinned(image: &str) -> bool {
@@ -130,6 +146,14 @@ fn reserved_labels(stack: &Stack<'_>) -> Vec<Hit> {
         name.starts_with("com.docker.compose.") || name == "supervisor" || name.starts_with("supervisor.")
     });
     reserved.map(|(name, value)| Hit::at(value, format!("label `{name}` is reserved"))).collect()
+}
+
+/// A list of what is allowed: runtimes invent new ones, and read them in whatever case they like.
+fn annotations(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let others = service.annotations.iter().filter(|(name, _)| !name.starts_with(DESCRIBING));
+    others
+        .map(|(name, value)| Hit::at(value, format!("annotation `{name}` may be an order to the runtime")))
+        .collect()
 }
 
 fn steering_labels(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -26,7 +26,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("ports", &["ports"]),
     ("healthcheck", &["healthcheck"]),
     ("logging", &["log_driver", "log_options"]),
-    ("labels", &["user_labels"]),
+    ("labels", &["user_labels", "annotations"]),
     ("user", &["confinement.user", "confinement.group_add"]),
     ("capabilities", &["confinement.capabilities"]),
     ("mounts", &["confinement.mounts", "confinement.read_only_root", "confinement.exec_from"]),

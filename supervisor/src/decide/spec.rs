@@ -121,6 +121,9 @@ pub struct ContainerSpec {
     pub domainname: Option<String>,
     /// The file's labels; ours are added by [`ContainerSpec::labels`].
     pub user_labels: BTreeMap<String, String>,
+    /// The file's annotations, for the runtime.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Networks by engine name. Empty: none.
     pub networks: BTreeMap<String, AttachSpec>,
     /// Ports bound on the host by the engine.

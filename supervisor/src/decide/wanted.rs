@@ -175,6 +175,7 @@ fn container_spec(
         hostname: hostname(service, number),
         domainname: text(service.domainname.as_ref()),
         user_labels: values(&service.labels),
+        annotations: values(&service.annotations),
         networks: networks(project, service),
         ports: ports.clone(),
         extra_hosts: service

@@ -100,6 +100,7 @@ fn host(spec: &ContainerSpec, contents: &BTreeMap<String, PathBuf>) -> Result<Ho
         dns_search: Some(spec.dns_search.clone()),
         dns_options: Some(spec.dns_opt.clone()),
         runtime: spec.runtime.clone(),
+        annotations: Some(hashed(&spec.annotations)).filter(|annotations| !annotations.is_empty()),
         auto_remove: Some(false),
         ..HostConfig::default()
     })

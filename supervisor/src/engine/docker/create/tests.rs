@@ -194,6 +194,7 @@ services:
     stop_grace_period: 1500ms
     healthcheck: {test: [CMD, "true"], interval: 30s, timeout: 5s, retries: 2}
     extra_hosts: ["db:10.9.9.9"]
+    annotations: {org.opencontainers.image.title: shop}
 networks:
   front: {}
   back: {internal: true, ipam: {config: [{subnet: 10.9.9.0/24}]}}
@@ -226,6 +227,9 @@ x-supervisor: {edge: web}
                 "Timeout": 5000000000
               },
               "HostConfig": {
+                "Annotations": {
+                  "org.opencontainers.image.title": "shop"
+                },
                 "AutoRemove": false,
                 "CapAdd": [
                   "NET_BIND_SERVICE"
