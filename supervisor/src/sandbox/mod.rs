@@ -98,7 +98,8 @@ pub fn endpoint() -> Result<Landlock, SandboxError> {
 }
 
 /// The supervisor's: no capability, no file written but beneath the folder of its state, no other made but sockets in
-/// their folders, none of the calls that nobody here needs; and nothing that it executes has or gains more. Everything
+/// their folders, no program executed but itself and what calls a control plane, none of the calls that nobody here needs;
+/// and nothing that it executes has or gains more. Everything
 /// for which it needs a capability has to be open or begun before. Without the second, root's own files would be a way
 /// back to all that root can do.
 ///
@@ -182,14 +183,29 @@ fn capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
     rustix::thread::set_capabilities(None, CapabilitySets { effective: left, permitted: left, inheritable })
 }
 
-/// Files are written, made and removed beneath the one folder alone, sockets in the others, too; and read anywhere.
+/// This program, what it becomes to call a control plane, and what the kernel starts both with where they are linked
+/// dynamically. Those that are not there are passed over.
+const EXECUTED: [&str; 7] = [
+    "/proc/self/exe",
+    "/usr/bin/curl",
+    "/usr/local/bin/curl",
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+];
+
+/// Files are written, made and removed beneath the one folder alone, sockets in the others, too; and read anywhere. Few are
+/// executed.
 fn written_beneath_alone(state: &Path, sockets: &[&Path]) -> Result<Landlock, RulesetError> {
     let write = AccessFs::from_write(LANDLOCK);
     let socket = AccessFs::MakeSock | AccessFs::RemoveFile;
     let rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(write)?
+        .handle_access(AccessFs::Execute)?
         .create()?
+        .add_rules(path_beneath_rules(EXECUTED, AccessFs::Execute))?
         .add_rules(path_beneath_rules([state], write))?
         .add_rules(path_beneath_rules(sockets, socket))?
         // What is executed is given it for its output.

@@ -72,6 +72,18 @@ const ATTEMPTS: &[Attempt] = &[
         std::fs::read(format!("/proc/{}/environ", k.supervisor)).map(drop)
     }),
     ("execute a program", |_| std::process::Command::new("/bin/true").status().map(drop)),
+    // MS_NOSUID on a folder of its own, and away again (MNT_DETACH).
+    ("mount a file system", |k| {
+        let (none, kind) = (c"none", c"tmpfs");
+        let folder = std::ffi::CString::new(format!("{}.mounted", k.secret))?;
+        // One that cannot even be made is no place to mount on; the root is there for everybody.
+        let made = std::fs::create_dir(format!("{}.mounted", k.secret)).is_ok();
+        let place = if made { at(folder.as_ptr()) } else { at(c"/".as_ptr()) };
+        call((165, 40), [at(none.as_ptr()), place, at(kind.as_ptr()), 2, 0])?;
+        call((166, 39), [place, 2, 0, 0, 0])
+    }),
+    ("begin to mount a file system", |_| call((430, 430), [at(c"tmpfs".as_ptr()), 0, 0, 0, 0])),
+    ("listen on a low port", |_| TcpListener::bind("127.77.0.1:7").map(drop)),
     ("begin a thread", |_| std::thread::Builder::new().spawn(|| ()).map(drop)),
     ("signal the supervisor", |k| call((62, 129), [k.supervisor, 0, 0, 0, 0])),
     // PTRACE_SEIZE: the one who is traced is not even stopped.
