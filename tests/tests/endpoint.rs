@@ -158,7 +158,11 @@ fn the_endpoint_is_left_with_its_sockets_alone() {
     assert_eq!(left["landlock"], "full", "{status}");
     assert!(status["processes"]["supervisor"]["uid"].is_u64(), "{status}");
     assert_eq!(status["processes"]["supervisor"]["landlock"], "full", "{status}");
-    // By the kernel's own word, which a test asks for as well as the supervisor.
+    assert_eq!(status["kernel"]["landlock_abi"], supervisor::host::kernel::read().landlock, "{status}");
+    let metrics = daemon.get("/metrics").unwrap().text();
+    let landlock =
+        format!("\nsupervisor_kernel_landlock_abi{{}} {}.0\n", supervisor::host::kernel::read().landlock);
+    assert!(metrics.contains(&landlock), "{metrics}");
 }
 
 #[test]

@@ -33,6 +33,14 @@ pub fn status(snapshot: &Snapshot) -> String {
     let engine = snapshot.engine.version.as_deref().unwrap_or("unknown");
     let reached = if snapshot.engine.reachable { "answers" } else { "is away" };
     let _ = writeln!(text, "engine {} {reached}", plain(engine));
+    if let Some(kernel) = &snapshot.kernel {
+        let apparmor = if kernel.apparmor { "AppArmor" } else { "no AppArmor" };
+        let landlock = match kernel.landlock_abi {
+            0 => "no Landlock".to_owned(),
+            abi => format!("Landlock {abi}"),
+        };
+        let _ = writeln!(text, "kernel {} with {apparmor} and {landlock}", kernel.version);
+    }
     if let Some(told) = &snapshot.control_plane {
         let _ = match told.announced_at {
             Some(at) => writeln!(text, "the control plane knows of `{}` since {at}", plain(&told.instance)),
@@ -101,7 +109,9 @@ mod tests {
 
     use super::*;
     use crate::sandbox::in_force::{InForce, Seccomp};
-    use crate::serve::snapshot::{ContainerStatus, ControlPlaneStatus, ServiceState, ServiceStatus};
+    use crate::serve::snapshot::{
+        ContainerStatus, ControlPlaneStatus, KernelStatus, ServiceState, ServiceStatus,
+    };
 
     #[test]
     fn all_that_is_known_in_columns_and_no_control_character() {
@@ -112,6 +122,7 @@ mod tests {
         snapshot.warnings = vec!["the file is not taken".into()];
         snapshot.engine.version = Some("28.5.2".into());
         snapshot.engine.reachable = true;
+        snapshot.kernel = Some(KernelStatus { version: "6.12".into(), apparmor: true, landlock_abi: 6 });
         let container = ContainerStatus {
             name: "shop-web-1".into(),
             id: "abc".into(),
@@ -157,6 +168,7 @@ mod tests {
             not well: service `web` is unhealthy: \u{1b}[2Jno answer
             warning: the file is not taken
             engine 28.5.2 answers
+            kernel 6.12 with AppArmor and Landlock 6
             the control plane does not know of `i-1` yet
 
             SERVICE  STATE      PROMISES  RESTARTS  WHY

@@ -287,6 +287,7 @@ impl Shell<'_> {
             tracing::warn!(%error, "the journal cannot be written");
         }
         let mut snapshot = view::snapshot(&self.watch, self.started_at, now);
+        snapshot.kernel = Some(self.options.kernel.into());
         self.last_lines.show(&mut snapshot);
         snapshot.reasons.extend(self.options.unserved.borrow().iter().cloned());
         self.ports.turn(&self.watch, &mut snapshot);

@@ -102,6 +102,14 @@ pub static METRICS: &[Metric] = &[
         read: |r| vec![bare(r.snapshot.longest_turn_seconds)],
     },
     Metric {
+        name: "supervisor_kernel_landlock_abi",
+        kind: Kind::Gauge,
+        unit: None,
+        labels: &[],
+        help: "Version of Landlock's interface that the kernel offers, of those that are made use of; 0 is none",
+        read: |r| r.snapshot.kernel.iter().map(|kernel| bare(f64::from(kernel.landlock_abi))).collect(),
+    },
+    Metric {
         name: "supervisor_ready",
         kind: Kind::Gauge,
         unit: None,

@@ -136,6 +136,11 @@ fn status() -> Value {
         "seccomp_filters": {"type": ["integer", "null"]},
         "landlock": {"enum": ["full", "partial", "none", null]},
     }));
+    let kernel = object(&json!({
+        "version": text(),
+        "apparmor": {"type": "boolean"},
+        "landlock_abi": {"type": "integer", "minimum": 0},
+    }));
     object(&json!({
         "version": text(),
         "project": text(),
@@ -159,6 +164,7 @@ fn status() -> Value {
         "totals": {"type": "object", "additionalProperties": {"type": "integer"}},
         "turn_seconds": {"type": "number"},
         "longest_turn_seconds": {"type": "number"},
+        "kernel": {"anyOf": [kernel, {"type": "null"}]},
         "processes": {"type": "object", "additionalProperties": process},
     }))
 }

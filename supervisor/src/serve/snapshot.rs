@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use profiles::Kernel;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::guard::listing::Counters;
@@ -60,10 +61,31 @@ pub struct Snapshot {
     pub turn_seconds: f64,
     /// How long the longest took since this process started, in seconds.
     pub longest_turn_seconds: f64,
+    /// What this machine's kernel offers to confine with; nothing before the first turn.
+    pub kernel: Option<KernelStatus>,
     /// What each of our own processes is left with.
     pub processes: BTreeMap<String, InForce>,
     /// The guard at the last look; nothing before the first.
     pub guard: Option<GuardStatus>,
+}
+
+/// What the kernel offers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelStatus {
+    /// Major and minor version.
+    pub version: String,
+    /// AppArmor is on, and its profiles can be loaded.
+    pub apparmor: bool,
+    /// The version of Landlock's interface, of those that are made use of; 0 is none.
+    pub landlock_abi: u8,
+}
+
+impl From<Kernel> for KernelStatus {
+    fn from(kernel: Kernel) -> Self {
+        let (major, minor) = kernel.version;
+        let version = format!("{major}.{minor}");
+        Self { version, apparmor: kernel.apparmor, landlock_abi: kernel.landlock }
+    }
 }
 
 /// The guard in the host's packet filter.
@@ -380,6 +402,7 @@ impl Snapshot {
             totals: Totals::default(),
             turn_seconds: 0.0,
             longest_turn_seconds: 0.0,
+            kernel: None,
             processes: BTreeMap::new(),
             guard: None,
         }

@@ -431,6 +431,8 @@ fn metrics_are_open_metrics_text() {
         # TYPE supervisor_turn_longest_seconds gauge
         # UNIT supervisor_turn_longest_seconds seconds
         supervisor_turn_longest_seconds{} 0.0
+        # HELP supervisor_kernel_landlock_abi Version of Landlock's interface that the kernel offers, of those that are made use of; 0 is none
+        # TYPE supervisor_kernel_landlock_abi gauge
         # HELP supervisor_ready 1 when every service is healthy and attested; what /readyz and /healthz say
         # TYPE supervisor_ready gauge
         supervisor_ready{} 1.0
