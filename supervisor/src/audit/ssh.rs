@@ -74,11 +74,13 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
-/// The lines of `sshd -T`: a word, and its value.
-fn lines(e: &Evidence) -> Result<Vec<(&str, &str)>, super::Not> {
+/// The lines of `sshd -T`: a word, in small letters, and its value. Newer ones say the words as they are written in its file
+/// (`PermitRootLogin`, seen of 10.6), older ones in small letters.
+fn lines(e: &Evidence) -> Result<Vec<(String, &str)>, super::Not> {
     let Some(text) = e.optional(SSHD)? else { return Err(not_applicable("there is no SSH server")) };
-    let lines: Vec<_> = text.lines().filter_map(|line| line.trim().split_once(' ')).collect();
-    if !lines.iter().any(|(key, _)| *key == "permitrootlogin") {
+    let words = text.lines().filter_map(|line| line.trim().split_once(' '));
+    let lines: Vec<_> = words.map(|(key, value)| (key.to_ascii_lowercase(), value)).collect();
+    if !lines.iter().any(|(key, _)| key == "permitrootlogin") {
         return Err(not_so(format!("{SSHD} says: {}", text.lines().next().unwrap_or("nothing"))));
     }
     Ok(lines)
@@ -106,7 +108,7 @@ fn named_users(e: &Evidence) -> Judged {
     let lines = lines(e)?;
     let named: Vec<String> = lines
         .iter()
-        .filter(|(key, _)| matches!(*key, "allowusers" | "allowgroups"))
+        .filter(|(key, _)| matches!(key.as_str(), "allowusers" | "allowgroups"))
         .map(|(key, value)| format!("{key} {value}"))
         .collect();
     if named.is_empty() {
@@ -121,7 +123,7 @@ pub(super) fn ports(e: &Evidence) -> Vec<u16> {
     let found: Vec<u16> = lines(e)
         .into_iter()
         .flatten()
-        .filter(|(key, _)| *key == "port")
+        .filter(|(key, _)| key == "port")
         .filter_map(|(_, value)| value.parse().ok())
         .collect();
     if found.is_empty() { vec![22] } else { found }

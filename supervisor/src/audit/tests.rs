@@ -257,6 +257,18 @@ fn every_row_passes_on_a_hardened_host() {
 }
 
 #[test]
+fn the_words_of_sshd_are_read_as_older_and_as_newer_ones_say_them() {
+    let mut evidence = good::evidence();
+    let Some(Read::Text(text)) = evidence.read.get(&SSHD) else { panic!("no SSH server") };
+    let capital =
+        |line: &str| line.chars().take(1).flat_map(char::to_uppercase).chain(line.chars().skip(1)).collect();
+    let lines: Vec<String> = text.lines().map(capital).collect();
+    assert!(lines.iter().any(|line| line.starts_with("Permitrootlogin ")), "{lines:?}");
+    set(&mut evidence, SSHD, &(lines.join("\n") + "\n"));
+    assert_eq!(failed(&evidence), BTreeSet::new());
+}
+
+#[test]
 fn every_row_fails_alone_on_a_host_that_is_spoilt_for_it() {
     for (id, spoil, said) in SPOILT {
         let mut evidence = good::evidence();
