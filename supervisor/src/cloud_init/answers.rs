@@ -56,7 +56,7 @@ pub const QUESTIONS: &[Question] = &[
         "port of the SSH server; another than 22 keeps the log quiet, and no more",
         port,
     ),
-    ask("user", Need::Never("operator"), "name of the one account that may log in", user),
+    ask("user", Need::Never("keeper"), "name of the one account that may log in", user),
     ask("domain", Need::Stack, "host name under which the stack is reached", domain),
     ask(
         "tls",
@@ -305,12 +305,76 @@ fn port(text: &str) -> Result<(), String> {
     must(number.is_some(), "a number from 1 to 65535, and neither 80 nor 443, which are the edge's")
 }
 
+/// Names that Debian and Ubuntu give to users and groups of their own (base-passwd, and packages of the user-data): useradd
+/// makes no user where there is such a group.
+const TAKEN: &[&str] = &[
+    "_apt",
+    "_chrony",
+    "adm",
+    "admin",
+    "audio",
+    "backup",
+    "bin",
+    "cdrom",
+    "crontab",
+    "daemon",
+    "dialout",
+    "dip",
+    "disk",
+    "docker",
+    "fax",
+    "floppy",
+    "games",
+    "input",
+    "irc",
+    "kmem",
+    "kvm",
+    "list",
+    "lp",
+    "lxd",
+    "mail",
+    "man",
+    "messagebus",
+    "netdev",
+    "news",
+    "nobody",
+    "nogroup",
+    "operator",
+    "plugdev",
+    "polkitd",
+    "prometheus",
+    "proxy",
+    "render",
+    "root",
+    "sasl",
+    "sgx",
+    "shadow",
+    "src",
+    "sshd",
+    "staff",
+    "sudo",
+    "sync",
+    "sys",
+    "syslog",
+    "tape",
+    "tty",
+    "users",
+    "utmp",
+    "uucp",
+    "uuidd",
+    "video",
+    "voice",
+    "www-data",
+];
+
 fn user(text: &str) -> Result<(), String> {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
     let begins = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    let taken = TAKEN.contains(&text) || text.starts_with("systemd-");
     must(
-        begins && text.len() <= 32 && text.bytes().all(fine) && text != "root",
-        "up to 32 small letters, digits, `-` and `_`, a letter first, and not `root`",
+        begins && text.len() <= 32 && text.bytes().all(fine) && !taken,
+        "up to 32 small letters, digits, `-` and `_`, a letter first, and no name that Debian or Ubuntu give to a user or \
+         group of their own, such as `root`, `admin` or `operator`",
     )
 }
 

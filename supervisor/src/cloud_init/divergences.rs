@@ -71,8 +71,9 @@ pub const DIVERGENCES: &[Divergence] = &[
     row(
         "2.4",
         "`/etc/fstab.d`, appended to `/etc/fstab`; `mount -o remount`",
-        "cloud-init's `mounts`",
-        "nothing reads `/etc/fstab.d`, and a folder that is no mount cannot be remounted",
+        "appended to `/etc/fstab` where that says nothing of it, and mounted or remounted",
+        "nothing reads `/etc/fstab.d`, a folder that is no mount cannot be remounted, and cloud-init's `mounts` passes over what is \
+         of no device",
     ),
     row(
         "2.4",

@@ -29,6 +29,8 @@ systemctl daemon-reload
 echo 'hardened: firewall'
 systemctl restart systemd-modules-load.service || true
 sysctl --quiet --system || true
+# What the kernel believes of the network is said in one place: ufw's own file would say otherwise, now and at each boot.
+sed --in-place 's|^IPT_SYSCTL=.*|IPT_SYSCTL=|' /etc/default/ufw
 ufw --force reset
 ufw default deny incoming
 ufw default deny outgoing
@@ -57,6 +59,13 @@ systemctl enable ssh.service
 systemctl restart ssh.service
 
 echo 'hardened: guards'
+# The distribution's own, with less rights: nothing executes from where everybody can write. Not by cloud-init, which passes
+# over what is mounted of no device.
+for place in /tmp /dev/shm; do
+  grep --quiet \"^[^#]*[[:space:]]$place[[:space:]]\" /etc/fstab ||
+    echo \"tmpfs $place tmpfs mode=1777,noexec,nosuid,nodev,size=25% 0 0\" >>/etc/fstab
+  if mountpoint --quiet $place; then mount -o remount $place; else mount $place; fi
+done
 chmod 600 /boot/grub/grub.cfg 2>/dev/null || true
 chmod 700 /root
 for unit in {unneeded}; do systemctl disable --now \"$unit\" 2>/dev/null || true; done
@@ -109,7 +118,7 @@ install \"$deb\"
         "# What is refused is said here, and by the unit.
 supervisor check --quiet -f /etc/supervisor/compose.yaml || true
 systemctl enable supervisor.service
-systemctl restart --no-block supervisor.service
+systemctl start --no-block supervisor.service
 
 # Last, since it reads every file: what the system looks like now.
 nice aideinit --yes --force >/dev/null 2>&1 && cp /var/lib/aide/aide.db.new /var/lib/aide/aide.db || true

@@ -61,16 +61,7 @@ pub fn user_data(answers: &Answers) -> UserData {
     for package in PACKAGES {
         let _ = writeln!(out, "  - {package}");
     }
-    out.push_str(
-        "
-# The distribution's own, with less rights: nothing executes from where everybody can write.
-mounts:
-  - [tmpfs, /tmp, tmpfs, \"mode=1777,noexec,nosuid,nodev,size=25%\", \"0\", \"0\"]
-  - [tmpfs, /dev/shm, tmpfs, \"mode=1777,noexec,nosuid,nodev,size=25%\", \"0\", \"0\"]
-
-write_files:
-",
-    );
+    out.push_str("\nwrite_files:\n");
     for Written { path, mode, content } in files::files(answers) {
         let _ =
             write!(out, "  - path: {}\n    permissions: \"{mode:04o}\"\n    content: ", text::scalar(&path));

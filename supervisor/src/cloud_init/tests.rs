@@ -57,7 +57,7 @@ fn everything_that_is_wrong_with_the_answers_is_told_at_once() {
         expect![[r#"
             answers:1: this is no answer to `ssh-key`: the line of an Ed25519 key's `.pub` file, which `ssh-keygen -t ed25519` makes: other kinds are not let in
             answers:2: this is no answer to `ssh-port`: a number from 1 to 65535, and neither 80 nor 443, which are the edge's
-            answers:3: this is no answer to `user`: up to 32 small letters, digits, `-` and `_`, a letter first, and not `root`
+            answers:3: this is no answer to `user`: up to 32 small letters, digits, `-` and `_`, a letter first, and no name that Debian or Ubuntu give to a user or group of their own, such as `root`, `admin` or `operator`
             answers:4: this is no answer to `domain`: a host name, such as openclaw.example.com
             answers:5: this is no answer to `tls`: an e-mail address, or `internal`
             answers:6: this is no answer to `caddy-image`: NAME:TAG@sha256:DIGEST, or sha256:ID of an image that is on the machine: a tag alone can be moved
@@ -106,6 +106,16 @@ fn a_secret_is_not_taken_from_the_command_line_and_never_shown() {
 }
 
 #[test]
+fn an_account_has_no_name_that_the_system_gives_to_its_own() {
+    // Those of base-passwd are on every Debian and Ubuntu: useradd makes no user beside a group of its name.
+    for name in ["operator", "backup", "staff", "docker", "sudo", "systemd-network"] {
+        let problems = read(&raw(&format!("user={name}"))).err().unwrap_or_default();
+        assert!(problems.iter().any(|problem| problem.message.contains("`user`")), "{name}: {problems:?}");
+    }
+    assert_eq!(good("").user, "keeper");
+}
+
+#[test]
 fn nothing_that_listens_is_installed_before_the_firewall_stands() {
     let text = user_data(&good("")).text;
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no `{part}`"));
@@ -116,7 +126,7 @@ fn nothing_that_listens_is_installed_before_the_firewall_stands() {
         "install docker.io",
         "install '/root/supervisor.deb'",
         "supervisor init /etc/supervisor --site 'openclaw.example.com'",
-        "systemctl restart --no-block supervisor.service",
+        "systemctl start --no-block supervisor.service",
     ];
     assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{text}");
     assert!(text.contains("set -eu\n") && !PACKAGES.contains(&"docker.io"));
