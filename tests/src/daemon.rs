@@ -42,6 +42,17 @@ impl Daemon {
         Self::run(bed, outer, &[], &[])
     }
 
+    /// The same as a user that is root by its number alone: without any capability from its first instruction on.
+    #[track_caller]
+    pub fn start_without_rights(bed: &Bed, variables: &[(&str, &str)]) -> Self {
+        let inner = bed.command();
+        let mut outer = Command::new("setpriv");
+        outer.args(["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]);
+        outer.arg(inner.get_program()).env_clear().current_dir(bed.folder());
+        outer.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        Self::run(bed, outer, variables, &[])
+    }
+
     /// The same, with further arguments.
     #[track_caller]
     pub fn start_with(bed: &Bed, variables: &[(&str, &str)], arguments: &[&str]) -> Self {

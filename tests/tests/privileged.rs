@@ -1,8 +1,10 @@
 //! The supervisor's own rights: it has none, the process beside it has a few, and neither goes on without the other.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tests::bed::{Bed, signal};
@@ -74,6 +76,59 @@ fn run_has_no_rights_and_the_process_beside_it_has_a_few() {
     }
     assert_eq!(daemon.stop(), 0);
     wait::until("its end", || (!is_there(process(&status, "privileged"))).then_some(()));
+}
+
+/// Listens as a service manager does: whoever comes gets a process, whose standard input is the connection.
+fn listen(bed: &Bed, socket: &Path) -> std::thread::JoinHandle<Vec<Child>> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let (program, state) = (bed.command().get_program().to_owned(), bed.folder().join("state"));
+    std::thread::spawn(move || {
+        let mut started = Vec::new();
+        for _ in 0..2 {
+            let (connection, _) = listener.accept().unwrap();
+            let mut command = Command::new(&program);
+            command.args(["privileged", "--state-dir"]).arg(&state).stdin(OwnedFd::from(connection));
+            started.push(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        }
+        started
+    })
+}
+
+#[test]
+fn one_that_never_had_a_right_asks_for_what_a_service_manager_starts() {
+    let bed = bed("reach");
+    let socket = bed.folder().join("privileged.sock");
+    let variables = [("SUPERVISOR_PRIVILEGED", socket.to_str().unwrap())];
+    let nobody = Daemon::start_without_rights(&bed, &variables);
+    wait::until("the end of one that reaches nobody", || {
+        nobody.log().contains("cannot reach the process that has the machine's rights").then_some(())
+    });
+    drop(nobody);
+
+    let listening = listen(&bed, &socket);
+    let mut daemon = Daemon::start_without_rights(&bed, &variables);
+    daemon.until_healthy();
+    let (container, status) = (id(&bed), daemon.status());
+    let (run, beside) = (&status["processes"]["supervisor"], &status["processes"]["privileged"]);
+    assert_eq!((&run["capabilities"], &beside["capabilities"]), (&"none".into(), &KEPT.into()), "{status}");
+    let web = &status["services"]["web"]["containers"][0];
+    assert_eq!(web["attestation"]["result"], "passed", "{status}");
+    // The one is not the other's child, and neither goes on without the other all the same.
+    let pid = process(&status, "privileged");
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(text.contains(&format!("\nPPid:\t{}\n", std::process::id())), "{text}");
+    signal(pid, "KILL");
+    wait::until("the end of `run`", || (!daemon.runs()).then_some(()));
+    drop(daemon);
+
+    let daemon = Daemon::start_without_rights(&bed, &variables);
+    daemon.until_healthy();
+    assert_eq!(id(&bed), container, "a container was made anew");
+    signal(daemon.pid(), "KILL");
+    for mut child in listening.join().unwrap() {
+        // It ends by itself.
+        child.wait().unwrap();
+    }
 }
 
 #[test]

@@ -143,17 +143,14 @@ const DOC: &str = "usr/share/doc/supervisor";
 fn lay_out(binary: &Path, root: &Path, epoch: u64) -> Result<()> {
     let packaging = workspace().join("packaging");
     put(&root.join("usr/bin/supervisor"), 0o755, &fs::read(binary)?)?;
-    let unit = "usr/lib/systemd/system";
-    put(
-        &root.join(unit).join("supervisor.service"),
-        0o644,
-        &fs::read(packaging.join("supervisor.service"))?,
-    )?;
-    put(
-        &root.join(unit).join("supervisor.service.d/packaged.conf"),
-        0o644,
-        &fs::read(packaging.join("packaged.conf"))?,
-    )?;
+    let units = root.join("usr/lib/systemd/system");
+    for unit in ["supervisor.service", "supervisor-privileged.socket", "supervisor-privileged@.service"] {
+        put(&units.join(unit), 0o644, &fs::read(packaging.join(unit))?)?;
+    }
+    for service in ["supervisor.service", "supervisor-privileged@.service"] {
+        let place = units.join(format!("{service}.d/packaged.conf"));
+        put(&place, 0o644, &fs::read(packaging.join("packaged.conf"))?)?;
+    }
     put(&root.join("etc/apparmor.d/supervisor"), 0o644, &fs::read(packaging.join("supervisor.apparmor"))?)?;
     put(&root.join("etc/default/supervisor"), 0o644, &fs::read(packaging.join("supervisor.default"))?)?;
     let doc = root.join(DOC);

@@ -14,7 +14,6 @@ use crate::args::GlobalArgs;
 use crate::exit::{Exit, Failure};
 use crate::host::{kernel, state};
 use crate::input;
-use crate::observe::denials::Sources;
 use crate::privileged;
 use crate::run::log::LogArgs;
 use crate::run::{Options, RunError, notify};
@@ -27,6 +26,10 @@ use crate::serve::{Endpoint, opening};
 
 /// The credential that holds the endpoint's token, unless a file is named (`LoadCredential=` of systemd.exec(5)).
 const CREDENTIAL: &str = "endpoint-token";
+
+/// By which the unit says where a process with the machine's rights is had; without it, `run` starts one. A variable, so
+/// that a drop-in with another command line leaves it as it is.
+const PRIVILEGED: &str = "SUPERVISOR_PRIVILEGED";
 
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
@@ -79,7 +82,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if let Err(error) = state::private_folder(&state) {
         tracing::warn!("{error}; {}", error.help());
     }
-    let (mut privileged, rights) = privileged::process::start(&state, &logs("privileged"))?;
+    let (mut privileged, rights, denials) = match std::env::var_os(PRIVILEGED) {
+        Some(socket) => privileged::process::reach(Path::new(&socket))?,
+        None => privileged::process::start(&state, &logs("privileged"))?,
+    };
     let kernel = kernel::read();
     for advice in kernel::advice(&kernel) {
         tracing::warn!("{advice}");
@@ -98,7 +104,6 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     };
     let (reasons, unserved) = watch::channel(Vec::new());
     let arguments = logs("endpoint");
-    let denials = Sources::open();
     let sockets: Vec<&Path> = addresses.iter().filter_map(Listen::folder).collect();
     let landlock =
         sandbox::supervisor(&state, &sockets).map_err(|error| Failure::new(Exit::Failed, error))?;

@@ -84,6 +84,25 @@ impl Sources {
     pub fn open() -> Self {
         Self(audit().into_iter().map(Source::Audit).chain(log().map(Source::Log)).collect())
     }
+
+    /// Which, in their order.
+    pub(crate) fn ways(&self) -> Vec<Way> {
+        self.0.iter().map(Source::way).collect()
+    }
+
+    /// Their descriptors, in the same.
+    pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.0.iter().map(AsFd::as_fd).collect()
+    }
+
+    /// From descriptors that somebody else has opened.
+    pub(crate) fn opened(ways: &[Way], descriptors: Vec<OwnedFd>) -> Self {
+        let opened = ways.iter().zip(descriptors).map(|(way, descriptor)| match way {
+            Way::Audit => Source::Audit(descriptor),
+            Way::Log => Source::Log(File::from(descriptor)),
+        });
+        Self(opened.collect())
+    }
 }
 
 impl Ear {

@@ -1,10 +1,11 @@
 //! The process that has the machine's rights: takes its sockets, gives up what it does not need, and answers `run` alone.
 //!
-//! It is this program once more, started by `process` with a hidden command. It listens to nobody else, parses no Compose
-//! text, and has no way to the engine. In no domain of Landlock: the kernel lets nobody in one look into processes outside.
+//! It is this program once more, started with a hidden command: by `process`, or by a service manager that listens for `run`
+//! in its place and gives what it accepted on standard input. It listens to nobody else, parses no Compose text, and has no
+//! way to the engine. In no domain of Landlock: the kernel lets nobody in one look into processes outside.
 //! Deliberately absent: a request that is not in `request`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,13 +18,10 @@ use tokio::sync::mpsc;
 use super::carry_out::carry_out;
 use super::permit::{permit, readable};
 use super::request::{Answer, Request};
-use super::wire;
-use crate::observe::denials::is_in_container;
+use super::wire::{self, Ready};
+use crate::observe::denials::{Sources, is_in_container};
 use crate::sandbox::{self, SandboxError};
-use crate::serve::wire::take;
-
-/// What it says once it has given up what it does not need.
-const READY: &[u8] = b"+";
+use crate::serve::wire::{pass, take};
 
 /// Why it does not answer, or does not any more.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +49,10 @@ pub fn serve(state: PathBuf) -> Result<(), InsideError> {
     if rustix::net::sockopt::socket_domain(&lifeline) != Ok(rustix::net::AddressFamily::UNIX) {
         return Err(InsideError::NotStartedByRun);
     }
-    let mut lifeline = UnixStream::from(lifeline);
+    let lifeline = UnixStream::from(lifeline);
     let lanes = take(&lifeline)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let denials = Sources::open();
     // Rights are a thread's: those that begin now have no more than this one.
     sandbox::privileged()?;
     let (ended, mut first) = mpsc::channel(lanes.len().max(1));
@@ -64,7 +63,9 @@ pub fn serve(state: PathBuf) -> Result<(), InsideError> {
             let _ = ended.blocking_send(answer_all(&lane, &state));
         })?;
     }
-    lifeline.write_all(READY)?;
+    wire::send(&lifeline, &Ready { pid: std::process::id(), denials: denials.ways() }, &[])?;
+    pass(&lifeline, &denials.descriptors())?;
+    drop(denials);
     lifeline.set_nonblocking(true)?;
     runtime.block_on(async {
         // `run` hears signals, and ends when it is done: whoever signals all of the unit's processes means that.

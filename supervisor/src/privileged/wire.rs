@@ -5,13 +5,25 @@
 
 use std::io::{self, Read, Write};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::observe::denials::Way;
 
 /// Nothing that is said is longer: a kernel's word on a container is a tenth of it.
 const LONGEST: u32 = 4 * 1024 * 1024;
 /// Nor is a file that is passed on.
 pub(super) const LONGEST_BODY: u32 = 4 * 1024 * 1024;
+
+/// What the process with the machine's rights says once it has given up what it does not need. Descriptors follow, those
+/// of the ways on which denials are heard: to open them takes a right.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ready {
+    /// Its number.
+    pub(super) pid: u32,
+    /// In the descriptors' order.
+    pub(super) denials: Vec<Way>,
+}
 
 /// Says it.
 pub(super) fn send<T: Serialize>(mut stream: impl Write, head: &T, body: &[u8]) -> io::Result<()> {

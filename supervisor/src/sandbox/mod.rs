@@ -176,8 +176,12 @@ fn capabilities(kept: CapabilitySet) -> rustix::io::Result<()> {
             return Err(error);
         }
     }
-    let had = rustix::thread::capabilities(None)?.permitted;
-    let left = had & kept;
+    let had = rustix::thread::capabilities(None)?;
+    if (had.permitted | had.effective | had.inheritable).is_empty() {
+        // Nothing to give up: the unit's filter of system calls does not even let it say so.
+        return Ok(());
+    }
+    let left = had.permitted & kept;
     // Those that a program inherits, and those that are in force for it whatever it is, go with the inheritable ones.
     let inheritable = CapabilitySet::empty();
     rustix::thread::set_capabilities(None, CapabilitySets { effective: left, permitted: left, inheritable })

@@ -93,7 +93,7 @@ fn length(head: [u8; 4]) -> io::Result<usize> {
 pub(crate) fn pass(stream: &UnixStream, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(LISTENERS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
+    if !sockets.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
         return Err(io::Error::other("more sockets than can be passed on"));
     }
     sendmsg(stream.as_fd(), &[IoSlice::new(&[HERE])], &mut ancillary, SendFlags::NOSIGNAL)?;
