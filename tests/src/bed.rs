@@ -19,6 +19,8 @@ pub struct Bed {
     /// `ROOM-PID-N`: valid as a Compose project name, and unique on the machine.
     pub project: String,
     folder: tempfile::TempDir,
+    /// The network namespace that its binary runs in, if that is not the test's.
+    network: Option<PathBuf>,
 }
 
 /// How a run of the binary ended.
@@ -52,9 +54,15 @@ impl Bed {
     /// An empty project; `room` begins its name.
     #[track_caller]
     pub fn new(room: &str) -> Self {
+        Self::on(room, Engine::from_env(), None)
+    }
+
+    /// The same on another engine, whose networks are in this namespace.
+    #[track_caller]
+    pub fn on(room: &str, engine: Engine, network: Option<PathBuf>) -> Self {
         let project = format!("{room}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::Builder::new().prefix(&project).tempdir().expect("a temporary folder");
-        Self { engine: Engine::from_env(), project, folder }
+        Self { engine, project, folder, network }
     }
 
     /// A project with this text as its `compose.yaml`.
@@ -96,7 +104,14 @@ impl Bed {
     fn command_of(&self, variable: &str) -> Command {
         let binary = std::env::var_os(variable)
             .unwrap_or_else(|| panic!("{variable} names no binary; `cargo xtask test` sets it"));
-        let mut command = Command::new(binary);
+        let mut command = match &self.network {
+            None => Command::new(binary),
+            Some(network) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net={}", network.display())).arg(binary);
+                command
+            }
+        };
         command
             .current_dir(self.folder())
             .env_clear()
@@ -136,6 +151,10 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
+        if self.network.is_some() {
+            // All of it goes with that engine.
+            return;
+        }
         let table = format!("supervisor-{}", self.project);
         let removal = Command::new("nft").args(["delete", "table", "inet", &table]).output();
         // Most tests have taken their stack down, and the guard with it.

@@ -19,6 +19,7 @@ pub mod http;
 pub mod image;
 pub mod machine;
 pub mod neighbour;
+pub mod own_engine;
 pub mod proxy;
 pub mod registry;
 pub mod soak;

@@ -181,7 +181,11 @@ impl Lie {
 type Instead = Mutex<Option<Box<dyn FnOnce() + Send>>>;
 
 fn carry(client: &UnixStream, upstream: &Path, log: &Mutex<Vec<Recorded>>, lie: &Lie, armed: &Mutex<Armed>) {
-    let Ok(engine) = UnixStream::connect(upstream) else { return };
+    let Ok(engine) = UnixStream::connect(upstream) else {
+        // Whoever waits is told: others have this connection, too.
+        let _ = client.shutdown(Shutdown::Both);
+        return;
+    };
     let (Ok(mut from), Ok(mut to)) = (engine.try_clone(), client.try_clone()) else { return };
     let instead = Arc::new(Instead::default());
     let swallow = Arc::clone(&instead);

@@ -5,7 +5,7 @@
 use anyhow::Result;
 
 use crate::debian;
-use crate::engine::unpack::docker_compose;
+use crate::engine::unpack::{docker_compose, unpacked};
 use crate::engine::{self, Place, Private};
 use crate::images;
 use crate::machine::tests::Beside;
@@ -66,6 +66,7 @@ pub(crate) fn on_a_private_engine(arguments: &[String], environment: &[(&str, &s
         .env("DOCKER_HOST", engine.api.host())
         .env("DOCKER_COMPOSE", docker_compose()?)
         .env("SUPERVISOR_BIN", binary)
+        .env("SUPERVISOR_ENGINE_ROOT", unpacked()?.join("root"))
         .env("SUPERVISOR_REGISTRY_BIN", registry)
         .env("SUPERVISOR_PROMTOOL", debian::own_program(debian::PROMTOOL)?)
         .env("SUPERVISOR_SARIF_SCHEMA", sarif::schema()?)
