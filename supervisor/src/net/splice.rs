@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -14,36 +15,55 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Bytes that a pipe holds, and so are moved at once. Four times the kernel's default (pipe(7)): fewer wake-ups a
-/// gigabyte, and below what an unprivileged user may ask for.
-const CHUNK: usize = 256 * 1024;
+/// Bytes that a pipe holds, and so are moved at once: as many as an unprivileged user may ask for (`pipe-max-size` of pipe(7)).
+/// Moving a gigabyte so takes a fifth less of a processor than with a quarter of it, and two fifths less than with the default.
+const LARGE: usize = 1024 * 1024;
+/// The same of those after the first: a user's pipes hold 64 MiB together (`pipe-user-pages-soft`), and whoever is past that gets
+/// pipes of a page.
+const SMALL: usize = 256 * 1024;
+/// How many are large.
+const LARGE_ONES: usize = 16;
 /// Empty pipes that are kept for the next that needs one.
 const SPARE: usize = 16;
 
 /// Pipes that are empty and open. A connection takes one while bytes are on their way, and none while it is idle.
 #[derive(Debug, Default)]
-pub struct Pipes(RefCell<Vec<Pipe>>);
+pub struct Pipes {
+    spare: RefCell<Vec<Pipe>>,
+    /// All that are open, spare or not.
+    open: Rc<Cell<usize>>,
+}
 
 #[derive(Debug)]
 struct Pipe {
     read: OwnedFd,
     write: OwnedFd,
+    size: usize,
+    open: Rc<Cell<usize>>,
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.open.update(|open| open.saturating_sub(1));
+    }
 }
 
 impl Pipes {
     fn take(&self) -> io::Result<Pipe> {
-        if let Some(pipe) = self.0.borrow_mut().pop() {
+        if let Some(pipe) = self.spare.borrow_mut().pop() {
             return Ok(pipe);
         }
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let size = if self.open.get() < LARGE_ONES { LARGE } else { SMALL };
         // A user who has many pipes gets small ones: slower, and no reason to fail.
-        let _ = fcntl_setpipe_size(&write, CHUNK);
-        Ok(Pipe { read, write })
+        let _ = fcntl_setpipe_size(&write, size);
+        self.open.update(|open| open + 1);
+        Ok(Pipe { read, write, size, open: Rc::clone(&self.open) })
     }
 
     /// Takes back a pipe that is empty again.
     fn put(&self, pipe: Pipe) {
-        let mut spare = self.0.borrow_mut();
+        let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
             spare.push(pipe);
         }
@@ -93,7 +113,7 @@ async fn one_way(from: &TcpStream, to: &TcpStream, pipes: &Pipes, moved: &Cell<I
     loop {
         from.readable().await?;
         let pipe = pipes.take()?;
-        match from.try_io(Interest::READABLE, || transfer(from, &pipe.write, CHUNK)) {
+        match from.try_io(Interest::READABLE, || transfer(from, &pipe.write, pipe.size)) {
             Ok(0) => {
                 pipes.put(pipe);
                 // Whoever is gone already need not be told.
@@ -172,7 +192,7 @@ mod tests {
         };
         let (ended, ()) = tokio::join!(join_while_busy(&near, &far, &pipes, Duration::from_mins(1)), talk);
         assert_eq!(ended, Ended::Closed);
-        assert!(!pipes.0.borrow().is_empty(), "its pipes are kept for the next");
+        assert!(!pipes.spare.borrow().is_empty(), "its pipes are kept for the next");
     }
 
     #[tokio::test]
@@ -203,5 +223,18 @@ mod tests {
             join_while_busy(&near, &far, &Pipes::default(), Duration::from_millis(50)).await,
             Ended::Idle
         );
+    }
+
+    #[test]
+    fn the_first_pipes_are_large_and_none_is_forgotten() {
+        let pipes = Pipes::default();
+        let mut taken: Vec<Pipe> = (0..=LARGE_ONES).map(|_| pipes.take().unwrap()).collect();
+        let sizes: Vec<usize> = taken.iter().map(|pipe| pipe.size).collect();
+        assert_eq!(sizes, [vec![LARGE; LARGE_ONES], vec![SMALL]].concat());
+        // One is kept for the next, the rest are closed.
+        pipes.put(taken.remove(0));
+        drop(taken);
+        assert_eq!(pipes.open.get(), 1);
+        assert_eq!(pipes.take().unwrap().size, LARGE);
     }
 }
