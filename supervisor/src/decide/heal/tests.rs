@@ -555,6 +555,23 @@ fn what_was_refused_is_so_still_when_an_update_that_is_taken_back_brings_it_back
 }
 
 #[test]
+fn what_was_refused_is_so_still_when_another_had_its_name_for_a_while() {
+    check(
+        &probed(),
+        "0 running 0\n1 unattested\n2 exited 137\n3 gone\n4 planned\n9 exited 137\n900 started",
+        expect![[r#"
+            0     running 0: starting until 10
+            1     unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
+            2     exited 137: refused { reason: "a capability more", ended: true }
+            3     gone: absent
+            4     planned: planned
+            9     exited 137: refused { reason: "a capability more", ended: true }
+            900   started: starting until 910
+        "#]],
+    );
+}
+
+#[test]
 fn a_start_that_is_never_in_time_says_so_once() {
     check(
         &probed(),

@@ -311,8 +311,14 @@ impl Machine<'_> {
             | Phase::Unhealthy { .. }
             | Phase::Paused => self.restart_or_end(Some(code), end(code, out_of_memory)),
             Phase::Refused { reason, .. } => self.state.phase = Phase::Refused { reason, ended: true },
-            other => self.state.phase = other,
+            other => self.state.phase = self.refused_before().unwrap_or(other),
         }
+    }
+
+    /// What a container is that was refused, was out of sight while another had its name, and is back.
+    fn refused_before(&self) -> Option<Phase> {
+        let (_, reason) = self.state.refused.as_ref().filter(|(id, _)| self.is(id))?;
+        Some(Phase::Refused { reason: reason.clone(), ended: true })
     }
 
     /// It is down. `code` is that of an end by itself; without one we ended it, or never got it to start.

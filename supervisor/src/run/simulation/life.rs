@@ -61,12 +61,12 @@ impl Host {
         Now { boot: Duration::from_secs(1000) + world.now(), wall: world.wall(), jitter }
     }
 
-    /// What it has refused it may never start again.
+    /// What it has refused and is down it may never start again.
     fn tell_of_refusals(&self, watch: &Watch) {
         let mut world = self.world.borrow_mut();
         for keep in watch.keeps.values().filter(|keep| matches!(keep.heal.phase, Phase::Refused { .. })) {
             if let Some(container) = keep.id().and_then(|id| world.find_mut(id)) {
-                container.refused = true;
+                container.refused = !container.runs();
             }
         }
     }

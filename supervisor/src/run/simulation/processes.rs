@@ -34,6 +34,8 @@ impl World {
         container.hung = false;
         container.asked_to_end = false;
         container.out_of_memory = false;
+        // Whoever began it, the engine after a restart of its own among them: the kernel is asked anew.
+        container.refused = false;
         container.started_at = Some(wall);
         container.loaded = container.seen.live.as_ref().map(|live| live.contents.clone()).unwrap_or_default();
         container.ready = ready;
