@@ -15,8 +15,8 @@ const INSIDE: &str = "SUPERVISOR_INSIDE_MACHINE";
 /// Set outside: the same folder, as the host sees it.
 const OUTSIDE: &str = "SUPERVISOR_MACHINE";
 
-/// Longer than any boot is let run.
-const LIMIT: Duration = Duration::from_mins(15);
+/// Longer than a machine's first boot, and what has to be prepared for it, is let run.
+const LIMIT: Duration = Duration::from_mins(40);
 
 /// Inside the machine, runs this body and notes what came of it; outside, waits for that and fails as it failed. The
 /// body is a closure in the test itself, whose name it so has.
@@ -24,10 +24,22 @@ const LIMIT: Duration = Duration::from_mins(15);
 /// # Panics
 /// The body panicked, or the machine ended before it ran, or there is none: a test is never passed over.
 pub fn inside(body: impl FnOnce()) {
+    in_machine("plain", body);
+}
+
+/// The same in the server that rendered user-data makes.
+///
+/// # Panics
+/// As [`inside`].
+pub fn inside_server(body: impl FnOnce()) {
+    in_machine("server", body);
+}
+
+fn in_machine(machine: &str, body: impl FnOnce()) {
     let name = test_name(type_name_of_val(&body));
     match (std::env::var_os(INSIDE), std::env::var_os(OUTSIDE)) {
         (Some(results), _) => note(&PathBuf::from(results), &name, body),
-        (None, Some(results)) => read(&PathBuf::from(results), &name),
+        (None, Some(results)) => read(&PathBuf::from(results).join(machine), &name),
         (None, None) => {
             panic!("no machine is booted; `cargo xtask test` and `cargo xtask machine tests` boot one")
         }

@@ -50,6 +50,36 @@ pub(crate) fn source(suite: &str) -> Result<String> {
 
 /// Downloads packages of a suite into a folder, with package lists of its own: the machine's are left alone.
 pub(crate) fn download_of(suite: &str, folder: &Path, packages: &[&str]) -> Result<()> {
+    let options = options(suite)?;
+    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
+    quiet(command("apt-get", &options).args(["download", "-qq"]).args(packages).current_dir(folder))
+}
+
+/// Downloads packages of [`SUITE`] into a folder with all that they need and a machine of this `status` file has not.
+pub(crate) fn download_for(status: &Path, folder: &Path, packages: &[&str]) -> Result<()> {
+    let archives = folder.join("archives");
+    fs::create_dir_all(archives.join("partial"))?;
+    let mut options = options(SUITE)?;
+    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
+    for option in [
+        format!("Dir::State::status={}", status.display()),
+        format!("Dir::Cache::archives={}", archives.display()),
+        "APT::Install-Recommends=false".to_owned(),
+    ] {
+        options.extend(["-o".to_owned(), option]);
+    }
+    quiet(command("apt-get", &options).args(["install", "-qq", "--yes", "--download-only"]).args(packages))?;
+    for entry in fs::read_dir(&archives)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "deb") {
+            fs::rename(&path, folder.join(path.file_name().unwrap_or_default()))?;
+        }
+    }
+    Ok(fs::remove_dir_all(archives)?)
+}
+
+/// Options by which apt reads a suite with lists of its own.
+fn options(suite: &str) -> Result<Vec<String>> {
     let source = source(suite)?;
     let state = crate::cache::root()?.join("apt").join(suite);
     fs::create_dir_all(state.join("lists/partial"))?;
@@ -65,9 +95,7 @@ pub(crate) fn download_of(suite: &str, folder: &Path, packages: &[&str]) -> Resu
         "Acquire::Check-Valid-Until=false".to_owned(),
         "Acquire::Languages=none".to_owned(),
     ];
-    let options: Vec<String> = options.into_iter().flat_map(|o| ["-o".to_owned(), o]).collect();
-    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
-    quiet(command("apt-get", &options).args(["download", "-qq"]).args(packages).current_dir(folder))
+    Ok(options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect())
 }
 
 /// Downloads packages of the machine's own release into a folder.

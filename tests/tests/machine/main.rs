@@ -4,6 +4,8 @@
 //! Deliberately absent: what an engine alone can show.
 
 mod apparmor;
+mod audit;
 mod bounds;
+mod server;
 mod unit;
 mod user_data;

@@ -23,6 +23,8 @@ const MEMORY: &str = "3G";
 pub(crate) struct Boot<'a> {
     /// For cloud-init; without it, cloud-init stays off.
     pub(crate) user_data: Option<&'a Path>,
+    /// For cloud-init, besides: what the provider's image does.
+    pub(crate) vendor_data: Option<&'a Path>,
     /// Seen, read-only, at `/mnt/payload`.
     pub(crate) payload: Option<&'a Path>,
     /// Seen at `/mnt/results`; gets `console.log`, `journal.txt` and `code`.
@@ -160,7 +162,7 @@ impl Run {
         }
         let folder = fs::canonicalize(folder)?;
         if let Some(user_data) = boot.user_data {
-            seed(&folder, user_data)?;
+            seed(&folder, user_data, boot.vendor_data)?;
         }
         let results = boot.results.map_or_else(|| folder.join("results"), Path::to_owned);
         fs::create_dir_all(&results)?;
@@ -186,10 +188,13 @@ impl Run {
 }
 
 /// The disk from which cloud-init reads: an instance is a folder's.
-fn seed(folder: &Path, user_data: &Path) -> Result<()> {
+fn seed(folder: &Path, user_data: &Path, vendor_data: Option<&Path>) -> Result<()> {
     let seed = folder.join("seed");
     fs::create_dir_all(&seed)?;
     fs::copy(user_data, seed.join("user-data")).context("could not read the user-data")?;
+    if let Some(vendor_data) = vendor_data {
+        fs::copy(vendor_data, seed.join("vendor-data")).context("could not read the vendor-data")?;
+    }
     fs::write(seed.join("meta-data"), "instance-id: machine-1\nlocal-hostname: machine\n")?;
     let options = ["-quiet", "-volid", "cidata", "-joliet", "-rock", "-output"];
     quiet(command("genisoimage", options).arg(folder.join("seed.iso")).arg(&seed))

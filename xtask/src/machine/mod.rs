@@ -8,6 +8,7 @@ mod boot;
 mod disk;
 mod kernel;
 mod root;
+mod server;
 pub(crate) mod tests;
 mod trim;
 
@@ -109,6 +110,7 @@ fn boot_once(args: &BootArgs) -> Result<()> {
     let disk = args.disk.clone().unwrap_or(folder);
     let boot = Boot {
         user_data: args.user_data.as_deref(),
+        vendor_data: None,
         payload: Some(&args.payload),
         results: Some(&args.results),
         kernel: args.kernel.kernel,
@@ -132,6 +134,7 @@ fn shell(args: &ShellArgs) -> Result<()> {
     let disk = cache::root()?.join("machine-shell");
     let boot = Boot {
         user_data: None,
+        vendor_data: None,
         payload: args.payload.as_deref(),
         results: None,
         kernel: args.kernel.kernel,

@@ -18,10 +18,7 @@ use crate::images;
 use crate::product;
 use crate::shell::{command, quiet, say};
 
-use super::{Boot, Console, Kernel, Machine};
-
-/// The longest boot. It ends by itself after about two minutes on two busy cores.
-const LIMIT: Duration = Duration::from_mins(12);
+use super::{Boot, Console, Kernel, Machine, server};
 
 /// What Node's image says of how it is run.
 const NODE_LINES: [&str; 3] = ["ENV PATH=/usr/local/bin", "USER 1000:1000", r#"CMD ["node"]"#];
@@ -31,15 +28,20 @@ const NODE_LINES: [&str; 3] = ["ENV PATH=/usr/local/bin", "USER 1000:1000", r#"C
 pub(crate) struct Args {
     /// Parts of names of tests; without one, all
     names: Vec<String>,
+    /// Those of the server that rendered user-data makes
+    #[arg(long)]
+    server: bool,
 }
 
 /// Boots, and shows what came of each.
 pub(super) fn run(args: &Args) -> Result<()> {
     let supervisor = product::development()?;
-    let _turn = cache::lock("machine-desk")?;
-    let results = cache::root()?.join("machine-results/desk");
+    let kind = if args.server { Kind::Server } else { Kind::Plain };
+    let name = format!("desk-{}", kind.folder());
+    let _turn = cache::lock(&format!("machine-{name}"))?;
+    let results = cache::root()?.join("machine-results").join(name);
     empty(&results)?;
-    let bed = Bed::prepare(&results, &supervisor, &args.names)?;
+    let bed = Bed::prepare(kind, &results, &supervisor, &args.names)?;
     let ended = bed.boot(None);
     let mut rows: Vec<PathBuf> =
         fs::read_dir(&results)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -53,38 +55,37 @@ pub(super) fn run(args: &Args) -> Result<()> {
     ended.map(drop)
 }
 
-/// A machine that is booted beside the other tests.
+/// Machines that are booted beside the other tests.
 #[derive(Debug)]
 pub(crate) struct Beside {
     results: PathBuf,
     enough: Arc<AtomicBool>,
-    boot: JoinHandle<()>,
+    boots: [JoinHandle<()>; 2],
     /// Held for as long as the results are in use.
     _turn: fs::File,
 }
 
 impl Beside {
-    /// Boots at once, or as soon as a test of the machine asks for it.
+    /// Boots each at once, or as soon as a test of it asks for it.
     pub(crate) fn start(supervisor: PathBuf, at_once: bool) -> Result<Self> {
         let turn = cache::lock("machine-test")?;
         let results = cache::root()?.join("machine-results/test");
         empty(&results)?;
         let enough = Arc::new(AtomicBool::new(false));
-        let (folder, stop) = (results.clone(), Arc::clone(&enough));
-        let boot = spawn(move || {
-            while !at_once && !folder.join("wanted").exists() {
-                if stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                sleep(Duration::from_millis(100));
-            }
-            let ended = Bed::prepare(&folder, &supervisor, &[]).and_then(|bed| bed.boot(Some(&stop)));
-            let how = ended
-                .map_or_else(|error| format!("{error:#}"), |code| format!("its tests ended with {code}"));
-            // A test that cannot read this fails by its own limit.
-            let _ = fs::write(folder.join("over"), how);
+        let boots = [Kind::Plain, Kind::Server].map(|kind| {
+            let (folder, stop) = (results.join(kind.folder()), Arc::clone(&enough));
+            let supervisor = supervisor.clone();
+            spawn(move || {
+                let ended = fs::create_dir_all(&folder)
+                    .map_err(Into::into)
+                    .and_then(|()| boot_when_wanted(kind, &folder, &supervisor, at_once, &stop));
+                let how = ended
+                    .map_or_else(|error| format!("{error:#}"), |code| format!("its tests ended with {code}"));
+                // A test that cannot read this fails by its own limit.
+                let _ = fs::write(folder.join("over"), how);
+            })
         });
-        Ok(Self { results, enough, boot, _turn: turn })
+        Ok(Self { results, enough, boots, _turn: turn })
     }
 
     /// Where the tests outside look, as a variable of their environment.
@@ -95,13 +96,76 @@ impl Beside {
     /// Ends it: nobody waits for it any more.
     pub(crate) fn end(self) {
         self.enough.store(true, Ordering::Relaxed);
-        let _ = self.boot.join();
+        for boot in self.boots {
+            let _ = boot.join();
+        }
+    }
+}
+
+fn boot_when_wanted(
+    kind: Kind,
+    results: &Path,
+    supervisor: &Path,
+    at_once: bool,
+    stop: &AtomicBool,
+) -> Result<i32> {
+    while !at_once && !results.join("wanted").exists() {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        sleep(Duration::from_millis(100));
+    }
+    Bed::prepare(kind, results, supervisor, &[])?.boot(Some(stop))
+}
+
+/// Which machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// With as little as the tests need, and a unit from a few lines of user-data.
+    Plain,
+    /// A server that rendered user-data makes of a provider's image.
+    Server,
+}
+
+impl Kind {
+    /// Where its results are among those of all.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Server => "server",
+        }
+    }
+
+    /// Its kernel.
+    const fn kernel(self) -> Kernel {
+        match self {
+            Self::Plain => Kernel::Newest,
+            Self::Server => Kernel::Firewall,
+        }
+    }
+
+    /// Its longest boot. By itself the one ends after about two minutes on two busy cores, the other, which installs forty
+    /// packages, after eleven.
+    const fn limit(self) -> Duration {
+        match self {
+            Self::Plain => Duration::from_mins(12),
+            Self::Server => Duration::from_mins(30),
+        }
+    }
+
+    /// How its tests are told from the others', for the test program.
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::Plain => "--skip server::",
+            Self::Server => "server::",
+        }
     }
 }
 
 /// A machine and what is run in it.
 #[derive(Debug)]
 struct Bed {
+    kind: Kind,
     machine: Machine,
     payload: PathBuf,
     results: PathBuf,
@@ -109,7 +173,7 @@ struct Bed {
 }
 
 impl Bed {
-    fn prepare(results: &Path, supervisor: &Path, names: &[String]) -> Result<Self> {
+    fn prepare(kind: Kind, results: &Path, supervisor: &Path, names: &[String]) -> Result<Self> {
         let machine = Machine::ensure()?;
         let (payload, disk) = (results.with_extension("payload"), results.with_extension("disk"));
         for folder in [&payload, &disk] {
@@ -119,15 +183,31 @@ impl Bed {
         copy(&product::test_program("machine")?, &payload.join("tests"))?;
         attack(&payload.join("attack"))?;
         put(&payload.join("run"), include_str!("guest/tests"))?;
-        put(&payload.join("import"), include_str!("guest/import"))?;
+        for (name, text) in [
+            ("import", include_str!("guest/import")),
+            ("import-all", include_str!("guest/import-all")),
+            ("provider", include_str!("guest/provider")),
+            ("nft", include_str!("guest/nft")),
+        ] {
+            put(&payload.join(name), text)?;
+        }
         let given = results.with_extension("dist");
         fs::rename(dist::pack_for_tests(supervisor, &given)?, payload.join("supervisor.deb"))?;
         fs::remove_dir_all(&given)?;
-        fs::write(payload.join("user-data.yaml"), include_str!("guest/user-data.yaml"))?;
+        match kind {
+            Kind::Plain => {
+                fs::write(payload.join("user-data.yaml"), include_str!("guest/user-data.yaml"))?;
+                fs::write(payload.join("vendor-data.yaml"), "#cloud-config\n")?;
+            }
+            Kind::Server => server::provide(&payload, &machine.root, supervisor)?,
+        }
+        // Names are added up: those of the server's tests are its own already.
+        let all = if kind == Kind::Server && !names.is_empty() { "" } else { kind.filter() };
+        fs::write(payload.join("kind"), all)?;
         fs::write(payload.join("filter"), names.join(" "))?;
         image(&payload, "caddy", &images::caddy_root()?, &crate::recipes::CADDY_LINES)?;
         image(&payload, "node", &node()?, &NODE_LINES)?;
-        Ok(Self { machine, payload, results: results.to_owned(), disk })
+        Ok(Self { kind, machine, payload, results: results.to_owned(), disk })
     }
 
     /// Boots, and boots the same disk again; the worse of the two codes.
@@ -135,10 +215,11 @@ impl Bed {
         say("booting the machine");
         let boot = Boot {
             user_data: Some(&self.payload.join("user-data.yaml")),
+            vendor_data: Some(&self.payload.join("vendor-data.yaml")),
             payload: Some(&self.payload),
             results: Some(&self.results),
-            kernel: Kernel::Newest,
-            limit: Some(LIMIT),
+            kernel: self.kind.kernel(),
+            limit: Some(self.kind.limit()),
             given_up,
             console: Console::Log,
         };
