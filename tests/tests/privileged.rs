@@ -30,7 +30,8 @@ secrets:
 ";
 
 /// What is left to the process beside `run`, of a supervisor that had everything.
-const KEPT: &str = "CHOWN,DAC_OVERRIDE,DAC_READ_SEARCH,FOWNER,NET_ADMIN,SYS_PTRACE,MAC_ADMIN,SYSLOG";
+const KEPT: &str =
+    "CHOWN,DAC_OVERRIDE,DAC_READ_SEARCH,FOWNER,NET_BIND_SERVICE,NET_ADMIN,SYS_PTRACE,MAC_ADMIN,SYSLOG";
 
 fn bed(room: &str) -> Bed {
     let image = std::env::var("SUPERVISOR_IMAGE_CADDY")

@@ -218,6 +218,19 @@ fn a_port_that_somebody_has_is_named_and_served_once_it_is_free() {
 }
 
 #[test]
+fn a_low_port_is_served_by_a_run_that_has_no_right_to_it() {
+    let bed = Bed::new("relay-low");
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let port = (600..1024).rev().find(free).expect("a low port that nobody uses");
+    node(&bed, port, "10.79.44.64/28");
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    assert_eq!(daemon.status()["processes"]["supervisor"]["capabilities"], "none");
+    let at = SocketAddr::from(([127, 0, 0, 1], port));
+    wait::until("an answer", || Some(get(at)).filter(|said| !said.is_empty()));
+}
+
+#[test]
 fn a_port_of_the_file_is_attested_with_whoever_listens_there() {
     let bed = Bed::new("relay-attest");
     let port = free_port();

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use super::splice::{Pipes, join};
 use crate::decide::relay::{Relay, bound};
+use crate::privileged::Rights;
 
 /// Ports, and where each leads now.
 pub type Relays = BTreeMap<Relay, Vec<SocketAddr>>;
@@ -61,7 +62,7 @@ impl Relaying {
     ///
     /// # Errors
     /// The machine gives no more threads or descriptors.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(rights: Rights) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (relays, wanted) = watch::channel(Relays::new());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -72,7 +73,7 @@ impl Relaying {
                 LocalSet::new().block_on(&runtime, async {
                     tokio::select! {
                         _ = stopped => {}
-                        () = keep(wanted, shared) => {}
+                        () = keep(wanted, shared, &rights) => {}
                     }
                 });
             })?;
@@ -139,7 +140,7 @@ struct Port {
 }
 
 /// Listens on what is wanted, for as long as somebody wants it.
-async fn keep(mut wanted: watch::Receiver<Relays>, statuses: Statuses) {
+async fn keep(mut wanted: watch::Receiver<Relays>, statuses: Statuses, rights: &Rights) {
     let pipes = Rc::new(Pipes::default());
     let mut ports: BTreeMap<Relay, Port> = BTreeMap::new();
     loop {
@@ -154,7 +155,7 @@ async fn keep(mut wanted: watch::Receiver<Relays>, statuses: Statuses) {
                 port.target.send_replace(target);
                 continue;
             }
-            match TcpListener::bind(relay.listen).await {
+            match listen(relay.listen, rights).await {
                 Ok(listener) => {
                     statuses.note(&relay, |status| status.error = None);
                     tracing::info!(service = relay.service, "listening on {} for it", relay.listen);
@@ -174,6 +175,18 @@ async fn keep(mut wanted: watch::Receiver<Relays>, statuses: Statuses) {
     }
 }
 
+/// Listens; on a low port by whoever has the right to.
+async fn listen(at: SocketAddr, rights: &Rights) -> io::Result<TcpListener> {
+    match TcpListener::bind(at).await {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let listener = rights.listen(at)?;
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        }
+        outcome => outcome,
+    }
+}
+
 /// Says once why a port is not listened on.
 fn fail(statuses: &Statuses, relay: &Relay, error: &io::Error) {
     let hint = match error.kind() {
@@ -181,7 +194,7 @@ fn fail(statuses: &Statuses, relay: &Relay, error: &io::Error) {
             format!("; `ss -lntp 'sport = :{}'` names who listens there", relay.listen.port())
         }
         io::ErrorKind::PermissionDenied => {
-            "; `run` has no right to ports below `net.ipv4.ip_unprivileged_port_start`: publish it from 1024 on"
+            "; it is below `net.ipv4.ip_unprivileged_port_start`, and nobody has the right to it: publish it from there on"
                 .to_owned()
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address".to_owned(),
@@ -298,7 +311,7 @@ mod tests {
     }
 
     fn relaying(relay: &Relay, to: &[SocketAddr]) -> Relaying {
-        let relaying = Relaying::start().unwrap();
+        let relaying = Relaying::start(Rights::Own).unwrap();
         relaying.set([(relay.clone(), to.to_vec())].into());
         relaying
     }

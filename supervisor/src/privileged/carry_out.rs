@@ -2,6 +2,8 @@
 //!
 //! The same for the process beside and for a command that an administrator gives. Deliberately absent: judging.
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use compose::Host as _;
@@ -12,20 +14,35 @@ use crate::host::files::{self, Files};
 use crate::host::{apparmor, guard, live};
 use crate::observe::{denials, kernel};
 
-/// Does it. The answer, and bytes of a file beside it: of one whose real place, behind all links, is `readable`.
+/// What comes of a request.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// What is said.
+    pub(super) answer: Answer,
+    /// Bytes of a file, beside it.
+    pub(super) body: Vec<u8>,
+    /// What is passed on after it.
+    pub(super) socket: Option<OwnedFd>,
+}
+
+impl From<Answer> for Done {
+    fn from(answer: Answer) -> Self {
+        Self { answer, body: Vec::new(), socket: None }
+    }
+}
+
+/// Does it. Of a file only the bytes of one whose real place, behind all links, is `readable`.
 pub(super) fn carry_out(
     request: &Request,
     body: &[u8],
     readable: impl Fn(&Path) -> Result<(), String>,
-) -> (Answer, Vec<u8>) {
+) -> Done {
     let answer = match request {
-        Request::Read { path, limit } => {
-            return match files::read(path, *limit, readable) {
-                Ok(Ok(bytes)) => (Answer::Read(Ok(())), bytes),
-                Ok(Err(why)) => (Answer::Refused(why), Vec::new()),
-                Err(error) => (Answer::Read(Err(error.into())), Vec::new()),
-            };
-        }
+        Request::Read { path, limit } => match files::read(path, *limit, readable) {
+            Ok(Ok(body)) => return Done { answer: Answer::Read(Ok(())), body, socket: None },
+            Ok(Err(why)) => Answer::Refused(why),
+            Err(error) => Answer::Read(Err(error.into())),
+        },
         Request::Look { path } => Answer::Looked(Box::new(Files.look(path).into())),
         Request::Resolve { path } => {
             let (resolved, links) = Files.resolve(path);
@@ -53,6 +70,13 @@ pub(super) fn carry_out(
         Request::ByWhatIsLeft { uid, program, running } => {
             Answer::Name(denials::by_what_is_left(*uid, program, running))
         }
+        Request::Listen { at } => match TcpListener::bind(at) {
+            Ok(listener) => {
+                let answer = Answer::Listening(Ok(()));
+                return Done { answer, body: Vec::new(), socket: Some(listener.into()) };
+            }
+            Err(error) => Answer::Listening(Err(Failure(error))),
+        },
     };
-    (answer, Vec::new())
+    answer.into()
 }

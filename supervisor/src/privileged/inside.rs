@@ -83,14 +83,17 @@ pub fn serve(state: PathBuf) -> Result<(), InsideError> {
 /// Until the lane ends, or something comes that is no request.
 fn answer_all(lane: &UnixStream, state: &Path) -> io::Result<()> {
     while let Some((request, body)) = wire::receive::<Request>(lane)? {
-        let (answer, body) = match permit(&request, state, is_in_container) {
+        let done = match permit(&request, state, is_in_container) {
             Ok(()) => carry_out(&request, &body, readable),
             Err(why) => {
                 tracing::error!("refused: {why}");
-                (Answer::Refused(why), Vec::new())
+                Answer::Refused(why).into()
             }
         };
-        wire::send(lane, &answer, &body)?;
+        wire::send(lane, &done.answer, &done.body)?;
+        if let Some(socket) = done.socket {
+            pass(lane, &[socket.as_fd()])?;
+        }
     }
     Ok(())
 }

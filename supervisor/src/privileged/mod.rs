@@ -17,6 +17,7 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ use crate::host::live::Deed;
 use crate::observe::denials::{Running, Whose};
 use crate::observe::kernel::records::{Record, What};
 use crate::observe::kernel::{Evidence, EvidenceError, Sought};
+use carry_out::Done;
 use process::Lanes;
 use request::{Answer, Request};
 
@@ -49,15 +51,31 @@ pub enum Rights {
 impl Rights {
     /// Asks. What comes with a request, or with its answer, as bytes is beside it: it is never printed.
     fn ask(&self, request: &Request, body: &[u8]) -> io::Result<(Answer, Vec<u8>)> {
-        match self {
-            Self::Own => Ok(carry_out::carry_out(request, body, |_| Ok(()))),
-            Self::Beside(lanes) => match lanes.ask(request, body)? {
-                (Answer::Refused(why), _) => {
-                    tracing::error!("a request was refused by the process that has the rights for it: {why}");
-                    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
-                }
-                answer => Ok(answer),
-            },
+        self.done(request, body).map(|done| (done.answer, done.body))
+    }
+
+    fn done(&self, request: &Request, body: &[u8]) -> io::Result<Done> {
+        let done = match self {
+            Self::Own => return Ok(carry_out::carry_out(request, body, |_| Ok(()))),
+            Self::Beside(lanes) => lanes.ask(request, body)?,
+        };
+        if let Answer::Refused(why) = done.answer {
+            tracing::error!("a request was refused by the process that has the rights for it: {why}");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+        Ok(done)
+    }
+
+    /// A socket that listens on a low port of loopback.
+    ///
+    /// # Errors
+    /// Somebody listens there, or it is no such port.
+    pub fn listen(&self, at: SocketAddr) -> io::Result<TcpListener> {
+        let done = self.done(&Request::Listen { at }, &[])?;
+        match (done.answer, done.socket) {
+            (Answer::Listening(Ok(())), Some(socket)) => Ok(socket.into()),
+            (Answer::Listening(Err(failure)), _) => Err(failure.0),
+            _ => Err(another()),
         }
     }
 

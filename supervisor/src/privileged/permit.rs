@@ -13,6 +13,9 @@ use crate::decide::guard;
 use crate::decide::live::LiveFile;
 use crate::host::contents::Staged;
 
+/// The first port for which no right is needed, unless a machine says otherwise (`net.ipv4.ip_unprivileged_port_start`).
+const FIRST_OF_EVERYBODY: u16 = 1024;
+
 /// Why it is not done.
 pub(super) type Refusal = String;
 
@@ -64,6 +67,11 @@ pub(super) fn permit(
         Request::SeeLive { folder } => of_some_project(folder, state),
         // What it tells is the id of a container.
         Request::Whose { .. } => Ok(()),
+        // From there on `run` listens itself. Of another address it would be somebody's from another machine.
+        Request::Listen { at } => {
+            let good = at.ip().is_loopback() && (1..FIRST_OF_EVERYBODY).contains(&at.port());
+            good.then_some(()).ok_or_else(|| format!("`{at}` is no low port of loopback"))
+        }
         Request::ByWhatIsLeft { running, .. } => {
             running.iter().try_for_each(|running| container(running.pid, None))
         }

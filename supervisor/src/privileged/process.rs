@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 
 use super::Rights;
+use super::carry_out::Done;
 use super::request::{Answer, Request};
 use super::wire::{self, Ready};
 use crate::observe::denials::Sources;
@@ -170,11 +171,17 @@ impl Drop for Privileged {
 
 impl Lanes {
     /// Asks on the first lane that is free.
-    pub(super) fn ask(&self, request: &Request, body: &[u8]) -> io::Result<(Answer, Vec<u8>)> {
+    pub(super) fn ask(&self, request: &Request, body: &[u8]) -> io::Result<Done> {
         let lane = self.free()?;
         let answer = (|| {
             wire::send(&*lane, request, body)?;
-            wire::receive(&*lane)?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+            let heard = wire::receive(&*lane)?;
+            let (answer, body) = heard.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            let socket = match answer {
+                Answer::Listening(Ok(())) => take(&lane)?.pop(),
+                _ => None,
+            };
+            Ok(Done { answer, body, socket })
         })();
         if answer.is_err() {
             // Whatever comes on this lane from now on is the answer to nobody's question.

@@ -4,6 +4,7 @@
 //! (`permit`), and doing (`carry_out`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use compose::host::{Kind, Look, ReadError};
@@ -125,6 +126,11 @@ pub enum Request {
         /// Those that it may have been.
         running: Vec<Running>,
     },
+    /// A socket that listens on a low port of loopback, for a service of the stack; it comes after the answer.
+    Listen {
+        /// Where.
+        at: SocketAddr,
+    },
 }
 
 /// One answer.
@@ -162,6 +168,8 @@ pub enum Answer {
     Whose(Option<Whose>),
     /// To [`Request::ByWhatIsLeft`].
     Name(Option<String>),
+    /// To [`Request::Listen`].
+    Listening(Result<(), Failure>),
 }
 
 /// [`ReadError`], on its way.

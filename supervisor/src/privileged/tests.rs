@@ -87,6 +87,7 @@ fn requests() -> Vec<Request> {
             program: "/bin/sh".into(),
             running: vec![Running { name: "shop-web-1".into(), pid: 4711 }],
         },
+        Request::Listen { at: "127.0.0.1:81".parse().unwrap() },
     ]
 }
 
@@ -117,6 +118,7 @@ fn answers() -> Vec<Answer> {
         Answer::Live(Ok([("a".to_owned(), "b".to_owned())].into())),
         Answer::Whose(Some(Whose::Container("a".into()))),
         Answer::Name(Some("a".into())),
+        Answer::Listening(Err(Failure(io_error()))),
     ]
 }
 
@@ -263,6 +265,11 @@ fn what_is_not_of_a_stack_is_refused() {
         Request::ByWhatIsLeft { uid: 0, program: "/x".into(), running: left },
         expect!["process 1 is not in the container that it is to be of"],
     );
+    let listen = |at: &str| Request::Listen { at: at.parse().unwrap() };
+    check(listen("0.0.0.0:81"), expect!["`0.0.0.0:81` is no low port of loopback"]);
+    check(listen("192.0.2.1:22"), expect!["`192.0.2.1:22` is no low port of loopback"]);
+    check(listen("127.0.0.1:0"), expect!["`127.0.0.1:0` is no low port of loopback"]);
+    check(listen("[::1]:1024"), expect!["`[::1]:1024` is no low port of loopback"]);
 }
 
 #[test]
@@ -272,9 +279,10 @@ fn a_link_does_not_lead_to_what_is_refused() {
     std::os::unix::fs::symlink("/proc/self/environ", &link).unwrap();
     let request = Request::Read { path: link, limit: 1024 };
     assert_eq!(word(&request), Ok(()));
-    let (answer, body) = super::carry_out::carry_out(&request, &[], super::permit::readable);
+    let done = super::carry_out::carry_out(&request, &[], super::permit::readable);
+    let answer = done.answer;
     assert!(matches!(&answer, Answer::Refused(why) if why.contains("/environ")), "{answer:?}");
-    assert!(body.is_empty());
+    assert!(done.body.is_empty());
 }
 
 proptest! {

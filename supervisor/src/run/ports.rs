@@ -5,27 +5,36 @@
 use super::watch::Watch;
 use crate::decide::relay::relays;
 use crate::net::relay::Relaying;
+use crate::privileged::Rights;
 use crate::serve::snapshot::{RelayStatus, Snapshot};
 
 /// The relay, once there is a port for it.
-#[derive(Debug, Default)]
-pub(super) struct Ports(Option<Relaying>);
+#[derive(Debug)]
+pub(super) struct Ports {
+    rights: Rights,
+    relaying: Option<Relaying>,
+}
 
 impl Ports {
+    /// None yet.
+    pub(super) const fn new(rights: Rights) -> Self {
+        Self { rights, relaying: None }
+    }
+
     /// Passes on where containers are now, and shows how each port is doing.
     pub(super) fn turn(&mut self, watch: &Watch, snapshot: &mut Snapshot) {
         let Some(wanted) = &watch.wanted else { return };
         let relays = relays(wanted, |name| watch.address(name));
-        if relays.is_empty() && self.0.is_none() {
+        if relays.is_empty() && self.relaying.is_none() {
             return;
         }
-        if self.0.is_none() {
-            match Relaying::start() {
-                Ok(relaying) => self.0 = Some(relaying),
+        if self.relaying.is_none() {
+            match Relaying::start(self.rights.clone()) {
+                Ok(relaying) => self.relaying = Some(relaying),
                 Err(error) => return snapshot.reasons.push(format!("ports cannot be relayed: {error}")),
             }
         }
-        let Some(relaying) = &self.0 else { return };
+        let Some(relaying) = &self.relaying else { return };
         relaying.set(relays);
         for (relay, to, status) in relaying.statuses() {
             if let Some(error) = &status.error {

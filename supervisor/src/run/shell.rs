@@ -110,7 +110,7 @@ pub async fn run(mut options: Options<'_>) -> Result<(), RunError> {
         contents: Rc::default(),
         notify: Notify::from_env(),
         last_lines: LastLines::default(),
-        ports: Ports::default(),
+        ports: Ports::new(options.rights.clone()),
         egress: Egress::default(),
         denials: Denials::hear(sources, options.kernel.arch, options.rights.clone()),
         control_plane: ControlPlane::new(control_plane),

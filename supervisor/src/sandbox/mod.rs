@@ -121,7 +121,7 @@ pub fn supervisor(state: &Path, sockets: &[&Path]) -> Result<Landlock, SandboxEr
 }
 
 /// What the process with the machine's rights keeps of them, each with what it is for.
-const PRIVILEGED: [(CapabilitySet, &str); 8] = [
+const PRIVILEGED: [(CapabilitySet, &str); 9] = [
     (CapabilitySet::SYS_PTRACE, "looking into containers' processes"),
     (CapabilitySet::DAC_READ_SEARCH, "files of the stack, and of containers, that are not for everybody"),
     (
@@ -132,6 +132,7 @@ const PRIVILEGED: [(CapabilitySet, &str); 8] = [
     (CapabilitySet::FOWNER, "its mode after that"),
     (CapabilitySet::MAC_ADMIN, "loading AppArmor profiles"),
     (CapabilitySet::NET_ADMIN, "setting the guard"),
+    (CapabilitySet::NET_BIND_SERVICE, "listening on a low port that is relayed"),
     (CapabilitySet::SYSLOG, "reading in the kernel's log what it denied, where that is not for everybody"),
 ];
 

@@ -163,6 +163,8 @@ fn cloud_init_starts_it_a_kill_is_survived_and_a_reload_takes_the_new_file() {
         assert_eq!([property("ActiveState"), property("SubState")], ["active", "running"]);
         is_confined();
         is_confined_itself();
+        let relayed = ran(Command::new("curl").args(["-sS", "http://127.0.0.1:81/"])).expect(0);
+        assert_eq!(relayed.out, "well", "by way of a port to which `run` has no right");
         let plane = control_plane();
         a_crashed_container_comes_back();
 
