@@ -29,13 +29,22 @@ pub struct Now {
     pub jitter: u64,
 }
 
+/// An engine that answers.
+#[derive(Clone, Debug)]
+pub struct Answering {
+    /// Who it is.
+    pub version: EngineVersion,
+    /// What each of its runs has of its own, where it tells.
+    pub life: Option<String>,
+}
+
 /// Something happened.
 #[derive(Debug)]
 pub enum Event {
     /// The stack's file was read.
     Loaded(Result<Box<Stack>, Refusal>),
     /// The engine was called.
-    Connected(Result<EngineVersion, Fault>),
+    Connected(Result<Answering, Fault>),
     /// A full look at the engine ended.
     Looked {
         /// When it began: whatever happened since is newer than what it saw.

@@ -62,6 +62,8 @@ pub(super) struct Keep {
     eased: bool,
     /// Where it was when the plan began that is carried out: whose stop it is that is heard of, is known only afterwards.
     before_plan: Option<Phase>,
+    /// When it became [`Phase::Stopped`], by the clock that never jumps.
+    stopped: Option<Duration>,
     waiting: VecDeque<Action>,
 }
 
@@ -106,6 +108,7 @@ impl Keep {
             ended: false,
             eased: false,
             before_plan: None,
+            stopped: None,
             waiting: VecDeque::new(),
         };
         keep.adopt(service, spec);
@@ -169,6 +172,11 @@ impl Keep {
         matches!(self.heal.phase, Phase::Stopped | Phase::Refused { .. })
     }
 
+    /// Whether it is stopped by somebody's word, of then or later.
+    pub(super) fn stopped_since(&self, then: Duration) -> bool {
+        self.stopped.is_some_and(|at| at >= then)
+    }
+
     /// Whether our own probe checks it.
     pub(super) const fn is_probed(&self) -> bool {
         self.check.is_some()
@@ -188,6 +196,10 @@ impl Keep {
         let turn = heal::heal(&self.policy, std::mem::take(&mut self.heal), event, now.boot, now.jitter);
         self.heal = turn.state;
         self.look_again = turn.look_again;
+        self.stopped = match self.heal.phase {
+            Phase::Stopped => self.stopped.filter(|_| before == Phase::Stopped).or(Some(now.boot)),
+            _ => None,
+        };
         for action in turn.actions {
             match action {
                 Action::Alert(alert) => out.push(self.say(alert)),

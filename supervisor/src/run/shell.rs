@@ -20,7 +20,7 @@ use tokio::sync::watch as channel;
 use super::control_plane::{ControlPlane, Recipient, Told};
 use super::denials::Denials;
 use super::egress::Egress;
-use super::event::{Asked, Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
+use super::event::{Answering, Asked, Effect, Event, Fault, FaultKind, Level, Now, Say, Signal};
 use super::journal::Journal;
 use super::last_lines::{self, LastLines};
 use super::notify::Notify;
@@ -30,7 +30,7 @@ use super::watch::Watch;
 use super::{clock, effects, view};
 use crate::args::GlobalArgs;
 use crate::decide::egress::Counted;
-use crate::engine::{Docker, EngineEvent, EngineStream, EngineVersion};
+use crate::engine::{Docker, EngineEvent, EngineStream};
 use crate::host::contents::{self, Contents};
 use crate::host::lent;
 use crate::host::lock::{self, Lock, LockError};
@@ -191,7 +191,7 @@ enum Outcome {
     Counts(Option<Counted>),
     /// What the control plane said.
     Told(Told),
-    Connected(Rc<Docker>, EngineVersion),
+    Connected(Rc<Docker>, Answering),
 }
 
 impl Shell<'_> {
@@ -336,9 +336,9 @@ impl Shell<'_> {
                 self.control_plane.told(told, clock::now());
                 Event::Tick
             }
-            Outcome::Connected(engine, version) => {
+            Outcome::Connected(engine, answering) => {
                 self.engine = Some(engine);
-                Event::Connected(Ok(version))
+                Event::Connected(Ok(answering))
             }
         }
     }
@@ -422,7 +422,10 @@ impl Shell<'_> {
         let socket = self.options.socket.clone();
         self.under_way.push(Box::pin(async move {
             match Docker::connect(&socket).await {
-                Ok((engine, version)) => Outcome::Connected(Rc::new(engine), version),
+                Ok((engine, version)) => {
+                    let life = engine.life().await;
+                    Outcome::Connected(Rc::new(engine), Answering { version, life })
+                }
                 Err(error) => Outcome::Event(Event::Connected(Err(effects::fault(&error)))),
             }
         }));

@@ -12,7 +12,7 @@ use expect_test::{Expect, expect};
 use jiff::Timestamp;
 use profiles::{Arch, Kernel};
 
-use super::event::{Asked, Effect, Event, Fault, FaultKind, Look, Now, Signal, Up};
+use super::event::{Answering, Asked, Effect, Event, Fault, FaultKind, Look, Now, Signal, Up};
 use super::view;
 use super::watch::Watch;
 use crate::apply::{subject, words};
@@ -28,6 +28,7 @@ use crate::host::contents::Contents;
 use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, Refusal};
 
+mod anew;
 mod crossing;
 mod ended;
 mod lent;
@@ -156,11 +157,14 @@ impl Play {
                 unreadable: false,
                 errors: vec![rest.into()],
             })),
-            "connected" => Event::Connected(Ok(EngineVersion {
-                engine: "28.5.2".into(),
-                api: (1, 51),
-                runc: None,
-                arch: "amd64".into(),
+            "connected" => Event::Connected(Ok(Answering {
+                life: (!rest.is_empty()).then(|| rest.to_owned()),
+                version: EngineVersion {
+                    engine: "28.5.2".into(),
+                    api: (1, 51),
+                    runc: None,
+                    arch: "amd64".into(),
+                },
             })),
             "unreachable" => Event::Connected(Err(away())),
             "deaf" => Event::Deaf(away()),

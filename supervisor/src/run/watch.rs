@@ -3,6 +3,7 @@
 //! Converge first, then watch. Deliberately absent: clocks, sockets, files, and waiting of any kind; the shell brings
 //! events and carries out effects, so that a test can do both on simulated time.
 
+mod engine;
 mod lending;
 mod rejecting;
 
@@ -30,7 +31,7 @@ use crate::decide::seen::Seen;
 use crate::decide::spare;
 use crate::decide::spec::{Bounds, Restart, Wanted};
 use crate::decide::wanted::Restarts;
-use crate::engine::{EngineEvent, EngineVersion, EventKind, Scope};
+use crate::engine::{EngineEvent, EventKind, Scope};
 use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, EngineStatus, PlanStatus, Refusal, Totals};
 
@@ -38,8 +39,6 @@ use crate::serve::snapshot::{Attestation, EngineStatus, PlanStatus, Refusal, Tot
 const LOOK_SOON: Duration = Duration::from_millis(100);
 /// A failed look is repeated after this long.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// An engine that is away is called again after this long.
-const CALL_AGAIN: Duration = Duration::from_secs(1);
 /// Without a stack in force, the file is read again after this long: whatever was wrong may be put right.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 /// A plan about a container that an action of ours is under way on is made again after this long.
@@ -61,6 +60,10 @@ pub(super) struct Watch {
     pub(super) loaded_at: Option<Timestamp>,
     pub(super) refused: Option<Refusal>,
     pub(super) engine: EngineStatus,
+    /// Which run of the engine answered last, where it tells.
+    life: Option<String>,
+    /// Since when it has not answered, the last time that it did not.
+    away_since: Duration,
     pub(super) keeps: BTreeMap<String, Keep>,
     /// A service that somebody else has in hand.
     pub(super) lend: Lend,
@@ -133,6 +136,8 @@ impl Watch {
             loaded_at: None,
             refused: None,
             engine: EngineStatus::default(),
+            life: None,
+            away_since: Duration::ZERO,
             keeps: BTreeMap::new(),
             lend: Lend::default(),
             converged: false,
@@ -349,67 +354,6 @@ impl Watch {
             }
         }
         self.refused = Some(refusal);
-    }
-
-    fn connected(&mut self, outcome: Result<EngineVersion, Fault>, now: Now, out: &mut Vec<Effect>) {
-        self.under_way.connecting = false;
-        match outcome {
-            Ok(version) => {
-                say(out, Level::Info, "", format!("engine {} answers", version.engine));
-                self.due.connect = None;
-                self.engine.reachable = true;
-                self.engine.version = Some(version.engine);
-                // What was known is from before it was away: a look comes first.
-                self.converged = false;
-                self.engine.error = None;
-                self.due.listen = Some(now.boot);
-                self.due.look = Some(now.boot);
-                self.due.converge = now.boot;
-            }
-            Err(fault) => {
-                self.away(&fault, out);
-                self.due.connect = Some(now.boot + CALL_AGAIN);
-            }
-        }
-    }
-
-    /// What the engine did not do; where it is out of reach, everything waits until it is back.
-    fn fault(&mut self, fault: &Fault, now: Now, out: &mut Vec<Effect>) {
-        if fault.kind == FaultKind::EngineAway {
-            self.away(fault, out);
-            if !self.under_way.connecting {
-                self.due.connect = Some(now.boot + CALL_AGAIN);
-            }
-            // What it was asked to start it may have forgotten. Once it is back, a plan starts it in order.
-            for keep in self.keeps.values_mut().filter(|keep| launching(keep)) {
-                keep.feed(heal::Event::PlannedStop, now, out);
-            }
-        } else {
-            self.engine.error = Some(fault.message.clone());
-            say(out, Level::Warn, "", fault.message.clone());
-        }
-    }
-
-    fn away(&mut self, fault: &Fault, out: &mut Vec<Effect>) {
-        let told = !self.engine.reachable && self.engine.error.as_ref() == Some(&fault.message);
-        self.engine.reachable = false;
-        self.engine.listening = false;
-        self.engine.error = Some(fault.message.clone());
-        if !told {
-            say(out, Level::Error, "", format!("the engine is away: {}", fault.message));
-        }
-    }
-
-    fn deaf(&mut self, fault: &Fault, now: Now, out: &mut Vec<Effect>) {
-        self.engine.listening = false;
-        if !self.engine.reachable {
-            return;
-        }
-        say(out, Level::Warn, "", format!("the engine's events ended: {}", fault.message));
-        // Whether it is away, or only hung up, the next call tells; it opens the events where they ended.
-        self.engine.reachable = false;
-        self.engine.error = Some(fault.message.clone());
-        self.due.connect = Some(now.boot + Duration::from_millis(100));
     }
 
     fn hear(&mut self, event: EngineEvent, now: Now, out: &mut Vec<Effect>) {

@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
 use super::super::effects::{self, Around};
-use super::super::event::{Effect, Event, Fault, FaultKind, Now, ProbeEffect, Signal};
+use super::super::event::{Answering, Effect, Event, Fault, FaultKind, Now, ProbeEffect, Signal};
 use super::super::journal::Memory;
 use super::super::keep::Keep;
 use super::super::tests::stack;
@@ -165,7 +165,8 @@ impl Life<'_> {
                 self.events = None;
                 self.start(async move {
                     let version: Result<EngineVersion, _> = port.version().await;
-                    Event::Connected(version.map_err(|error| effects::fault(&error)))
+                    let answering = version.map(|version| Answering { version, life: Some(port.life()) });
+                    Event::Connected(answering.map_err(|error| effects::fault(&error)))
                 });
             }
             Effect::Listen { project, since } => self.events = Some(port.events(&project, since)),

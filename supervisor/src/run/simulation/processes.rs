@@ -127,6 +127,7 @@ impl World {
     /// The engine ends, its containers with it or not; what was asked of it and is not answered never will be.
     pub(super) fn engine_ends(&mut self, live_restore: bool) {
         self.up = false;
+        self.ends += u32::from(!live_restore);
         self.listeners.clear();
         self.silent.clear();
         self.history.clear();

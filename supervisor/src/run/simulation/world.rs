@@ -91,6 +91,8 @@ pub(super) struct World {
     pub(super) guarded: bool,
     /// The engine answers.
     pub(super) up: bool,
+    /// How often it ended with all that it ran.
+    pub(super) ends: u32,
     pub(super) dice: Dice,
     pub(super) profile: Profile,
     /// Things go wrong now.
@@ -125,6 +127,7 @@ impl World {
             filter: PacketFilter::default(),
             guarded: false,
             up: true,
+            ends: 0,
             dice,
             profile,
             faulty: false,
