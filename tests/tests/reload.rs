@@ -67,11 +67,17 @@ fn seen(bed: &Bed) -> Seen {
     }
 }
 
+/// The same once it answers: what was started a moment ago does not listen yet.
+#[track_caller]
+fn answering(bed: &Bed) -> Seen {
+    wait::until("an answer", || Some(seen(bed)).filter(|seen| !seen.says.is_empty()))
+}
+
 fn up(room: &str, reload: &str) -> Bed {
     let bed = Bed::with(room, &stack(&image::caddy(), reload));
     bed.write("Caddyfile", &says("first"));
     bed.supervisor(&["up"]).expect(0);
-    assert_eq!(seen(&bed).says, "first");
+    assert_eq!(answering(&bed).says, "first");
     bed
 }
 
@@ -102,14 +108,16 @@ fn a_changed_caddyfile_is_taken_without_a_restart_and_a_plan_says_so() {
     is_settled(&bed, "reloaded");
     // What it starts with from now on is what it was told.
     bed.supervisor(&["restart"]).expect(0);
-    assert_eq!((seen(&bed).says.as_str(), seen(&bed).id), ("second", first.id.clone()));
+    let again = answering(&bed);
+    assert_eq!((again.says.as_str(), &again.id), ("second", &first.id));
     // And a new container has files of its own.
     let text =
         stack(&image::caddy(), CHECK).replace("mem_limit: 256m", "mem_limit: 256m\n    labels: {a: b}");
     bed.write("compose.yaml", &text);
     bed.supervisor(&["up"]).expect(0);
-    assert_ne!(seen(&bed).id, first.id);
-    assert_eq!(seen(&bed).says, "second");
+    let anew = answering(&bed);
+    assert_ne!(anew.id, first.id);
+    assert_eq!(anew.says, "second");
     is_settled(&bed, "made anew");
 }
 
