@@ -139,7 +139,7 @@ fn a_caddyfile_that_is_not_taken_leaves_the_old_one_and_says_why() {
         bed.write("Caddyfile", &says("first"));
         bed.supervisor(&["plan"]).expect(0);
         bed.supervisor(&["restart"]).expect(0);
-        assert_eq!(seen(&bed).says, "first", "{reload}");
+        assert_eq!(answering(&bed).says, "first", "{reload}");
     }
 }
 
