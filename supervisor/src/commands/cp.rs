@@ -198,7 +198,9 @@ async fn into(
         Side::Stream => Some(
             tokio::task::spawn_blocking(|| pipe::ahead(std::io::stdin()))
                 .await
-                .map_err(std::io::Error::other)?,
+                .map_err(std::io::Error::other)
+                .and_then(|ahead| ahead)
+                .map_err(|error| Failure::new(Exit::Failed, error))?,
         ),
         _ => None,
     };

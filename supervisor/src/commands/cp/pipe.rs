@@ -3,7 +3,6 @@
 //! Deliberately absent: what the bytes mean.
 
 use std::io::{self, Read, Write};
-use std::sync::mpsc;
 
 use futures_util::Stream;
 use futures_util::stream::poll_fn;
@@ -17,12 +16,17 @@ const PIECE: usize = 64 * 1024;
 /// How many pieces of a stream are read ahead of the engine: 64 MiB.
 const AHEAD: usize = 1024;
 
-/// An end of the way; without it a stream that was cut would look like one that has ended.
-type Piece = Option<Vec<u8>>;
+/// With a mark at the end of the way: without it a stream that was cut would look like one that has ended.
+type Piece = io::Result<Option<Vec<u8>>>;
 
 /// For a thread to read what is sent.
 pub(super) fn reader() -> (Feed, Incoming) {
-    let (send, receive) = channel(WAITING);
+    holding(WAITING)
+}
+
+/// The same, with so many pieces that may wait.
+fn holding(pieces: usize) -> (Feed, Incoming) {
+    let (send, receive) = channel(pieces);
     (Feed(send), Incoming { receive, piece: io::Cursor::default(), ended: false })
 }
 
@@ -32,13 +36,13 @@ pub(super) struct Feed(Sender<Piece>);
 impl Feed {
     /// Whether the reader still wants more.
     pub(super) async fn send(&self, piece: Vec<u8>) -> bool {
-        self.0.send(Some(piece)).await.is_ok()
+        self.0.send(Ok(Some(piece))).await.is_ok()
     }
 
     /// Ends it; the reader gets an error where it was not whole.
     pub(super) async fn end(self, whole: bool) {
         if whole {
-            let _ = self.0.send(None).await;
+            let _ = self.0.send(Ok(None)).await;
         }
     }
 }
@@ -50,6 +54,17 @@ pub(super) struct Incoming {
     ended: bool,
 }
 
+impl Incoming {
+    /// Waits for the next piece, or the end.
+    fn next(&mut self) -> io::Result<()> {
+        match self.receive.blocking_recv().ok_or(io::ErrorKind::UnexpectedEof)?? {
+            Some(piece) => self.piece = io::Cursor::new(piece),
+            None => self.ended = true,
+        }
+        Ok(())
+    }
+}
+
 impl Read for Incoming {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -57,11 +72,7 @@ impl Read for Incoming {
             if count > 0 || self.ended || buffer.is_empty() {
                 return Ok(count);
             }
-            match self.receive.blocking_recv() {
-                Some(Some(piece)) => self.piece = io::Cursor::new(piece),
-                Some(None) => self.ended = true,
-                None => return Err(io::ErrorKind::UnexpectedEof.into()),
-            }
+            self.next()?;
         }
     }
 }
@@ -71,53 +82,26 @@ impl Read for Incoming {
 ///
 /// The engine does one copy of a container at a time. Where two are joined by a pipe, the one that reads has to be first and has
 /// to come to its end, whatever the one that writes is waiting for.
-pub(super) fn ahead(mut input: impl Read + Send + 'static) -> Ahead {
-    let (send, receive) = mpsc::sync_channel(AHEAD);
+///
+/// # Errors
+/// There is nothing to be read.
+pub(super) fn ahead(mut input: impl Read + Send + 'static) -> io::Result<Incoming> {
+    let (Feed(send), mut incoming) = holding(AHEAD);
     std::thread::spawn(move || {
         loop {
-            let mut piece = vec![0; PIECE];
-            let read = input.read(&mut piece).map(|count| {
-                piece.truncate(count);
-                piece
+            let mut bytes = vec![0; PIECE];
+            let piece = input.read(&mut bytes).map(|count| {
+                bytes.truncate(count);
+                (count > 0).then_some(bytes)
             });
-            let is_last = read.as_ref().map_or(true, Vec::is_empty);
-            if send.send(read).is_err() || is_last {
+            let is_last = !matches!(piece, Ok(Some(_)));
+            if send.blocking_send(piece).is_err() || is_last {
                 return;
             }
         }
     });
-    let mut ahead = Ahead { receive, piece: Ok(io::Cursor::default()) };
-    ahead.next();
-    ahead
-}
-
-/// What [`ahead`] reads.
-pub(super) struct Ahead {
-    receive: mpsc::Receiver<io::Result<Vec<u8>>>,
-    piece: io::Result<io::Cursor<Vec<u8>>>,
-}
-
-impl Ahead {
-    fn next(&mut self) {
-        // The thread has said that it is done before it is gone.
-        self.piece = self.receive.recv().unwrap_or(Ok(Vec::new())).map(io::Cursor::new);
-    }
-}
-
-impl Read for Ahead {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let piece = match &mut self.piece {
-            Ok(piece) => piece,
-            Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
-        };
-        let is_over = usize::try_from(piece.position()).is_ok_and(|at| at == piece.get_ref().len());
-        let is_end = piece.get_ref().is_empty();
-        if is_over && !is_end {
-            self.next();
-            return self.read(buffer);
-        }
-        piece.read(buffer)
-    }
+    incoming.next()?;
+    Ok(incoming)
 }
 
 /// For a thread to write what is streamed.
