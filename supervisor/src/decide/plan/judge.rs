@@ -242,9 +242,14 @@ fn judge(
         Recreate::All => Some("everything is to be made anew".to_owned()),
         Recreate::Changed | Recreate::None | Recreate::Back => difference(spec, found, concerned(found)),
     };
+    let content =
+        || (!self::changed(spec, found).is_empty()).then(|| "the content of its configs changed".to_owned());
     match (changed, hold) {
-        (Some(changed), Some(Hold::Alone(why))) => {
-            draft.warn(format!("container `{}` is left as it is ({why}), although {changed}", found.name));
+        (changed, Some(Hold::Alone(why))) => {
+            if let Some(changed) = changed.or_else(content) {
+                draft
+                    .warn(format!("container `{}` is left as it is ({why}), although {changed}", found.name));
+            }
             (Deed::Leave, why.clone())
         }
         (Some(changed), hold) if matches!(choice.recreate, Recreate::None | Recreate::Back) => {
@@ -266,21 +271,11 @@ fn judge(
         }
         (Some(changed), _) if needs_room(found) => (Deed::Rebuild, changed),
         (Some(changed), _) => (Deed::Replace, changed),
-        (None, Some(Hold::Alone(why))) => {
-            if !self::changed(spec, found).is_empty() {
-                let left = format!("container `{}` is left as it is ({why}), although", found.name);
-                draft.warn(format!("{left} the content of its configs changed"));
-            }
-            (Deed::Leave, why.clone())
-        }
         (None, Some(Hold::Down(why) | Hold::Over(why))) => (Deed::Keep, why.clone()),
         (None, None) => {
             let is_left = matches!(choice.recreate, Recreate::None | Recreate::Back);
-            if is_left && !self::changed(spec, found).is_empty() {
-                draft.warn(format!(
-                    "container `{}` is left as it is, although the content of its configs changed",
-                    found.name
-                ));
+            if let Some(changed) = content().filter(|_| is_left) {
+                draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
             }
             in_place(wanted, service, found)
         }
