@@ -29,13 +29,6 @@ const GO_DIRECTORY: u32 = 1 << 31;
 const GO_LINK: u32 = 1 << 27;
 
 impl Docker {
-    /// What each run of the engine has of its own: its default network, which it makes anew at each start that finds nothing running.
-    /// `None` where it does not tell.
-    pub async fn life(&self) -> Option<String> {
-        let answer = self.client.inspect_network("bridge", None::<query::InspectNetworkOptions>);
-        self.ask(LOOK, || "look at its own network".into(), answer).await.ok()?.id
-    }
-
     /// Freezes a running container.
     ///
     /// # Errors

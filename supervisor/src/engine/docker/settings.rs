@@ -1,4 +1,4 @@
-//! How the daemon is set up, and what runs on it whoever started it: for `audit`.
+//! Which run of the daemon answers; how it is set up, and what runs on it whoever started it: for `audit`.
 //!
 //! Deliberately absent: judging.
 
@@ -31,6 +31,13 @@ pub struct Settings {
 const ICC: &str = "com.docker.network.bridge.enable_icc";
 
 impl Docker {
+    /// What each run of the engine has of its own: its default network, which it makes anew at each start that finds nothing running.
+    /// `None` where it does not tell.
+    pub async fn life(&self) -> Option<String> {
+        let answer = self.client.inspect_network("bridge", None::<query::InspectNetworkOptions>);
+        self.ask(LOOK, || "look at its own network".into(), answer).await.ok()?.id
+    }
+
     /// How the daemon is set up. Two requests.
     ///
     /// # Errors
