@@ -4,5 +4,6 @@
 mod anew;
 mod engine;
 mod heal;
+mod histories;
 mod place;
 mod points;

@@ -64,6 +64,9 @@ pub(super) struct Place {
     own: Option<OwnEngine>,
 }
 
+/// Where it is played: how a place is made, and so many at a time.
+pub(super) type At = (fn() -> Place, usize);
+
 impl Place {
     pub(super) fn new() -> Self {
         let bed = Bed::new("crash");
@@ -197,7 +200,7 @@ impl Place {
 /// Plays every point in each of these kinds, on so many places at the same time.
 pub(super) fn every_point(
     points: usize,
-    (make, at_once): (fn() -> Place, usize),
+    (make, at_once): At,
     kinds: &[Kind],
     play: impl Fn(&mut Place, usize, Kind) + Sync,
 ) {
