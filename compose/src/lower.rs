@@ -8,6 +8,7 @@ mod edge;
 mod environment;
 mod grants;
 mod healthcheck;
+mod hooks;
 mod mounts;
 mod network;
 mod objects;

@@ -22,7 +22,7 @@ pub use objects::{ContentSource, FileObject, Volume};
 pub use options::{Landlock, OnExit, Probe, Reload, Runtime, ServiceOptions, TcpPorts};
 pub use recorded::{Recorded, Recording};
 pub use service::{
-    Condition, Dependency, EnvValue, FailureAction, Grant, HealthTest, Healthcheck, Logging, Restart,
+    Condition, Dependency, EnvValue, FailureAction, Grant, HealthTest, Healthcheck, Hook, Logging, Restart,
     Service, Ulimit, Update, UpdateOrder,
 };
 pub use stack::{EdgeFrom, Exemption, Guard, Stack};

@@ -38,6 +38,7 @@ pub const fn step_exit(error: &StepError) -> Exit {
         | StepError::Prepare { .. }
         | StepError::ConfigsRefused { .. }
         | StepError::NotReloaded { .. }
+        | StepError::HookFailed { .. }
         | StepError::Died { .. }
         | StepError::NoCheck { .. }
         | StepError::NotCompleted { .. } => Exit::Failed,

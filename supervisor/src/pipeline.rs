@@ -10,12 +10,12 @@ use compose::{Admitted, Host};
 use profiles::confinement::Kernel;
 use profiles::{Confinement, Landlock};
 
-use crate::decide::live;
 use crate::decide::machine::{Machine, misfits};
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
 use crate::decide::spare;
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::decide::wanted::{Given, Restarts, WantedError, is_active, wanted};
+use crate::decide::{hooks, live};
 use crate::engine::{Engine, EngineError, Scope};
 use crate::host::contents::{Contents, ContentsError};
 use crate::host::files::Files;
@@ -216,6 +216,7 @@ async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepar
     let folder = state::place(wish.state_dir.as_deref(), &wanted.project);
     let see = if wish.counts { host::guard::look } else { host::guard::glance };
     seen.guard = Some(see(&folder, &wanted.project));
+    hooks::attribute(&mut seen, &host::hooks::read(&folder));
     // Where nobody can tell, nothing is planned about it.
     if let Ok(files) = host::live::list(&folder) {
         live::attribute(&mut seen, &files);

@@ -2,15 +2,16 @@
 //!
 //! Deliberately absent: short forms; each value is written in the one form that says it all.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Credentials;
 use super::stack::{pairs, text, word};
 use super::tree::Tree;
 use crate::model::{
-    Attachment, Bind, Condition, FailureAction, Grant, HealthTest, Healthcheck, Landlock, Logging, Mount,
-    MountSource, OnExit, Probe, PublishedPort, Reload, Restart, Service, ServiceOptions, TcpPorts, Tmpfs,
-    Update, UpdateOrder,
+    Attachment, Bind, Condition, EnvValue, FailureAction, Grant, HealthTest, Healthcheck, Hook, Landlock,
+    Logging, Mount, MountSource, OnExit, Probe, PublishedPort, Reload, Restart, Service, ServiceOptions,
+    TcpPorts, Tmpfs, Update, UpdateOrder,
 };
 use crate::rules::{filesystem, resources, secrets};
 use crate::source::At;
@@ -22,7 +23,7 @@ pub(super) fn service(service: &Service, credentials: Credentials) -> Tree {
     confinement(&mut tree, service);
     bounds(&mut tree, service);
     reach(&mut tree, service);
-    life(&mut tree, service);
+    life(&mut tree, service, credentials);
     tree.put_full("labels", pairs(&service.labels));
     tree.put_full("annotations", pairs(&service.annotations));
     tree.put_full("x-supervisor", own(&service.supervisor));
@@ -65,8 +66,15 @@ fn what_runs(tree: &mut Tree, service: &Service, credentials: Credentials) {
     tree.put_some("working_dir", service.working_dir.as_ref().map(text));
     tree.put_some("user", service.user.as_ref().map(text));
     tree.put_full("group_add", texts(&service.group_add));
-    let mut environment = Tree::map();
-    for (name, at) in &service.environment {
+    tree.put_full("environment", environment(&service.environment, credentials));
+    tree.put_some("init", service.init.as_ref().map(word));
+    tree.put_some("tty", service.tty.as_ref().map(word));
+    tree.put_some("stdin_open", service.stdin_open.as_ref().map(word));
+}
+
+fn environment(variables: &BTreeMap<String, At<Option<EnvValue>>>, credentials: Credentials) -> Tree {
+    let mut tree = Tree::map();
+    for (name, at) in variables {
         let value = match &at.value {
             None => Tree::null(),
             Some(value) if credentials == Credentials::Hidden && secrets::looks_secret(name, &value.0) => {
@@ -74,12 +82,9 @@ fn what_runs(tree: &mut Tree, service: &Service, credentials: Credentials) {
             }
             Some(value) => Tree::text(&value.0),
         };
-        environment.put(name, value);
+        tree.put(name, value);
     }
-    tree.put_full("environment", environment);
-    tree.put_some("init", service.init.as_ref().map(word));
-    tree.put_some("tty", service.tty.as_ref().map(word));
-    tree.put_some("stdin_open", service.stdin_open.as_ref().map(word));
+    tree
 }
 
 fn confinement(tree: &mut Tree, service: &Service) {
@@ -291,7 +296,7 @@ fn port(port: &PublishedPort) -> Tree {
     tree
 }
 
-fn life(tree: &mut Tree, service: &Service) {
+fn life(tree: &mut Tree, service: &Service, credentials: Credentials) {
     let mut dependencies = Tree::map();
     for (name, at) in &service.depends_on {
         let mut row = Tree::map();
@@ -312,6 +317,19 @@ fn life(tree: &mut Tree, service: &Service) {
     tree.put_some("restart", service.restart.as_ref().map(|at| Tree::text(restart(at.value)).from(at)));
     tree.put_some("stop_signal", service.stop_signal.as_ref().map(text));
     tree.put_some("stop_grace_period", service.stop_grace_period.as_ref().map(|at| time(at.value).from(at)));
+    for (key, hooks) in [("post_start", &service.post_start), ("pre_stop", &service.pre_stop)] {
+        tree.put_full(key, Tree::list(hooks.iter().map(|at| hook(&at.value, credentials).from(at))));
+    }
+}
+
+fn hook(hook: &Hook, credentials: Credentials) -> Tree {
+    let mut tree = Tree::map();
+    tree.put("command", Tree::list(hook.command.iter().map(Tree::text)));
+    tree.put_some("user", hook.user.as_ref().map(text));
+    tree.put_some("privileged", hook.privileged.as_ref().map(word));
+    tree.put_some("working_dir", hook.working_dir.as_ref().map(text));
+    tree.put_full("environment", environment(&hook.environment, credentials));
+    tree
 }
 
 fn healthcheck(check: &Healthcheck) -> Tree {

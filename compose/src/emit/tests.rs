@@ -24,6 +24,10 @@ services:
     healthcheck: {test: [CMD, caddy, version], interval: 1500ms, timeout: 1s}
     depends_on: {app: {condition: service_healthy}}
     stop_grace_period: 1m30s
+    post_start:
+      - {command: caddy version, environment: {API_TOKEN: correct-horse, MODE: "on", EMPTY: }}
+      - {command: [touch, "a b"], user: "7:8", working_dir: /data, privileged: false}
+    pre_stop: [{command: [caddy, stop]}]
   app:
     image: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     user: "1000"

@@ -109,6 +109,28 @@ FROM_FILE=1
 }
 
 #[test]
+fn hooks_that_run_nothing() {
+    check_problems(
+        "\
+services:
+  a:
+    image: x
+    post_start: [{user: '7'}, {command: []}, {command: ''}, {command: id, priviledged: true}, {command: [1]}]
+    pre_stop: [id, {command: 'a \"b'}]
+",
+        expect![[r#"
+            SV016 compose.yaml:4:18 "{user: '7'}" the entry of `post_start` has no `command`
+            SV015 compose.yaml:4:41 "[]" a command of `post_start` is empty
+            SV015 compose.yaml:4:56 "''" a command of `post_start` is empty
+            SV013 compose.yaml:4:75 "priviledged" unknown key `priviledged` in `post_start` => privileged
+            SV014 compose.yaml:4:106 "1" `command` must be a string, not a whole number => "1"
+            SV014 compose.yaml:5:16 "id" `pre_stop` must be a mapping, not a string
+            SV015 compose.yaml:5:30 "'a \"b'" a quote in the command is not closed
+        "#]],
+    );
+}
+
+#[test]
 fn bases_that_cannot_be_followed() {
     check_problems(
         "\

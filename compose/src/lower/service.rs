@@ -10,8 +10,8 @@ use crate::source::{At, Span};
 use crate::yaml::shown;
 
 use super::{
-    Context, deploy, environment, grants, healthcheck, mounts, network, ports, processor, read, supervisor,
-    whole,
+    Context, deploy, environment, grants, healthcheck, hooks, mounts, network, ports, processor, read,
+    supervisor, whole,
 };
 
 pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
@@ -105,6 +105,8 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "dns_opt" => service.dns_opt = words(node, name, problems),
         "stop_signal" => service.stop_signal = read::text(node),
         "stop_grace_period" => service.stop_grace_period = read::duration(node, name, problems),
+        "post_start" => service.post_start = hooks::hooks(node, name, context),
+        "pre_stop" => service.pre_stop = hooks::hooks(node, name, context),
         "secrets" => service.secrets = grants::secrets(node, problems),
         "configs" => service.configs = grants::configs(node, problems),
         "profiles" => service.profiles = read::texts(node),

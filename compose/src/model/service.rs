@@ -122,6 +122,10 @@ pub struct Service {
     pub stop_signal: Option<At<String>>,
     /// `stop_grace_period`.
     pub stop_grace_period: Option<At<Duration>>,
+    /// What is run in the container after each start, in order.
+    pub post_start: Vec<At<Hook>>,
+    /// What is run in the container before each stop, in order.
+    pub pre_stop: Vec<At<Hook>>,
     /// Secrets by key of [`Project::secrets`](super::Project::secrets), in order.
     pub secrets: Vec<At<Grant>>,
     /// Configs by key of [`Project::configs`](super::Project::configs), in order.
@@ -209,6 +213,8 @@ impl Service {
             dns_opt: Vec::new(),
             stop_signal: None,
             stop_grace_period: None,
+            post_start: Vec::new(),
+            pre_stop: Vec::new(),
             secrets: Vec::new(),
             configs: Vec::new(),
             profiles: Vec::new(),
@@ -234,6 +240,21 @@ impl std::fmt::Debug for EnvValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "EnvValue({} bytes)", self.0.len())
     }
+}
+
+/// A command in a service's container, after its start or before its stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hook {
+    /// Arguments.
+    pub command: Vec<String>,
+    /// `user[:group]`; `None` is the service's.
+    pub user: Option<At<String>>,
+    /// `privileged`.
+    pub privileged: Option<At<bool>>,
+    /// Absolute path in the container; `None` is the service's.
+    pub working_dir: Option<At<String>>,
+    /// Variables besides the service's; `None` is a name without a value that nothing declared.
+    pub environment: BTreeMap<String, At<Option<EnvValue>>>,
 }
 
 /// How another service is waited for.

@@ -295,14 +295,17 @@ fn read_only(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 }
 
 fn working_dir(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let Some(folder) = &service.working_dir else { return Vec::new() };
-    let path = normal(Path::new(&folder.value));
-    let why = if !path.is_absolute() {
-        "is not an absolute path"
-    } else if ["/proc", "/sys", "/dev"].iter().any(|system| path.starts_with(system)) {
-        "belongs to the system of the container"
-    } else {
-        return Vec::new();
-    };
-    vec![Hit::at(folder, format!("`{}` {why}", folder.value))]
+    let hooks = service.post_start.iter().chain(&service.pre_stop);
+    let folders = service.working_dir.iter().chain(hooks.filter_map(|hook| hook.value.working_dir.as_ref()));
+    let odd = folders.filter_map(|folder| {
+        let path = normal(Path::new(&folder.value));
+        let is_system = ["/proc", "/sys", "/dev"].iter().any(|system| path.starts_with(system));
+        let why = match (path.is_absolute(), is_system) {
+            (false, _) => "is not an absolute path",
+            (true, true) => "belongs to the system of the container",
+            (true, false) => return None,
+        };
+        Some(Hit::at(folder, format!("`{}` {why}", folder.value)))
+    });
+    odd.collect()
 }

@@ -151,7 +151,7 @@ fn user(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     }
 }
 
-fn is_root(who: &str) -> bool {
+pub(super) fn is_root(who: &str) -> bool {
     who.trim().is_empty() || who.trim() == "root" || who.trim().parse::<i64>() == Ok(0)
 }
 

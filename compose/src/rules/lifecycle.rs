@@ -171,12 +171,25 @@ pub(crate) const RULES: &[Rule] = &[
         repair: Repair::Author,
     },
     Rule {
+        id: "SV272",
+        title: "a hook has no more rights than its service",
+        reason: "`privileged` gives a command in the running container every right on the host, and root owns what the service's user must not touch",
+        severity: Severity::Error,
+        fix: "remove `privileged`, and `user: root`: a hook runs as the service's user",
+        bad: "services:\n  web:\n    image: caddy:2\n    post_start:\n      - command: id\n        privileged: true # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    post_start:\n      - command: id\n",
+        place: place("5.4", "5.5", "3"),
+        exempt: Exempt::Never,
+        check: Check::Service(hook_rights),
+        repair: Repair::Author,
+    },
+    Rule {
         id: "SV279",
         title: "no key that nothing acts on",
         reason: "a key that is accepted and ignored promises what does not hold",
         severity: Severity::Error,
         fix: "remove it",
-        bad: "services:\n  web:\n    image: caddy:2\n    post_start: # <-\n      - command: id\n",
+        bad: "services:\n  web:\n    image: caddy:2\n    pre_start: # <-\n      - command: id\n        image: caddy:2\n",
         good: "services:\n  web:\n    image: caddy:2\n",
         place: place("", "", ""),
         exempt: Exempt::Never,
@@ -264,6 +277,18 @@ fn reload_proof(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         .as_ref()
         .filter(|reload| reload.value.check.is_empty() && reload.value.logs.is_none());
     Hit::if_some(unproved.map(|reload| Hit::at(reload, "nothing says whether a reload worked")))
+}
+
+fn hook_rights(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for hook in service.post_start.iter().chain(&service.pre_stop).map(|at| &at.value) {
+        let privileged = hook.privileged.as_ref().filter(|privileged| privileged.value);
+        hits.extend(privileged.map(|at| Hit::at(at, "a hook is privileged").fix("privileged: false")));
+        let who = |user: &str| user.split(':').next().is_some_and(super::identity::is_root);
+        let root = hook.user.as_ref().filter(|user| who(&user.value));
+        hits.extend(root.map(|at| Hit::at(at, format!("a hook of `{}` runs as root", service.name))));
+    }
+    hits
 }
 
 /// A signal's number on Linux, by name with or without `SIG`, or by number.

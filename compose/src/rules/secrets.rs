@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::finding::Severity;
 use crate::host::Kind;
-use crate::model::{ContentSource, FileObject, HealthTest, Service};
+use crate::model::{ContentSource, EnvValue, FileObject, HealthTest, Service};
 use crate::policy::{Check, Exempt, Hit, Repair, Rule, Stack};
+use crate::source::At;
 
 use super::filesystem::{in_stack_folder, link_on_the_way, socket_by_name};
 use super::place;
@@ -188,8 +189,14 @@ pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
     names_credential(name) && could_be_credential(value) || is_credential(value)
 }
 
+/// The variables of a service and of its hooks.
+fn variables(service: &Service) -> impl Iterator<Item = (&String, &At<Option<EnvValue>>)> {
+    let hooks = service.post_start.iter().chain(&service.pre_stop);
+    service.environment.iter().chain(hooks.flat_map(|hook| &hook.value.environment))
+}
+
 fn environment(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let hits = service.environment.iter().filter_map(|(name, at)| {
+    let hits = variables(service).filter_map(|(name, at)| {
         let value = at.value.as_ref()?;
         looks_secret(name, &value.0).then(|| Hit::at(at, format!("`{name}` looks like a credential")))
     });
@@ -213,6 +220,11 @@ fn arguments(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         };
         hits.extend(found.map(|name| Hit::at(check, format!("`{name}` looks like a credential"))));
     }
+    let hooks = service.post_start.iter().chain(&service.pre_stop);
+    hits.extend(hooks.filter_map(|at| {
+        let name = credential_in(&at.value.command)?;
+        Some(Hit::at(at, format!("`{name}` looks like a credential")))
+    }));
     hits
 }
 
@@ -252,7 +264,7 @@ fn engine_variables(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         "CONTAINERD_ADDRESS",
         "DOCKER_CERT_PATH",
     ];
-    let hits = service.environment.iter().filter_map(|(name, at)| {
+    let hits = variables(service).filter_map(|(name, at)| {
         let value = &at.value.as_ref()?.0;
         let named = ENGINES.contains(&name.to_ascii_uppercase().as_str()) && !value.trim().is_empty();
         let tcp = value.starts_with("tcp://")

@@ -154,6 +154,20 @@ pub enum StepError {
         /// What it said since, neutralised.
         output: Vec<String>,
     },
+    /// A command after its start did not end well.
+    #[error("`post_start` of service `{service}` failed: `{command}` {}", ended(*.code))]
+    HookFailed {
+        /// Service.
+        service: String,
+        /// Container.
+        container: String,
+        /// The command.
+        command: String,
+        /// Its exit code; `None`: it did not end in time.
+        code: Option<i64>,
+        /// The last lines of its output, neutralised.
+        output: Vec<String>,
+    },
     /// Nothing says whether it is healthy.
     #[error("service `{service}` is to be waited for until it is healthy, and has no check that says so")]
     NoCheck {
@@ -176,6 +190,9 @@ pub enum PrepareError {
     /// A secret or config.
     #[error(transparent)]
     Contents(#[from] ContentsError),
+    /// Its hooks.
+    #[error("its hooks cannot be kept in the state folder")]
+    Hooks(#[source] std::io::Error),
     /// Its AppArmor profile.
     #[error("the AppArmor profile `{name}` does not load: {reason}")]
     AppArmor {
@@ -186,6 +203,14 @@ pub enum PrepareError {
     },
 }
 
+/// How a command ended that did not end well.
+pub(super) fn ended(code: Option<i64>) -> String {
+    match code {
+        Some(code) => format!("ended with code {code}"),
+        None => "did not end in time".to_owned(),
+    }
+}
+
 impl StepError {
     /// The container that failed and the last lines of its output, where it is about one.
     pub fn output(&self) -> Option<(&str, &[String])> {
@@ -194,6 +219,7 @@ impl StepError {
             | Self::NotHealthy { container, output, .. }
             | Self::ConfigsRefused { container, output, .. }
             | Self::NotReloaded { container, output, .. }
+            | Self::HookFailed { container, output, .. }
             | Self::NotStayed { container, output, .. } => Some((container, output)),
             _ => None,
         }
@@ -205,6 +231,9 @@ impl StepError {
             Self::Engine(error) => error.help(),
             Self::Guard(error) => error.help().into(),
             Self::Prepare { source: PrepareError::Contents(error), .. } => error.help(),
+            Self::Prepare { source: PrepareError::Hooks(_), .. } => {
+                "see that the state folder can be written: `--state-dir` names another".into()
+            }
             Self::Prepare { source: PrepareError::AppArmor { .. }, .. } => {
                 "run as root with `apparmor_parser` installed; `aa-status` says what the kernel has".into()
             }
@@ -238,6 +267,10 @@ impl StepError {
             Self::NotReloaded { service, .. } => format!(
                 "see `supervisor logs {service}`; `logs` of its `x-supervisor.reload` is what its output says once it has taken \
                  its configs"
+            ),
+            Self::HookFailed { service, .. } => format!(
+                "mend the command, or try it with `supervisor exec {service}`; until it ends well the service has not started, \
+                 and `up` runs it again"
             ),
             Self::NoCheck { service } => format!(
                 "give `{service}` an `x-supervisor.probe` or a `healthcheck`, or depend on it with `condition: service_started`"

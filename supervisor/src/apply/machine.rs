@@ -13,6 +13,7 @@ use profiles::confinement::AppArmor;
 use super::{Machine, Occasion, PrepareError};
 use crate::attest::Check;
 use crate::decide::guard::Ruleset;
+use crate::decide::hash;
 use crate::decide::plan::Reload;
 use crate::decide::seen::Seen;
 use crate::decide::spec::{ContainerSpec, Wanted};
@@ -20,6 +21,7 @@ use crate::engine::Inspected;
 use crate::host::contents::Contents;
 use crate::host::evidence;
 use crate::host::guard::GuardError;
+use crate::host::hooks;
 use crate::host::live::{self, Deed};
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::probe::{Ask, probe};
@@ -63,6 +65,9 @@ impl Machine for ThisMachine<'_> {
             Occasion::Creation => Deed::Make,
             Occasion::Start => Deed::Ensure,
         };
+        if let (Occasion::Creation, Some(hooks)) = (occasion, &spec.hooks) {
+            hooks::keep(self.folder, hash::container(spec), hooks).map_err(PrepareError::Hooks)?;
+        }
         Ok(self.contents.stage(self.rights, self.folder, spec, deed)?)
     }
 
@@ -82,8 +87,13 @@ impl Machine for ThisMachine<'_> {
         self.rights.remove_guard(self.folder, project)
     }
 
+    fn owe(&self, container: &str, owes: bool) -> Result<(), PrepareError> {
+        hooks::owe(self.folder, container, owes).map_err(PrepareError::Hooks)
+    }
+
     fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {
         live::sweep(self.folder, seen);
+        hooks::sweep(self.folder, seen);
         let specs = wanted.services.values().flat_map(|service| &service.containers);
         let kept: BTreeSet<String> = specs
             .filter_map(|spec| match spec.confinement.apparmor() {

@@ -3,7 +3,9 @@
 //! A step leaves nothing to choose. After a failure nothing more is started, what runs is finished, and what was made
 //! stays for inspection. Deliberately absent: decisions, retries, printing.
 
+mod command;
 mod error;
+mod hooks;
 mod machine;
 mod reload;
 mod step;
@@ -73,6 +75,12 @@ pub trait Machine {
     /// # Errors
     /// It cannot be taken out.
     fn unguard(&self, project: &str) -> Result<(), GuardError>;
+
+    /// Notes whether a container's `post_start` is owed.
+    ///
+    /// # Errors
+    /// That cannot be noted.
+    fn owe(&self, container: &str, owes: bool) -> Result<(), PrepareError>;
 
     /// Takes away what nothing uses any more now that all is as wanted; what cannot be taken away, in a sentence each.
     fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String>;
@@ -279,6 +287,8 @@ pub(crate) fn subject(step: &Step) -> Subject {
         Step::Await(wait) => ("service", &wait.service),
         Step::Create { name, .. }
         | Step::Start { name, .. }
+        | Step::PostStart { name, .. }
+        | Step::PreStop { name, .. }
         | Step::Stop { name, .. }
         | Step::Remove { name, .. }
         | Step::Unpause { name, .. }
@@ -308,6 +318,8 @@ pub(crate) fn words(step: &Step) -> (&'static str, &'static str, &'static str) {
         | Step::Remove { .. }
         | Step::Unguard { .. } => ("remove", "Removing", "Removed"),
         Step::Start { .. } => ("start", "Starting", "Started"),
+        Step::PostStart { .. } => ("run `post_start` of", "Running `post_start`", "Ran `post_start`"),
+        Step::PreStop { .. } => ("run `pre_stop` of", "Running `pre_stop`", "Ran `pre_stop`"),
         Step::Await(wait) => match wait.condition {
             Condition::Started => ("wait for", "Waiting", "Running"),
             Condition::Healthy => ("wait for", "Waiting", "Healthy"),

@@ -2,22 +2,14 @@
 //!
 //! Deliberately absent: when (`decide::plan::reload`), and what becomes of it where it fails later (`decide::plan::rollback`).
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::{Context, Machine, PrepareError, StepError};
+use super::{Context, Machine, PrepareError, StepError, command};
 use crate::decide::live::LiveFile;
 use crate::decide::plan::{CHECK, Reload, TOLD};
 use crate::engine::{Engine, EngineError, ExecSpec, LogQuery};
 use crate::host::live::Deed;
-use crate::render::plain;
-
-/// Lines of output that are shown of what failed.
-const LINES: usize = 10;
-/// Between two questions whether a command has ended whose output has.
-const ENDED: Duration = Duration::from_millis(50);
 
 /// Gives a container its configs anew. One that does not take them has the old ones when this ends.
 pub(super) async fn reload<E: Engine, M: Machine>(
@@ -79,30 +71,17 @@ async fn check<E: Engine, M>(context: &Context<'_, E, M>, reload: &Reload) -> Re
         return Ok(());
     }
     let spec = ExecSpec { command: reload.check.clone(), ..ExecSpec::default() };
-    let mut bytes = Vec::new();
-    let code = tokio::time::timeout(CHECK, async {
-        let mut io = context.engine.exec(&reload.id, &spec).await?;
-        while let Some(chunk) = io.output.next().await {
-            bytes.extend(chunk?.bytes);
-        }
-        loop {
-            if let Some(code) = context.engine.exec_exit_code(&io.id).await? {
-                return Ok::<i64, EngineError>(code);
-            }
-            tokio::time::sleep(ENDED).await;
-        }
-    });
-    // `timeout` says so with 124 (coreutils).
-    let code = code.await.unwrap_or(Ok(124))?;
-    if code == 0 {
+    let end = command::run(context.engine, &reload.id, &spec, CHECK).await?;
+    if end.code == Some(0) {
         return Ok(());
     }
     Err(StepError::ConfigsRefused {
         service: reload.service.clone(),
         container: reload.name.clone(),
         command: reload.check.join(" "),
-        code,
-        output: last_lines(&bytes),
+        // `timeout` says so with 124 (coreutils).
+        code: end.code.unwrap_or(124),
+        output: end.last_lines(),
     })
 }
 
@@ -133,12 +112,6 @@ async fn heard<E: Engine, M>(
         service: reload.service.clone(),
         container: reload.name.clone(),
         logs: logs.clone(),
-        output: last_lines(&bytes),
+        output: command::last_lines(&bytes),
     })
-}
-
-fn last_lines(bytes: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    lines.iter().skip(lines.len().saturating_sub(LINES)).map(|line| plain(line)).collect()
 }

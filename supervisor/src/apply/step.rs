@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::{Context, Ended, Machine, Occasion, PrepareError, StepError, progress_of, reload, wait};
+use super::{Context, Ended, Machine, Occasion, PrepareError, StepError, hooks, progress_of, reload, wait};
 use crate::decide::diagnose::{Symptoms, diagnose};
 use crate::decide::guard::{self, GuardSpec, Ruleset};
 use crate::decide::plan::Step;
@@ -50,9 +50,20 @@ pub(super) async fn run<E: Engine, M: Machine>(
         Step::RemoveVolume { name } => gone(engine.remove_volume(name).await)?,
         Step::Create { spec, name } => create(context, spec, name).await?,
         Step::Delay { delay, .. } => tokio::time::sleep(*delay).await,
-        Step::Start { id, name, service } => {
+        Step::Start { id, name, service, owes } => {
             let id = id.clone().unwrap_or_else(|| context.id_of(name));
+            if *owes {
+                let noted = context.machine.owe(&id, true);
+                noted.map_err(|source| StepError::Prepare { container: name.clone(), source })?;
+            }
             return start(context, &id, name, service).await;
+        }
+        Step::PostStart { id, name, service, commands } => {
+            let id = id.clone().unwrap_or_else(|| context.id_of(name));
+            hooks::post_start(context, &id, (name, service), commands).await?;
+        }
+        Step::PreStop { id, name, commands, within } => {
+            return Ok(hooks::pre_stop(context, (id, name), commands, *within).await);
         }
         Step::Await(condition) => return wait::until(context, index, step, condition).await,
         Step::Stop { id, grace, .. } => engine.stop(id, *grace).await?,

@@ -4,6 +4,7 @@
 //! absent: touching anything without our label.
 
 use crate::args::GlobalArgs;
+use crate::decide::hooks;
 use crate::decide::plan::{Volumes, down};
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
@@ -44,6 +45,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let session = session::open(global).await?;
     let writer = session::write(global, &project, "down")?;
     let mut seen = session.engine.observe(&Scope::project(&project)).await?;
+    hooks::attribute(&mut seen, &host::hooks::read(&writer.folder));
     if args.services.is_empty() {
         seen.guard = Some(host::guard::glance(&writer.folder, &project));
     } else {

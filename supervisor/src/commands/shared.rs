@@ -156,6 +156,10 @@ impl Machine for NoMachine {
         crate::host::guard::remove(None, project)
     }
 
+    fn owe(&self, _: &str, _: bool) -> Result<(), crate::apply::PrepareError> {
+        Ok(())
+    }
+
     fn settle(&self, _: &Wanted, _: &Seen) -> Vec<String> {
         Vec::new()
     }
@@ -181,8 +185,11 @@ impl Machine for NoMachine {
 pub(crate) fn with_grace(plan: &mut Plan, seconds: Option<u64>) {
     let Some(seconds) = seconds else { return };
     for Planned { step, .. } in &mut plan.steps {
-        if let Step::Stop { grace, .. } = step {
-            *grace = Duration::from_secs(seconds);
+        match step {
+            Step::Stop { grace: time, .. } | Step::PreStop { within: time, .. } => {
+                *time = Duration::from_secs(seconds);
+            }
+            _ => {}
         }
     }
 }

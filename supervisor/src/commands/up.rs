@@ -233,7 +233,7 @@ fn keep_creations(plan: &mut Plan) {
     let mut places = BTreeMap::new();
     let mut kept: Vec<Planned> = Vec::new();
     for (index, planned) in plan.steps.drain(..).enumerate() {
-        if matches!(planned.step, Step::Start { .. } | Step::Await(_)) {
+        if matches!(planned.step, Step::Start { .. } | Step::PostStart { .. } | Step::Await(_)) {
             continue;
         }
         let after = planned.after.iter().filter_map(|first| places.get(first).copied()).collect();
@@ -284,7 +284,7 @@ async fn wait_for_health(
 /// The steps that start a service.
 pub(crate) fn starts_of(plan: &Plan, service: &str) -> Vec<usize> {
     let starts = plan.steps.iter().enumerate().filter(|(_, planned)| match &planned.step {
-        Step::Start { service: started, .. } => started == service,
+        Step::Start { service: started, .. } | Step::PostStart { service: started, .. } => started == service,
         _ => false,
     });
     starts.map(|(index, _)| index).collect()

@@ -19,6 +19,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("image", &["image_id"]),
     ("command", &["command", "entrypoint", "working_dir", "tty", "stdin_open"]),
     ("stopping", &["stop_signal", "stop_grace"]),
+    ("hooks", &["hooks"]),
     ("environment", &["environment"]),
     ("secrets or configs", &["content"]),
     ("networks", &["networks", "dns", "dns_search", "dns_opt"]),

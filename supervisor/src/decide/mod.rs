@@ -12,6 +12,7 @@ pub mod egress;
 pub mod guard;
 pub mod hash;
 pub mod heal;
+pub mod hooks;
 pub mod labels;
 pub mod live;
 pub mod machine;

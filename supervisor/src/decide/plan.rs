@@ -38,6 +38,7 @@ pub use up::{plan, plan_with, readiness};
 use serde::Serialize;
 
 use super::guard::GuardSpec;
+use super::hooks::Hook;
 use super::live::LiveFile;
 use super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkShape, Restart, VolumeSpec};
 
@@ -148,6 +149,31 @@ pub enum Step {
         name: String,
         /// Service.
         service: String,
+        /// Its `post_start` is owed from here on.
+        owes: bool,
+    },
+    /// Run a container's `post_start`, one after the other, each with [`LONGEST`](super::hooks::LONGEST). One that fails
+    /// is a failed start.
+    PostStart {
+        /// Engine id; `None` where this plan makes it.
+        id: Option<String>,
+        /// Engine name.
+        name: String,
+        /// Service.
+        service: String,
+        /// What is run.
+        commands: Vec<Hook>,
+    },
+    /// Run a container's `pre_stop`, one after the other. It is stopped whatever becomes of them.
+    PreStop {
+        /// Engine id.
+        id: String,
+        /// Engine name.
+        name: String,
+        /// What is run.
+        commands: Vec<Hook>,
+        /// For all of them.
+        within: Duration,
     },
     /// Wait until a service is as wanted.
     Await(Await),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::guard::listing::Counters;
+use super::hooks::Hooks;
 use super::live::Live;
 use super::spec::{Bounds, NetworkShape, Pool, Restart};
 use super::{labels, spare};
@@ -182,6 +183,10 @@ pub struct SeenContainer {
     pub live: Option<Live>,
     /// It ran with other rights than promised: no plan starts it.
     pub refused: bool,
+    /// Its hooks, as they are kept; none where nobody can tell.
+    pub hooks: Hooks,
+    /// Those after its start have not ended well yet.
+    pub owes: bool,
     /// Image id.
     pub image_id: String,
     /// Whether it runs.

@@ -10,6 +10,7 @@ use profiles::Confinement;
 use serde::{Deserialize, Serialize};
 
 use super::guard::GuardSpec;
+use super::hooks::{Hook, Hooks};
 use super::{hash, labels};
 
 /// The wanted state of one project.
@@ -146,6 +147,8 @@ pub struct ContainerSpec {
     pub stop_signal: Option<String>,
     /// From the stop signal to the kill.
     pub stop_grace: Duration,
+    /// What is run in it after each start and before each stop.
+    pub hooks: Option<Hooks>,
     /// Allocate a terminal.
     pub tty: bool,
     /// Keep standard input open.
@@ -392,6 +395,11 @@ impl ContainerSpec {
     pub fn way_out(&self) -> Option<&str> {
         let first = self.networks.iter().max_by_key(|(_, attach)| attach.gw_priority)?;
         (first.1.gw_priority > 0).then_some(first.0)
+    }
+
+    /// What is run in it after each start.
+    pub fn post_start(&self) -> &[Hook] {
+        self.hooks.as_ref().map_or(&[], |hooks| &hooks.post_start)
     }
 
     /// The bounds that can be changed in place.

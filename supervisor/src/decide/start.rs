@@ -3,7 +3,7 @@
 //!
 //! Deliberately absent: the rules (`profiles::landlock`), and asking for the image.
 
-use profiles::{Landlock, landlock};
+use profiles::{Confinement, Landlock, landlock};
 
 use super::seen::ImageStart;
 use super::spec::ContainerSpec;
@@ -31,7 +31,7 @@ fn is_all_said(spec: &ContainerSpec) -> bool {
 /// What is executed, where the image says this of itself.
 pub fn start(spec: &ContainerSpec, image: &ImageStart) -> Start {
     let words = words(spec, image);
-    match prefix(spec) {
+    match prefix(&spec.confinement) {
         Some(entrypoint) if !words.is_empty() => Start { entrypoint: Some(entrypoint), command: Some(words) },
         // Without a word there is nothing to execute: the engine says so.
         _ => Start { entrypoint: spec.entrypoint.clone(), command: spec.command.clone() },
@@ -41,14 +41,14 @@ pub fn start(spec: &ContainerSpec, image: &ImageStart) -> Start {
 /// How a container that was started so shows itself: whether its first words are the promised ones, and what follows is
 /// the file's, as far as the file says it.
 pub fn is_started_so(spec: &ContainerSpec, words: &[String]) -> bool {
-    let Some(prefix) = prefix(spec) else { return true };
+    let Some(prefix) = prefix(&spec.confinement) else { return true };
     let Some(command) = words.strip_prefix(prefix.as_slice()) else { return false };
     !command.is_empty() && (!is_all_said(spec) || command == self::words(spec, &ImageStart::default()))
 }
 
 /// The program with its rules, where there are any.
-fn prefix(spec: &ContainerSpec) -> Option<Vec<String>> {
-    let Landlock::Rules { arguments, .. } = spec.confinement.landlock() else { return None };
+pub(super) fn prefix(promise: &Confinement) -> Option<Vec<String>> {
+    let Landlock::Rules { arguments, .. } = promise.landlock() else { return None };
     let program = std::iter::once(landlock::PROGRAM.to_owned());
     Some(program.chain(arguments.iter().cloned()).chain(["--".to_owned()]).collect())
 }

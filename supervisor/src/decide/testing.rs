@@ -191,7 +191,7 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             let id = format!("c{}-{name}", CREATED.fetch_add(1, Ordering::Relaxed));
             seen.containers.push(SeenContainer { id, name: name.clone(), ..created(spec, index) });
         }
-        Step::Start { id, name, .. } => {
+        Step::Start { id, name, owes, .. } => {
             let ids = ids(seen);
             let container = by_name(seen, name);
             for (network, known) in join(&ids, container) {
@@ -201,6 +201,18 @@ fn carry_out(seen: &mut Seen, step: &Step, index: usize) {
             assert!(matches!(container.state, State::Created | State::Exited(_)), "`{name}` runs already");
             container.state = State::Running;
             container.health = Some(Health::Healthy);
+            container.owes = *owes;
+        }
+        Step::PostStart { name, commands, .. } => {
+            let container = by_name(seen, name);
+            assert_eq!(container.state, State::Running, "`{name}` has hooks, and is down");
+            assert_eq!(container.hooks.post_start, *commands, "hooks of another");
+            container.owes = false;
+        }
+        Step::PreStop { id, name, commands, .. } => {
+            let container = by_id(seen, id);
+            assert!(matches!(container.state, State::Running | State::Restarting), "`{name}` does not run");
+            assert_eq!(container.hooks.pre_stop, *commands, "hooks of another");
         }
         Step::Await(wait) => {
             for container in seen.containers.iter_mut().filter(|c| wait.containers.contains(&c.name)) {
@@ -363,6 +375,8 @@ pub(crate) fn created(spec: &ContainerSpec, index: usize) -> SeenContainer {
         generation: ours.generation,
         live: ours.generation.map(|_| Live { contents: spec.live_contents(), unfinished: false }),
         refused: false,
+        hooks: spec.hooks.clone().unwrap_or_default(),
+        owes: false,
         image_id: spec.image_id.clone(),
         state: State::Created,
         health: None,

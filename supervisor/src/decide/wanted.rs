@@ -15,6 +15,7 @@ use profiles::Confinement;
 use profiles::confinement::MountSource;
 
 use super::guard::GuardSpec;
+use super::hooks::Hooks;
 use super::seen::SeenImage;
 use super::spec::{
     AttachSpec, ContainerSpec, HealthSpec, Memo, NetworkSpec, PortSpec, ReloadSpec, Restart, ServiceSpec,
@@ -190,6 +191,7 @@ fn container_spec(
         log_driver: logging.driver.unwrap_or_else(|| "json-file".to_owned()),
         log_options: logging.options,
         stop_signal: text(service.stop_signal.as_ref()),
+        hooks: Hooks::of(service, confinement),
         stop_grace: service.stop_grace_period.as_ref().map_or(STOP_GRACE, |grace| grace.value),
         tty: service.tty.as_ref().is_some_and(|tty| tty.value),
         stdin_open: service.stdin_open.as_ref().is_some_and(|open| open.value),

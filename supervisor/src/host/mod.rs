@@ -8,6 +8,7 @@ pub mod gather;
 mod generation;
 pub mod ground;
 pub mod guard;
+pub mod hooks;
 pub mod kernel;
 pub mod lent;
 pub mod live;

@@ -9,6 +9,7 @@ use compose::model::Condition;
 use serde::Serialize;
 
 use super::{plain, plain_json};
+use crate::decide::hooks::Hook;
 use crate::decide::labels::{print_bounds, print_restart};
 use crate::decide::plan::{Again, Kept, Plan, Planned, Reload, Step};
 use crate::decide::spare;
@@ -85,7 +86,9 @@ fn waits(plan: &Plan, planned: &Planned) -> Vec<String> {
     first
         .filter_map(|first| match &first.step {
             Step::Await(wait) => Some(format!("{} {}", wait.service, condition(wait.condition))),
-            Step::Start { service, .. } if service != own => Some(format!("{service} started")),
+            Step::Start { service, .. } | Step::PostStart { service, .. } if service != own => {
+                Some(format!("{service} started"))
+            }
             _ => None,
         })
         .collect()
@@ -205,6 +208,8 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
             ("delay", "service", service, Some(format!("{} s", delay.as_secs_f64())))
         }
         Step::Start { name, .. } => ("start", "container", name, None),
+        Step::PostStart { name, commands, .. } => ("post_start", "container", name, Some(run(commands))),
+        Step::PreStop { name, commands, .. } => ("pre_stop", "container", name, Some(run(commands))),
         Step::Await(wait) => {
             let timeout = wait.timeout.as_secs();
             let stays = match wait.stays {
@@ -236,6 +241,11 @@ fn describe(step: &Step) -> (&'static str, &'static str, &str, Option<String>) {
     }
 }
 
+/// The commands of hooks.
+fn run(commands: &[Hook]) -> String {
+    commands.iter().map(|hook| hook.command.join(" ")).collect::<Vec<_>>().join("; ")
+}
+
 /// How a container is told of its configs, and of which.
 fn told(reload: &Reload) -> String {
     let configs: BTreeSet<&str> = reload.files.iter().map(|file| file.key.as_str()).collect();
@@ -265,6 +275,7 @@ fn deed(steps: &[&Planned]) -> Deed {
     let starts = has(|s| matches!(s, Step::Start { .. }));
     let unpauses = has(|s| matches!(s, Step::Unpause { .. }));
     let pulls = has(|s| matches!(s, Step::Pull { .. }));
+    let runs = has(|s| matches!(s, Step::PostStart { .. }));
     let reloads = has(|s| matches!(s, Step::Reload(_) | Step::Unreload { .. }));
     match () {
         () if pulls => Deed::Pull,
@@ -276,6 +287,7 @@ fn deed(steps: &[&Planned]) -> Deed {
         () if stops => Deed::Stop,
         () if starts => Deed::Start,
         () if unpauses => Deed::Unpause,
+        () if runs => Deed::Start,
         () if reloads => Deed::Reload,
         () => Deed::Change,
     }

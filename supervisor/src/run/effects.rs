@@ -22,11 +22,12 @@ use crate::decide;
 use crate::decide::diagnose::Symptoms;
 use crate::decide::guard::Ruleset;
 use crate::decide::heal::Silence;
-use crate::decide::live;
 use crate::decide::plan::{Plan, Reload};
 use crate::decide::seen::{Seen, SeenGuard, State};
 use crate::decide::spec::{ContainerSpec, Wanted};
+use crate::decide::{hooks, live};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
+use crate::host;
 use crate::host::contents::Contents;
 use crate::host::guard::GuardError;
 use crate::host::live::Deed;
@@ -77,6 +78,7 @@ pub(super) async fn look<E: Engine>(
     let around = tokio::task::spawn_blocking(move || Around {
         guard: Some(rights.see_guard(&folder, &project)),
         live: rights.see_live(&folder).ok(),
+        hooks: host::hooks::read(&folder),
     });
     let outcome = look_at(engine, async { around.await.unwrap_or_default() }, scope, images, known).await;
     let outcome = outcome.map(|look| Box::new(Look { took: from.elapsed(), ..look })).map_err(|e| fault(&e));
@@ -90,6 +92,8 @@ pub(super) struct Around {
     pub(super) guard: Option<SeenGuard>,
     /// What the files hold that containers are given anew: hashes by name. `None`: nobody can tell.
     pub(super) live: Option<BTreeMap<String, String>>,
+    /// The containers' hooks.
+    pub(super) hooks: hooks::Kept,
 }
 
 /// What a look sees, beside the machine.
@@ -105,6 +109,7 @@ pub(super) async fn look_at<E: Engine>(
     let (mut seen, images) = (seen?, images.unwrap_or_else(|| Ok(Images::new()))?);
     seen.images = images;
     seen.guard = around.guard;
+    hooks::attribute(&mut seen, &around.hooks);
     if let Some(files) = &around.live {
         live::attribute(&mut seen, files);
     }
@@ -174,11 +179,14 @@ fn rejects(error: &ApplyError) -> bool {
 pub(super) async fn start<E: Engine>(
     engine: &E,
     place: Place,
-    name: String,
-    id: &str,
+    (name, id): (String, &str),
     spec: Option<&ContainerSpec>,
+    owes: bool,
 ) -> Event {
-    let outcome = start_and_attest(engine, &place, id, spec).await;
+    let outcome = match if owes { place.machine().owe(id, true) } else { Ok(()) } {
+        Ok(()) => start_and_attest(engine, &place, id, spec).await,
+        Err(error) => Err(Fault { message: chain(&error), kind: FaultKind::Other }),
+    };
     Event::Started { name, outcome: outcome.map(Box::new) }
 }
 
@@ -380,6 +388,10 @@ impl Machine for Recorder {
 
     fn unguard(&self, project: &str) -> Result<(), GuardError> {
         self.place.machine().unguard(project)
+    }
+
+    fn owe(&self, container: &str, owes: bool) -> Result<(), PrepareError> {
+        self.place.machine().owe(container, owes)
     }
 
     fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {

@@ -230,6 +230,8 @@ pub enum Effect {
         id: String,
         /// Its promise; `None` where it was made of another file than the one that is read.
         spec: Option<Rc<ContainerSpec>>,
+        /// Its `post_start` is owed from then on: the next plan runs it.
+        owes: bool,
     },
     /// Stop a container: [`Event::Stopped`].
     Stop {

@@ -41,6 +41,8 @@ pub(super) struct Keep {
     pub(super) touched: Duration,
     /// It is being compared with its promise.
     pub(super) attesting: bool,
+    /// Something is run in it after each start.
+    pub(super) has_hooks: bool,
     /// It is of another file than its spec: an update was taken back, and nobody remembers its promise.
     pub(super) is_of_another_file: bool,
     check: Option<Asked>,
@@ -94,6 +96,7 @@ impl Keep {
             probe: ProbeStatus::default(),
             touched: Duration::ZERO,
             attesting: false,
+            has_hooks: false,
             is_of_another_file: false,
             check: None,
             met: None,
@@ -469,7 +472,7 @@ impl Keep {
                 // Whatever was known of the process before says nothing about the one that comes.
                 self.unmeet();
                 let spec = (!self.is_of_another_file).then(|| Rc::clone(&self.spec));
-                out.push(Effect::Start { name, id, spec });
+                out.push(Effect::Start { name, id, spec, owes: self.has_hooks });
             }
             Some(Action::Stop { grace }) => {
                 let service = self.spec.service.clone();

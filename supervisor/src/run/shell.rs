@@ -381,8 +381,11 @@ impl Shell<'_> {
             Effect::Apply { plan, wanted, before } => {
                 self.start(async move { effects::apply(&*engine, place, &plan, &wanted, &before).await });
             }
-            Effect::Start { name, id, spec } => {
-                self.start(async move { effects::start(&*engine, place, name, &id, spec.as_deref()).await });
+            Effect::Start { name, id, spec, owes } => {
+                let (id, spec) = (id, spec);
+                self.start(async move {
+                    effects::start(&*engine, place, (name, &id), spec.as_deref(), owes).await
+                });
             }
             Effect::Stop { name, service, id, grace } => {
                 // Whoever hangs or is not as promised is stopped, and says no more after that.

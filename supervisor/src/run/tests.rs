@@ -21,7 +21,7 @@ use crate::decide::hash;
 use crate::decide::heal::Silence;
 use crate::decide::seen::{Seen, SeenContainer, SeenImage, SeenNetwork, SeenTable, State};
 use crate::decide::spec::{Restart, Wanted};
-use crate::decide::testing::guarded;
+use crate::decide::testing::{created, guarded};
 use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind};
 use crate::host::contents::Contents;
@@ -323,24 +323,11 @@ fn seen(wanted: &Wanted, state: State) -> SeenContainer {
     let spec = &wanted.services["web"].containers[0];
     SeenContainer {
         id: "id1".into(),
-        name: spec.name.clone(),
-        project: Some("shop".into()),
-        service: Some("web".into()),
-        number: Some(1),
-        hash: Some(hash::container(spec).to_owned()),
         parts: None,
-        restart: Some(Restart::No),
-        bounds: Some(spec.bounds()),
-        generation: None,
-        live: None,
-        refused: false,
-        image_id: spec.image_id.clone(),
         state,
-        health: None,
         created: 0,
         networks: spec.networks.keys().map(|name| (name.clone(), Some([10, 0, 0, 2].into()))).collect(),
-        joined: BTreeMap::new(),
-        fixed: BTreeSet::new(),
+        ..created(spec, 0)
     }
 }
 

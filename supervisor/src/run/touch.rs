@@ -14,6 +14,8 @@ pub(super) fn touched(planned: &Planned) -> Option<&str> {
     let name = match &planned.step {
         Step::Create { spec, .. } => &spec.name,
         Step::Start { name, .. }
+        | Step::PostStart { name, .. }
+        | Step::PreStop { name, .. }
         | Step::Stop { name, .. }
         | Step::Remove { name, .. }
         | Step::Unpause { name, .. }

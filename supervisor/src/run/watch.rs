@@ -505,6 +505,7 @@ impl Watch {
             let hash = made_of.and_then(|seen| seen.hash.as_deref());
             keep.is_of_another_file = rejected && hash != Some(hash::container(&keep.spec))
                 || made_of.is_some_and(|seen| holds_other_configs(seen, &keep.spec));
+            keep.has_hooks = made_of.is_some_and(|seen| !seen.hooks.post_start.is_empty());
         }
         let plan = plan_with(wanted, &look.seen, &choice);
         self.guard.looked(wanted, &look.seen);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::super::hooks;
 use super::super::wanted::Restarts;
 use super::{Plan, Step};
 
@@ -52,7 +53,10 @@ fn most(step: &Step) -> Duration {
     match step {
         Step::Await(wait) => wait.timeout.saturating_add(wait.stays),
         Step::Delay { delay, .. } => *delay,
-        Step::Stop { grace, .. } => *grace,
+        Step::Stop { grace, .. } | Step::PreStop { within: grace, .. } => *grace,
+        Step::PostStart { commands, .. } => {
+            hooks::LONGEST.saturating_mul(u32::try_from(commands.len()).unwrap_or(u32::MAX))
+        }
         Step::Reload(reload) => reload.most(),
         _ => Duration::ZERO,
     }

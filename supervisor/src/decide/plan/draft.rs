@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use compose::model::Condition;
 
+use super::super::hooks::Hook;
 use super::super::seen::{SeenContainer, State};
 use super::super::spec::{Await, ServiceSpec, Wanted};
 use super::{Kept, Plan, Planned, Step};
@@ -82,6 +83,11 @@ impl Draft {
             }
             State::Running | State::Restarting => {}
         }
+        if !container.hooks.pre_stop.is_empty() {
+            let commands = container.hooks.pre_stop.clone();
+            let step = Step::PreStop { id: id.clone(), name: name.clone(), commands, within: grace };
+            after = BTreeSet::from([self.step(step, reason, after)]);
+        }
         let index = self.step(Step::Stop { id, name, grace }, reason, after);
         if let Some(service) = &container.service {
             self.stops.entry(service.clone()).or_default().insert(index);
@@ -99,16 +105,45 @@ impl Draft {
         self.step(step, reason, after)
     }
 
+    /// Starts a container and runs its hooks; the last step of that.
     pub(super) fn start(
         &mut self,
         (id, name): (Option<&str>, &str),
         service: &str,
+        hooks: &[Hook],
         reason: &str,
         after: impl IntoIterator<Item = usize>,
     ) -> usize {
-        let step =
-            Step::Start { id: id.map(str::to_owned), name: name.to_owned(), service: service.to_owned() };
-        let index = self.step(step, reason, after.into_iter().chain(self.gate));
+        let step = Step::Start {
+            id: id.map(str::to_owned),
+            name: name.to_owned(),
+            service: service.to_owned(),
+            owes: !hooks.is_empty(),
+        };
+        let started = self.step(step, reason, after.into_iter().chain(self.gate));
+        if hooks.is_empty() {
+            self.starts.entry(service.to_owned()).or_default().insert(started);
+            return started;
+        }
+        self.post_start((id, name), service, hooks, reason, [started])
+    }
+
+    /// Runs the hooks of a container that has been started: only then has its service.
+    pub(super) fn post_start(
+        &mut self,
+        (id, name): (Option<&str>, &str),
+        service: &str,
+        hooks: &[Hook],
+        reason: &str,
+        after: impl IntoIterator<Item = usize>,
+    ) -> usize {
+        let step = Step::PostStart {
+            id: id.map(str::to_owned),
+            name: name.to_owned(),
+            service: service.to_owned(),
+            commands: hooks.to_vec(),
+        };
+        let index = self.step(step, reason, after);
         self.starts.entry(service.to_owned()).or_default().insert(index);
         index
     }

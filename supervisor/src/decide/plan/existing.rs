@@ -117,7 +117,8 @@ fn start_all(
                 after.extend(draft.dependencies(wanted, service, chosen, |other, condition| {
                     so_already(wanted, seen, other, condition)
                 }));
-                draft.start((Some(&container.id), &container.name), name, reason, after);
+                let hooks = &container.hooks.post_start;
+                draft.start((Some(&container.id), &container.name), name, hooks, reason, after);
             }
         }
     }

@@ -7,6 +7,7 @@ use compose::model::{Condition, Dependency, UpdateOrder};
 use proptest::prelude::*;
 
 use super::super::guard::{GuardSpec, Ruleset};
+use super::super::hooks::{Hook, Hooks};
 use super::super::labels;
 use super::super::seen::{Health, Seen, SeenContainer, SeenGuard, SeenNetwork, SeenTable, SeenVolume, State};
 use super::super::spare;
@@ -109,6 +110,7 @@ fn service(index: usize, row: &Row, rows: &[Option<Row>]) -> ServiceSpec {
             name: format!("shop-s{index}-{number}"),
             image_id: format!("id-{}", row.image),
             environment: vec![format!("MODE={}", row.mode)],
+            hooks: (row.mode == 1).then(hooks),
             networks: names.iter().map(|name| ((*name).to_owned(), AttachSpec::default())).collect(),
             ..base.clone()
         })
@@ -130,6 +132,17 @@ fn service(index: usize, row: &Row, rows: &[Option<Row>]) -> ServiceSpec {
         })
         .collect();
     service
+}
+
+fn hooks() -> Hooks {
+    let hook = |word: &str| Hook {
+        under: Vec::new(),
+        command: vec![word.to_owned()],
+        user: None,
+        working_dir: None,
+        environment: Vec::new(),
+    };
+    Hooks { post_start: vec![hook("begin"), hook("go")], pre_stop: vec![hook("end")] }
 }
 
 /// Something that happened to the engine behind our back.
@@ -161,6 +174,7 @@ fn disturb(seen: &mut Seen, what: u8, which: u8) {
         10 => drop(container.networks.pop_first()),
         11 => container.bounds = Some(Bounds { memory: 1, nano_cpus: 2, pids: 3 }),
         12 => container.state = State::Exited(137),
+        17 => container.owes = true,
         6 => container.hash = Some("tampered".to_owned()),
         7 => {
             let mut double = container.clone();
@@ -204,6 +218,8 @@ fn foreign(seen: &mut Seen) -> (Vec<SeenContainer>, SeenNetwork, SeenVolume) {
         generation: None,
         live: None,
         refused: false,
+        hooks: Hooks::default(),
+        owes: false,
         image_id: String::new(),
         state: State::Running,
         health: None,
@@ -283,7 +299,7 @@ proptest! {
     fn every_plan_is_safe_and_leads_to_what_is_wanted(
         old in stack(),
         new in stack(),
-        faults in prop::collection::vec((0..17_u8, any::<u8>()), 0..4),
+        faults in prop::collection::vec((0..18_u8, any::<u8>()), 0..4),
     ) {
         let mut seen = simulate(&bare(), &plan(&old, &bare()));
         for (what, which) in faults {

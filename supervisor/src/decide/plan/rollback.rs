@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compose::model::{Condition, FailureAction};
 
 use super::super::guard::bridge;
+use super::super::hooks;
 use super::super::seen::{Seen, SeenContainer, SeenNetwork, SeenTable, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{AttachSpec, Await, ContainerSpec, NetworkShape, Restart, Wanted};
@@ -37,7 +38,9 @@ fn service_of(step: &Step) -> Option<&str> {
     match step {
         Step::Create { spec, .. } => Some(&spec.service),
         Step::Reload(reload) => Some(&reload.service),
-        Step::Start { service, .. } | Step::Delay { service, .. } => Some(service),
+        Step::Start { service, .. } | Step::PostStart { service, .. } | Step::Delay { service, .. } => {
+            Some(service)
+        }
         Step::Await(wait) => Some(&wait.service),
         _ => None,
     }
@@ -45,6 +48,7 @@ fn service_of(step: &Step) -> Option<&str> {
 
 /// The plan that undoes `failed`, which was made of `before`. It goes on past a failure of its own.
 pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
+    let now = &hooks::as_before(before, now);
     let mut draft = Draft::default();
     let kept = kept(wanted, before, now);
     let order = order::dependencies_first(wanted);
@@ -119,7 +123,8 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         }
         after.extend(batch.gate.iter().copied());
         let name = spare::base(&kept.before.name);
-        let index = draft.start((Some(&kept.now.id), spare::base(&kept.now.name)), service, REASON, after);
+        let there = (Some(kept.now.id.as_str()), spare::base(&kept.now.name));
+        let index = draft.start(there, service, &kept.now.hooks.post_start, REASON, after);
         batch.starts.push((name.to_owned(), index));
         batch.checked |= kept.before.health.is_some();
         last.insert(index);

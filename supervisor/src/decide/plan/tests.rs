@@ -2,6 +2,7 @@
 
 mod back;
 mod existing;
+mod hooks;
 mod in_place;
 mod reload;
 mod waiting;
@@ -11,6 +12,7 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 
 use super::super::heal::Hold;
+use super::super::hooks::{Hook, Hooks};
 use super::super::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
 use super::super::spec::Wanted;
 use super::super::testing::{simulate, want, want_with};
@@ -96,6 +98,10 @@ fn step(step: &Step) -> String {
         Step::Create { name, .. } => format!("create {name}"),
         Step::Delay { service, delay } => format!("delay {service} {}s", delay.as_secs()),
         Step::Start { name, .. } => format!("start {name}"),
+        Step::PostStart { name, commands, .. } => format!("run {} in {name}", words(commands)),
+        Step::PreStop { name, commands, within, .. } => {
+            format!("run {} in {name} {}s", words(commands), within.as_secs())
+        }
         Step::Await(wait) => {
             let required = if wait.required { "" } else { " if it can be" };
             let stays = if wait.stays.is_zero() {
@@ -123,6 +129,10 @@ fn step(step: &Step) -> String {
         Step::Disconnect { name, network, .. } => format!("disconnect {name} from {network}"),
         Step::Rename { name, to, .. } => format!("rename {name} to {to}"),
     }
+}
+
+fn words(commands: &[Hook]) -> String {
+    commands.iter().map(|hook| hook.command.join(" ")).collect::<Vec<_>>().join(" and ")
 }
 
 fn container<'a>(seen: &'a mut Seen, name: &str) -> &'a mut SeenContainer {

@@ -25,6 +25,9 @@ use super::{Step, order};
 /// What a kept one is stopped or put aside for.
 const ASIDE: &str = "it stays until the new one has proved itself";
 
+/// What hooks are run for after a start that is long over.
+const OWED: &str = "its `post_start` has not ended well since it was started";
+
 /// How a container gets out of the way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Away {
@@ -292,8 +295,10 @@ impl<'a> Update<'a> {
             after.extend(self.dependencies(service, draft));
             let made = matches!(verdict.deed, Deed::Create | Deed::Rebuild | Deed::Replace);
             let there = if made { verdict.slot.ready_next(spec) } else { verdict.found() };
-            let there = there.filter(|_| verdict.deed != Deed::Rebuild).map(|there| there.id.as_str());
-            let index = draft.start((there, &spec.name), &service.service, reason, after);
+            let there = there.filter(|_| verdict.deed != Deed::Rebuild);
+            let hooks = there.map_or(spec.post_start(), |there| &there.hooks.post_start);
+            let there = (there.map(|there| there.id.as_str()), spec.name.as_str());
+            let index = draft.start(there, &service.service, hooks, reason, after);
             self.touch(service, index);
         }
     }
@@ -381,7 +386,14 @@ impl<'a> Update<'a> {
                     first.extend(draft.dependencies(self.wanted, service, self.scope, |_, _| true));
                 }
                 let changed = change_in_place(spec, found, self.seen, self.recreate, made, &first, draft);
-                if changed.is_empty() {
+                let owes = found.owes && found.state == State::Running;
+                if owes {
+                    let first = first.iter().chain(&changed).copied();
+                    let there = (Some(found.id.as_str()), spec.name.as_str());
+                    let hooks = &found.hooks.post_start;
+                    let index = draft.post_start(there, &service.service, hooks, OWED, first);
+                    self.touch(service, index);
+                } else if changed.is_empty() {
                     draft.keep("container", &found.name, reason.clone());
                 }
                 if is_risky(spec, found, self.recreate) {
@@ -415,8 +427,10 @@ impl<'a> Update<'a> {
         let mut after = gate.clone();
         after.extend(self.ready.iter().copied());
         after.extend(self.dependencies(service, draft));
-        let there = verdict.slot.ready_next(spec).map(|there| there.id.as_str());
-        let started = draft.start((there, &next), &service.service, reason, after);
+        let there = verdict.slot.ready_next(spec);
+        let hooks = there.map_or(spec.post_start(), |there| &there.hooks.post_start);
+        let there = (there.map(|there| there.id.as_str()), next.as_str());
+        let started = draft.start(there, &service.service, hooks, reason, after);
         let wait = Await { containers: vec![next], ..readiness(self.wanted, service) };
         let well = draft.step(Step::Await(wait), "the old one stops when it is well", [started]);
         self.put_aside(main, reason, &BTreeSet::from([well]), draft);

@@ -12,6 +12,7 @@ use bollard::models::{
 };
 use jiff::Timestamp;
 
+use crate::decide::hooks::Hooks;
 use crate::decide::labels::{self, Ours};
 use crate::decide::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
 use crate::decide::spec::{PortSpec, Restart};
@@ -109,6 +110,8 @@ fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
         generation: ours.generation,
         live: None,
         refused: false,
+        hooks: Hooks::default(),
+        owes: false,
         image_id: summary.image_id.unwrap_or_default(),
         state: summary_state(summary.state, &status),
         health: summary_health(&status),

@@ -175,7 +175,8 @@ impl Life<'_> {
                 let around = async move {
                     let world = world.borrow();
                     // What files hold, the simulated engine says itself.
-                    Around { guard: Some(world.filter.look(&world.networks)), live: None }
+                    let guard = Some(world.filter.look(&world.networks));
+                    Around { guard, live: None, hooks: world.hooks() }
                 };
                 self.start(async move {
                     let look = effects::look_at(&port, around, &scope, &images, &known).await;
@@ -186,7 +187,10 @@ impl Life<'_> {
             Effect::Apply { plan, wanted, before } => {
                 self.start(async move { update(port, world, &plan, &wanted, &before).await });
             }
-            Effect::Start { name, id, spec } => self.start(async move {
+            Effect::Start { name, id, spec, owes } => self.start(async move {
+                if owes {
+                    world.borrow_mut().owe(&id, true);
+                }
                 let outcome = match port.start(&id).await {
                     Ok(()) => port.inspect(&id).await,
                     Err(error) => Err(error),

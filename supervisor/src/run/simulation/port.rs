@@ -426,6 +426,11 @@ impl Machine for SimulatedMachine {
         Ok(())
     }
 
+    fn owe(&self, container: &str, owes: bool) -> Result<(), PrepareError> {
+        self.world.borrow_mut().owe(container, owes);
+        Ok(())
+    }
+
     fn settle(&self, _: &Wanted, _: &Seen) -> Vec<String> {
         Vec::new()
     }

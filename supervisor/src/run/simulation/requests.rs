@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::stacks::Mode;
 use super::world::{Answer, Container, Who, World};
+use crate::decide::hooks::{Hooks, Kept};
 use crate::decide::labels;
 use crate::decide::live::LiveFile;
 use crate::decide::plan::Reload;
@@ -73,6 +74,22 @@ impl World {
         Ok(id)
     }
 
+    /// Notes whether a container's hooks are owed.
+    pub(super) fn owe(&mut self, id: &str, owes: bool) {
+        if let Some(container) = self.containers.iter_mut().find(|container| container.seen.id == id) {
+            container.seen.owes = owes;
+        }
+    }
+
+    /// The containers' hooks.
+    pub(super) fn hooks(&self) -> Kept {
+        let seen = || self.containers.iter().map(|container| &container.seen);
+        Kept {
+            hooks: seen().filter_map(|c| Some((c.hash.clone()?, c.hooks.clone()))).collect(),
+            owed: seen().filter(|c| c.owes).map(|c| c.id.clone()).collect(),
+        }
+    }
+
     /// Somebody else's container.
     pub(super) fn stranger(&mut self, name: &str, project: Option<&str>) {
         self.next += 1;
@@ -89,6 +106,8 @@ impl World {
             generation: None,
             live: None,
             refused: false,
+            hooks: Hooks::default(),
+            owes: false,
             image_id: "sha256:foreign".to_owned(),
             state: State::Running,
             health: None,
