@@ -134,6 +134,9 @@ fn written(project: &Project, mount: &Mount, owner: Owner) -> Option<MountPromis
             nocopy: *nocopy,
             subpath: subpath.clone(),
         },
+        Source::Image { image, subpath, .. } => {
+            MountSource::Image { image: image.value.clone(), subpath: subpath.clone() }
+        }
         Source::Tmpfs(tmpfs) => memory(tmpfs, owner),
         Source::Other { .. } => return None,
     };

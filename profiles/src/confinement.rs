@@ -148,6 +148,14 @@ pub enum MountSource {
         /// Folder in the volume.
         subpath: Option<String>,
     },
+    /// The files of an image, read-only.
+    Image {
+        /// The image as the file says it: like a service's own, it is told by its id, and no part of the hash.
+        #[serde(skip)]
+        image: String,
+        /// Folder in the image.
+        subpath: Option<String>,
+    },
     /// Memory; always `nosuid,nodev,noexec`.
     Tmpfs {
         /// Bytes.

@@ -153,11 +153,11 @@ impl Stack {
         &self.contents
     }
 
-    /// Images of the services that are switched on, as the file says them.
+    /// Images of the services that are switched on, mounted ones too, as the file says them.
     pub fn images(&self) -> BTreeSet<String> {
         let services = self.admitted.project().services.values();
         let active = services.filter(|service| is_active(service, &self.profiles));
-        active.filter_map(|service| Some(service.image.as_ref()?.value.clone())).collect()
+        active.flat_map(compose::Service::images).map(|image| image.value.clone()).collect()
     }
 
     /// The wanted state, with the ids of the images that are there.

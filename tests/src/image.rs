@@ -115,6 +115,13 @@ fn static_busybox() -> Vec<u8> {
     busybox.expect("no static busybox on this machine: install the package `busybox-static`")
 }
 
+/// A busybox image of a name of its own that has this text in `/srv/page`; its id.
+#[track_caller]
+pub fn with_page(engine: &Engine, name: &str, text: &str) -> String {
+    let content = || root().folder("srv/", 0o755, 0).file("srv/page", 0o644, text.as_bytes());
+    imported(engine, name, &[], content)
+}
+
 /// The root file system of these images, with one more file: an archive for an import.
 #[track_caller]
 pub fn root_with(name: &str, content: &[u8]) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::model::{
     Logging, Mount, MountSource, OnExit, Probe, PublishedPort, Reload, Restart, Service, ServiceOptions,
     TcpPorts, Tmpfs, Update, UpdateOrder,
 };
-use crate::rules::{filesystem, resources, secrets};
+use crate::rules::{filesystem, mounted, resources, secrets};
 use crate::source::At;
 use crate::units::{Bytes, Port};
 
@@ -154,6 +154,19 @@ fn mount(mount: &Mount) -> Option<Tree> {
             }
             options.put_some("subpath", subpath.as_ref().map(Tree::text));
             tree.put_full("volume", options);
+        }
+        MountSource::Image { image, subpath, read_only } => {
+            tree.put("type", Tree::text("image"));
+            tree.put("source", Tree::text(&image.value));
+            tree.put("target", Tree::text(&mount.target));
+            let always = Tree::word(true);
+            tree.put(
+                "read_only",
+                if read_only.is_some() { always } else { always.filled(mounted::IMAGE_READ_ONLY) },
+            );
+            let mut options = Tree::map();
+            options.put_some("subpath", subpath.as_ref().map(Tree::text));
+            tree.put_full("image", options);
         }
         MountSource::Other { kind } => {
             tree.put("type", Tree::text(kind));

@@ -17,7 +17,10 @@ services:
     command: [caddy, "a$$b", "line\nbreak", "yes", "1.0", "#x"]
     environment: {DB_PASSWORD: correct-horse, EMPTY: "", MODE: "on"}
     ports: ["443:443", "127.0.0.1:8080:80/udp"]
-    volumes: [./site:/srv:ro, data:/data]
+    volumes:
+      - ./site:/srv:ro
+      - data:/data
+      - {type: image, source: "b@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", target: /b, image: {subpath: c/d}}
     tmpfs: ["/run:mode=700,uid=1000"]
     configs: [{source: site, target: /etc/site, mode: "0440"}]
     networks: {backend: {ipv4_address: 10.1.2.3, aliases: [front]}}

@@ -181,6 +181,9 @@ fn each_repair_puts_its_bad_example_right_and_keeps_its_comment() {
         SV159
         -"      - /tmp:exec,size=64m # <-\n"
         +"      - /tmp:noexec,size=64m # <-\n"
+        SV171
+        -"        read_only: false\n"
+        +"        read_only: true\n"
         SV180
         -"      - \"8080:80\" # <-\n"
         +"      - \"127.0.0.1:8080:80\" # <-\n"

@@ -40,7 +40,7 @@ fn volume(item: &Node, context: &mut Context<'_>) -> Option<At<Mount>> {
             MountSource::Volume {
                 name: item.get("source").and_then(Node::as_text).filter(|s| !s.is_empty()),
                 nocopy: flag(part("nocopy")).unwrap_or(false),
-                subpath: part("subpath").and_then(Node::as_text),
+                subpath: subpath(part("subpath")),
             }
         }
         "tmpfs" => {
@@ -49,15 +49,30 @@ fn volume(item: &Node, context: &mut Context<'_>) -> Option<At<Mount>> {
             let mode = part("mode").and_then(|n| mode(n, "tmpfs.mode", context.problems));
             MountSource::Tmpfs(Tmpfs { size: size.map(|s| s.value), mode, ..Tmpfs::default() })
         }
-        "image" | "npipe" | "cluster" => MountSource::Other { kind },
+        "image" => MountSource::Image {
+            // One without a name is read, as with Compose, and refused by the policy.
+            image: item
+                .get("source")
+                .and_then(read::text)
+                .unwrap_or_else(|| At::file(String::new(), item.span)),
+            subpath: subpath(item.get("image").and_then(|i| i.get("subpath"))),
+            read_only: flag(item.get("read_only")),
+        },
+        "npipe" | "cluster" => MountSource::Other { kind },
         _ => {
             let wanted = "`bind`, `volume`, `tmpfs`, `image`, `cluster` or `npipe`";
             read::bad(item.get("type").unwrap_or(item), "type", wanted, context.problems);
             return None;
         }
     };
-    let read_only = flag(item.get("read_only")).unwrap_or(false);
+    let is_image = matches!(source, MountSource::Image { .. });
+    let read_only = is_image || flag(item.get("read_only")).unwrap_or(false);
     Some(At::file(Mount { source, target, read_only }, item.span))
+}
+
+/// A folder in what is mounted; an empty one is all of it.
+fn subpath(node: Option<&Node>) -> Option<String> {
+    node.and_then(Node::as_text).filter(|path| !path.is_empty())
 }
 
 /// Permission bits. A plain number is what YAML reads, octal after `0` or `0o`; a string is octal.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::source::At;
 use crate::units::Bytes;
 
 /// Something mounted in a container.
@@ -31,7 +32,16 @@ pub enum MountSource {
     },
     /// A file system in memory.
     Tmpfs(Tmpfs),
-    /// `image`, `npipe`, `cluster`: parsed, and refused by the policy.
+    /// The files of an image; always read-only, whatever is written.
+    Image {
+        /// The image, as written after interpolation.
+        image: At<String>,
+        /// Folder inside the image.
+        subpath: Option<String>,
+        /// `read_only`, where it is written.
+        read_only: Option<bool>,
+    },
+    /// `npipe`, `cluster`: parsed, and refused by the policy.
     Other {
         /// The `type`, as written.
         kind: String,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::network::{Attachment, Link, PublishedPort};
-use super::{Mount, ServiceOptions};
+use super::{Mount, MountSource, ServiceOptions};
 use crate::source::{At, Span};
 use crate::units::{Bytes, NanoCpus};
 
@@ -156,6 +156,15 @@ pub struct Service {
 }
 
 impl Service {
+    /// Every image that its containers need: its own, then those that are mounted.
+    pub fn images(&self) -> impl Iterator<Item = &At<String>> {
+        let mounted = self.mounts.iter().filter_map(|mount| match &mount.value.source {
+            MountSource::Image { image, .. } => Some(image),
+            _ => None,
+        });
+        self.image.iter().chain(mounted)
+    }
+
     /// A service that says nothing but its name.
     pub fn new(name: String, span: Span) -> Self {
         Self {

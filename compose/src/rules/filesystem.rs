@@ -195,9 +195,9 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         id: "SV162",
         title: "only mounts that are known",
-        reason: "pipes and cluster volumes reach programs of the host, and an image's content is not judged here",
+        reason: "pipes and cluster volumes reach programs of the host",
         severity: Severity::Error,
-        fix: "use `volume`, `bind` or `tmpfs`",
+        fix: "use `volume`, `bind`, `tmpfs` or `image`",
         bad: "services:\n  web:\n    image: caddy:2\n    volumes:\n      - type: npipe # <-\n        source: //./pipe/docker_engine\n        target: /pipe\n",
         good: "services:\n  web:\n    image: caddy:2\n    volumes:\n      - type: volume\n        source: data\n        target: /data\nvolumes:\n  data:\n",
         place: place("", "", "8"),

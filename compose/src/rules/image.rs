@@ -115,17 +115,16 @@ pub(crate) fn is_pinned(image: &str) -> bool {
 }
 
 fn pinned(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let Some(image) =
-        service.image.as_ref().filter(|image| !image.value.is_empty() && !is_pinned(&image.value))
-    else {
-        return Vec::new();
-    };
-    let message = if image.value.contains('@') || image.value.starts_with("sha256:") {
-        format!("`{}` has a digest that is not 64 hexadecimal digits", image.value)
-    } else {
-        format!("`{}` is not pinned by digest", image.value)
-    };
-    vec![Hit::at(image, message)]
+    let loose = service.images().filter(|image| !image.value.trim().is_empty() && !is_pinned(&image.value));
+    let hits = loose.map(|image| {
+        let what = if image.value.contains('@') || image.value.starts_with("sha256:") {
+            "has a digest that is not 64 hexadecimal digits"
+        } else {
+            "is not pinned by digest"
+        };
+        Hit::at(image, format!("`{}` {what}", image.value))
+    });
+    hits.collect()
 }
 
 fn pull_policy(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod isolation;
 pub(crate) mod lifecycle;
+pub(crate) mod mounted;
 pub(crate) mod network;
 pub(crate) mod reach;
 pub(crate) mod recorded;
@@ -25,12 +26,13 @@ pub use network::network_elsewhere;
 use crate::policy::{Place, Rule};
 
 /// The tables, by id.
-const TABLES: [&[Rule]; 15] = [
+const TABLES: [&[Rule]; 16] = [
     identity::RULES,
     isolation::RULES,
     recorded::RULES,
     filesystem::RULES,
     execution::RULES,
+    mounted::RULES,
     network::RULES,
     resources::RULES,
     image::RULES,

@@ -403,7 +403,13 @@ fn mount(node: &Node, tree: &Tree, used: &mut Used) -> Json {
     });
     let mut out = without_false(out, "read_only");
     if let Json::Map(map) = &mut out {
-        map.retain(|_, value| *value != Json::Text(String::new()));
+        let says = |_: &String, value: &mut Json| *value != Json::Text(String::new());
+        map.retain(says);
+        for options in map.values_mut() {
+            if let Json::Map(options) = options {
+                options.retain(says);
+            }
+        }
     }
     match (out, is_short) {
         (Json::Map(mut map), true) if kind == "bind" => {

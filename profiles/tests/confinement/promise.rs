@@ -103,6 +103,26 @@ fn mounts_are_named_as_the_engine_names_them() {
 }
 
 #[test]
+fn the_files_of_an_image_are_read_only_and_written_by_nobody() {
+    let text =
+        "services: {web: {image: a, volumes: [{type: image, source: b, target: /b, image: {subpath: c}}]}}";
+    check(
+        text,
+        &expect![[r#"
+        user None, groups []
+        capabilities {}, sysctls {}
+        read-only root true, init true
+        ro /b Image { image: "b", subpath: Some("c") }
+        rw /tmp Tmpfs { size: 67108864, mode: 1023, uid: 0, gid: 0 }
+    "#]],
+    );
+    let promise = web(text, KERNEL);
+    assert!(promise.mounts().iter().all(|mount| mount.target != "/b" || !mount.written));
+    let AppArmor::Profile { text, .. } = promise.apparmor() else { panic!("no profile") };
+    assert!(!text.contains("/b/"), "read and run like the image of the service's own: {text}");
+}
+
+#[test]
 fn a_capability_is_named_as_linux_names_it() {
     check(
         "services: {web: {image: a, cap_add: [cap_net_bind_service]}}",

@@ -144,14 +144,12 @@ async fn pull<E: Engine, M: Machine>(
     Ok(())
 }
 
-/// The spec with its image's id, which is not known before a pull of this plan has ended.
+/// The spec with its images' ids, which are not known before a pull of this plan has ended.
 fn resolved<'a, E, M>(context: &Context<'_, E, M>, spec: &'a ContainerSpec) -> Cow<'a, ContainerSpec> {
-    match context.pulled.borrow().get(&spec.image) {
-        Some(id) if spec.image_id.is_empty() => {
-            Cow::Owned(ContainerSpec { image_id: id.clone(), ..spec.clone() })
-        }
-        _ => Cow::Borrowed(spec),
+    if spec.images().all(|(_, id)| id.is_some()) {
+        return Cow::Borrowed(spec);
     }
+    Cow::Owned(spec.resolved(&context.pulled.borrow()))
 }
 
 async fn create<E: Engine, M: Machine>(

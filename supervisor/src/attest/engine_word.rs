@@ -21,9 +21,13 @@ pub(super) fn ours(case: &Case<'_>) -> Vec<Check> {
     vec![Check::compared("made from", "this file", Ok(seen))]
 }
 
+/// An image's id as people read it.
+pub(super) fn short(id: &str) -> String {
+    id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect()
+}
+
 /// The image, by its id.
 pub(super) fn image(case: &Case<'_>) -> Vec<Check> {
-    let short = |id: &str| id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect::<String>();
     let (wanted, seen) = (&case.spec.image_id, &case.engine.image_id);
     vec![Check::compared("image", short(wanted), Ok((short(seen), !wanted.is_empty() && wanted == seen)))]
 }

@@ -2,6 +2,7 @@
 
 use profiles::confinement::{MountPromise, MountSource};
 
+use super::engine_word::short;
 use super::{Case, Check};
 use crate::observe::kernel::inside::{FileId, Kind};
 use crate::observe::kernel::mountinfo::{self, MountInfo, below};
@@ -23,7 +24,7 @@ pub(super) fn mounts(case: &Case<'_>) -> Vec<Check> {
     promises
         .iter()
         .map(|promise| {
-            Check::compared(format!("mount {}", promise.target), describe(promise), look(case, promise))
+            Check::compared(format!("mount {}", promise.target), describe(case, promise), look(case, promise))
         })
         .collect()
 }
@@ -37,6 +38,7 @@ fn look(case: &Case<'_>, promise: &MountPromise) -> Read<(String, bool)> {
         MountSource::Volume { name, subpath, .. } => {
             volume(case, promise, mount, name.as_deref(), subpath.as_deref())
         }
+        MountSource::Image { subpath, .. } => image(case, promise, mount, subpath.as_deref())?,
         MountSource::Tmpfs { size, mode, uid, gid } => tmpfs(case, mount, *size, (*mode, *uid, *gid))?,
         MountSource::Content { kind, key, .. } => content(case, promise, &format!("{kind}/{key}"))?,
     };
@@ -96,6 +98,45 @@ fn volume(
     } else {
         (format!("{word}, which is really {}{}", mount.fs_type, mount.root), false)
     }
+}
+
+/// The image of this id by the engine's word, and by the kernel's a file system like that of the root, which is of an image
+/// too. An engine that was restarted leaves an empty folder of the host there, in a file system of another kind.
+fn image(
+    case: &Case<'_>,
+    promise: &MountPromise,
+    mount: &MountInfo,
+    subpath: Option<&str>,
+) -> Read<(String, bool)> {
+    let Some(point) = case.engine.mounts.iter().find(|point| point.target == promise.target) else {
+        return Ok(("unknown to the engine".to_owned(), false));
+    };
+    let seen = point.name.as_deref().unwrap_or_default();
+    if point.kind != "image" {
+        return Ok((format!("{} {seen}", point.kind), false));
+    }
+    let word = |folder: &str| format!("image {}{folder}", short(seen));
+    let root =
+        mountinfo::at(mounts_of(case)?, "/").ok_or_else(|| Unread("there is no root mount".to_owned()))?;
+    // Other drivers than overlay have the folders of all images in one file system.
+    let whole = mount.fs_type != "overlay"
+        || mount.device != root.device && mount.root == format!("/{}", folder(subpath));
+    if mount.fs_type != root.fs_type || !whole {
+        return Ok((word(&format!(", which is really {}{}", mount.fs_type, mount.root)), false));
+    }
+    let same = case.spec.mounted.get(&promise.target).is_some_and(|id| id == seen);
+    Ok((word(&of_folder(subpath)), same))
+}
+
+/// A folder in an image, by its names alone.
+fn folder(subpath: Option<&str>) -> String {
+    let parts = subpath.unwrap_or_default().split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn of_folder(subpath: Option<&str>) -> String {
+    let folder = folder(subpath);
+    if folder.is_empty() { folder } else { format!(", {folder}") }
 }
 
 fn tmpfs(case: &Case<'_>, mount: &MountInfo, size: u64, owner: (u32, u32, u32)) -> Read<(String, bool)> {
@@ -265,11 +306,15 @@ fn inside<'a>(case: &Case<'a>, promise: &MountPromise) -> Read<&'a FileId> {
     }
 }
 
-fn describe(promise: &MountPromise) -> String {
+fn describe(case: &Case<'_>, promise: &MountPromise) -> String {
     let what = match &promise.source {
         MountSource::Bind(path) => path.clone(),
         MountSource::Volume { name: Some(name), .. } => format!("volume {name}"),
         MountSource::Volume { name: None, .. } => "a volume of its own".to_owned(),
+        MountSource::Image { subpath, .. } => {
+            let id = case.spec.mounted.get(&promise.target).map_or("unknown", String::as_str);
+            format!("image {}{}", short(id), of_folder(subpath.as_deref()))
+        }
         MountSource::Tmpfs { size, mode, uid, gid } => {
             format!("tmpfs of {} KiB, mode {mode:o} of {uid}:{gid}", size / 1024)
         }

@@ -70,6 +70,7 @@ fn what_is_as_promised_holds_in_every_row() {
         Kept | root | read-only | read-only
         Kept | mount /conf | /srv/shop/conf, read-only | /srv/shop/conf, read-only
         Kept | mount /data | volume shop_data, writable | volume shop_data, writable
+        Kept | mount /site | image 222222222222, usr/share, read-only | image 222222222222, usr/share, read-only
         Kept | mount /tmp | tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable | tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable
         Kept | mount /etc/site | config/site, same content, read-only | config/site, same content, read-only
         Kept | mount /.supervisor-confine | program/confine, same content, read-only | program/confine, same content, read-only
@@ -409,6 +410,53 @@ fn a_volume_that_is_a_host_path_in_disguise_is_seen() {
 }
 
 #[test]
+fn an_image_that_is_another_or_no_longer_mounted_is_seen() {
+    let lost = "198 182 254:0 /var/lib/docker/overlay2/a/merged /site ro - ext4 /dev/vda rw";
+    check(
+        |w| remount(w, "/site", lost),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen image 222222222222, which is really ext4/var/lib/docker/overlay2/a/merged, read-only
+    "#]],
+    );
+    check(
+        |w| remount(w, "/site", "198 182 0:44 /usr /site ro - overlay overlay rw"),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen image 222222222222, which is really overlay/usr, read-only
+    "#]],
+    );
+    check(
+        |w| remount(w, "/site", "198 182 0:43 /usr/share /site ro - overlay overlay rw"),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen image 222222222222, which is really overlay/usr/share, read-only
+    "#]],
+    );
+    check(
+        |w| remount(w, "/site", "198 182 0:44 /usr/share /site rw - overlay overlay rw"),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen image 222222222222, usr/share, writable
+    "#]],
+    );
+    check(
+        |w| w.engine.mounts[1].name = Some("sha256:3333".to_owned()),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen image 3333, usr/share, read-only
+    "#]],
+    );
+    check(
+        |w| w.engine.mounts[1].kind = "volume".to_owned(),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen volume sha256:2222222222222222222222222222222222222222222222222222222222222222, read-only
+    "#]],
+    );
+    check(
+        |w| w.engine.mounts.truncate(1),
+        expect![[r#"
+        Broken mount /site: promised image 222222222222, usr/share, read-only, seen unknown to the engine, read-only
+    "#]],
+    );
+}
+
+#[test]
 fn a_tmpfs_with_other_options_is_seen() {
     check(
         |w| {
@@ -628,6 +676,7 @@ fn what_cannot_be_read_is_not_kept() {
             Unread root: promised read-only, seen could not be read: permission denied; run as root
             Unread mount /conf: promised /srv/shop/conf, read-only, seen could not be read: permission denied; run as root
             Unread mount /data: promised volume shop_data, writable, seen could not be read: permission denied; run as root
+            Unread mount /site: promised image 222222222222, usr/share, read-only, seen could not be read: permission denied; run as root
             Unread mount /tmp: promised tmpfs of 1024 KiB, mode 1777 of 1000:1000, writable, seen could not be read: permission denied; run as root
             Unread mount /etc/site: promised config/site, same content, read-only, seen could not be read: permission denied; run as root
             Unread mount /.supervisor-confine: promised program/confine, same content, read-only, seen could not be read: permission denied; run as root

@@ -89,7 +89,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// The images of these services, of all that are switched on if none is named, as the file says them.
+/// The images of these services, mounted ones too, of all that are switched on if none is named, as the file says them.
 pub(crate) fn images(
     stack: &Admitted,
     profiles: &BTreeSet<String>,
@@ -111,7 +111,7 @@ pub(crate) fn images(
             service.into_iter().flat_map(|s| s.depends_on.keys()).filter(|other| chosen.insert(other)),
         );
     }
-    let images = chosen.into_iter().filter_map(|name| services.get(name)?.image.as_ref());
+    let images = chosen.into_iter().filter_map(|name| services.get(name)).flat_map(compose::Service::images);
     Ok(images.map(|image| image.value.clone()).collect())
 }
 

@@ -18,7 +18,7 @@ use crate::decide::plan::{
 };
 use crate::decide::relay::not_served;
 use crate::decide::seen::{Health, Seen, SeenContainer, State};
-use crate::decide::spec::{ServiceSpec, Wanted};
+use crate::decide::spec::{ContainerSpec, ServiceSpec, Wanted};
 use crate::decide::wanted::Restarts;
 use crate::engine::{Docker, EngineError, LogQuery, Scope, version};
 use crate::exit::{Exit, Failure};
@@ -212,18 +212,19 @@ fn choice(args: &Args) -> Choice {
 /// A missing image that is not to be fetched is a failure of its own: one that is named by its id is nowhere but on
 /// an engine.
 fn images_are_to_be_had(wanted: &Wanted, plan: &Plan, pull: Pull) -> Result<(), EngineError> {
-    let missing = |image: &String| Err(EngineError::ImageMissing { image: image.clone() });
+    let missing = |image: &str| Err(EngineError::ImageMissing { image: image.to_owned() });
     for planned in &plan.steps {
         if let (Step::Pull { image }, Pull::Never) = (&planned.step, pull) {
             return missing(image);
         }
     }
     let nowhere = wanted.services.values().find_map(|service| {
-        let mut absent = service.containers.iter().filter(|spec| spec.image_id.is_empty());
-        absent.find(|spec| service.never_pull || spec.image.starts_with("sha256:"))
+        let images = service.containers.iter().flat_map(ContainerSpec::images);
+        let mut absent = images.filter(|(_, id)| id.is_none()).map(|(image, _)| image);
+        absent.find(|image| service.never_pull || image.starts_with("sha256:"))
     });
     match nowhere {
-        Some(spec) if !plan.blocked.is_empty() => missing(&spec.image),
+        Some(image) if !plan.blocked.is_empty() => missing(image),
         _ => Ok(()),
     }
 }

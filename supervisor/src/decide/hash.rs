@@ -17,6 +17,7 @@ use super::spec::{ContainerSpec, NetworkSpec, VolumeSpec, Wanted};
 /// Parts of a container's spec, by the fields in them (`confinement`'s after a dot): a change is named by its part.
 const PARTS: &[(&str, &[&str])] = &[
     ("image", &["image_id"]),
+    ("mounted images", &["mounted"]),
     ("command", &["command", "entrypoint", "working_dir", "tty", "stdin_open"]),
     ("stopping", &["stop_signal", "stop_grace"]),
     ("hooks", &["hooks"]),
@@ -213,6 +214,11 @@ volumes: {data: {}}
             expect!["changed: networks"],
         );
         check("data:/data", "data:/data:ro", expect!["changed: mounts"]);
+        check(
+            "volumes: [data:/data]",
+            "volumes: [data:/data, {type: image, source: 'a@sha256:0', target: /srv}]",
+            expect!["changed: mounted images, mounts"],
+        );
         check("mem_limit", "environment: {A: b}\n    mem_limit", expect!["changed: environment"]);
         check("mem_limit", "cap_add: [NET_BIND_SERVICE]\n    mem_limit", expect!["changed: capabilities"]);
         check(

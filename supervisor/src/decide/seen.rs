@@ -22,6 +22,8 @@ pub struct Seen {
     pub containers: Vec<SeenContainer>,
     /// Image as the file says it to its id, of those that are there.
     pub images: BTreeMap<String, SeenImage>,
+    /// The newest API of the engine; `None` where nobody said.
+    pub api: Option<(u16, u16)>,
     /// The guard on the host; `None` where nobody asked for it.
     pub guard: Option<SeenGuard>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use compose::model::{Condition, FailureAction, OnExit, Probe, UpdateOrder};
 use profiles::Confinement;
+use profiles::confinement::MountSource;
 use serde::{Deserialize, Serialize};
 
 use super::guard::GuardSpec;
@@ -108,6 +109,8 @@ pub struct ContainerSpec {
     pub image: String,
     /// The image's id on the engine; empty where it is not there yet.
     pub image_id: String,
+    /// The ids of images that are mounted, by target; those that are not there yet are missing.
+    pub mounted: BTreeMap<String, String>,
     /// Arguments; `None` leaves the image's.
     pub command: Option<Vec<String>>,
     /// Entry point; `None` leaves the image's, empty clears it.
@@ -400,6 +403,39 @@ impl ContainerSpec {
     /// What is run in it after each start.
     pub fn post_start(&self) -> &[Hook] {
         self.hooks.as_ref().map_or(&[], |hooks| &hooks.post_start)
+    }
+
+    /// Every image that it needs, as the file says it, with its id where it is there: its own, then those that are mounted.
+    pub fn images(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let own = (self.image.as_str(), Some(self.image_id.as_str()).filter(|id| !id.is_empty()));
+        std::iter::once(own).chain(self.mounted_images())
+    }
+
+    /// Those that are mounted.
+    pub fn mounted_images(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.confinement.mounts().iter().filter_map(|mount| match &mount.source {
+            MountSource::Image { image, .. } => {
+                Some((image.as_str(), self.mounted.get(&mount.target).map(String::as_str)))
+            }
+            _ => None,
+        })
+    }
+
+    /// The same with the ids of images that came meanwhile, by name.
+    #[must_use]
+    pub fn resolved(&self, came: &BTreeMap<String, String>) -> Self {
+        let mut spec = self.clone();
+        if let (true, Some(id)) = (spec.image_id.is_empty(), came.get(&spec.image)) {
+            spec.image_id.clone_from(id);
+        }
+        for mount in self.confinement.mounts() {
+            if let MountSource::Image { image, .. } = &mount.source
+                && let Some(id) = came.get(image)
+            {
+                spec.mounted.entry(mount.target.clone()).or_insert_with(|| id.clone());
+            }
+        }
+        spec
     }
 
     /// The bounds that can be changed in place.

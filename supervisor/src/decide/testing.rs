@@ -97,8 +97,8 @@ fn want_as(
     let services = stack.project().services.values();
     let images: BTreeMap<_, _> = services
         .clone()
-        .filter_map(|service| Some(service.image.as_ref()?.value.clone()))
-        .filter_map(|image| Some((image.clone(), SeenImage { id: image_id(&image)? })))
+        .flat_map(compose::Service::images)
+        .filter_map(|image| Some((image.value.clone(), SeenImage { id: image_id(&image.value)? })))
         .collect();
     let confinements = services
         .map(|service| (service.name.clone(), profiles::confine(&stack, &service.name, &kernel).unwrap()))

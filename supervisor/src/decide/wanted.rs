@@ -165,6 +165,7 @@ fn container_spec(
             .unwrap_or_else(|| format!("{}-{}-{number}", project.name, service.name)),
         image: image.to_owned(),
         image_id: given.images.get(image).map(|image| image.id.clone()).unwrap_or_default(),
+        mounted: mounted(confinement, given.images),
         command: service.command.as_ref().map(|command| command.value.clone()),
         entrypoint: service.entrypoint.as_ref().map(|entrypoint| entrypoint.value.clone()),
         environment: service
@@ -338,6 +339,15 @@ fn restart(service: &Service) -> Restart {
         Some(model::Restart::UnlessStopped) => Restart::UnlessStopped,
         Some(model::Restart::OnFailure(n)) => Restart::OnFailure(n),
     }
+}
+
+/// The ids of images that are mounted and there, by target.
+fn mounted(confinement: &Confinement, images: &BTreeMap<String, SeenImage>) -> BTreeMap<String, String> {
+    let mounts = confinement.mounts().iter().filter_map(|mount| match &mount.source {
+        MountSource::Image { image, .. } => Some((mount.target.clone(), images.get(image)?.id.clone())),
+        _ => None,
+    });
+    mounts.collect()
 }
 
 fn contents(confinement: &Confinement, hashes: &BTreeMap<String, String>) -> BTreeMap<String, String> {

@@ -35,6 +35,10 @@ pub struct Listed {
     pub service: String,
     /// Image by our label, as the file said it.
     pub image: String,
+    /// Id of the image that it was made of.
+    pub image_id: String,
+    /// Ids of the images that it has mounted, by target.
+    pub mounted: BTreeMap<String, String>,
     /// Whether it runs.
     pub state: State,
     /// The engine's word on its health, where it checks it.

@@ -175,6 +175,12 @@ impl Keep {
         matches!(self.heal.phase, Phase::Stopped | Phase::Refused { .. })
     }
 
+    /// Whether it waits for its next start with images mounted, which an engine that was started anew does not mount again: a
+    /// plan makes it anew.
+    pub(super) fn waits_for_images(&self) -> bool {
+        matches!(self.heal.phase, Phase::BackingOff { .. }) && self.spec.mounted_images().next().is_some()
+    }
+
     /// Whether it is stopped by somebody's word, of then or later.
     pub(super) fn stopped_since(&self, then: Duration) -> bool {
         self.stopped.is_some_and(|at| at >= then)

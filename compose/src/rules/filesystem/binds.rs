@@ -103,6 +103,9 @@ pub(super) fn bad_target(target: &str) -> Option<&'static str> {
 pub(super) fn kinds(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let hits = service.mounts.iter().filter_map(|mount| match &mount.value.source {
         MountSource::Other { kind } => Some(Hit::at(mount, format!("a mount of type `{kind}`"))),
+        MountSource::Image { image, .. } if image.value.trim().is_empty() => {
+            Some(Hit::at(mount, "a mount of an image that has no name"))
+        }
         _ => None,
     });
     hits.collect()

@@ -32,7 +32,13 @@ services:
     pids_limit: 50
     cpus: 0.5
     ulimits: {nofile: {soft: 1024, hard: 2048}, nproc: {soft: 2048, hard: 4096}}
-    volumes: ["./conf:/conf:ro", "data:/data"]
+    volumes:
+      - ./conf:/conf:ro
+      - data:/data
+      - type: image
+        source: sha256:2222222222222222222222222222222222222222222222222222222222222222
+        target: /site
+        image: {subpath: usr/share}
     tmpfs: ["/tmp:size=1m,mode=1777"]
     networks: {back: {ipv4_address: 10.9.9.2}}
     ports: ["127.0.0.1:8443:443"]
@@ -64,8 +70,8 @@ pub(super) fn world(apparmor: bool) -> Wanted {
     let kernel = Kernel { arch: Arch::X86_64, version: (6, 12), apparmor, landlock: 6 };
     let confinements =
         BTreeMap::from([("web".to_owned(), profiles::confine(&stack, "web", &kernel).unwrap())]);
-    let image = stack.project().services["web"].image.clone().unwrap().value;
-    let images = BTreeMap::from([(image.clone(), SeenImage { id: image })]);
+    let images = stack.project().services["web"].images();
+    let images = images.map(|image| (image.value.clone(), SeenImage { id: image.value.clone() })).collect();
     let contents =
         ["config/site", "program/confine"].map(|name| (name.to_owned(), "c0ffee".to_owned())).into();
     let profiles = BTreeSet::new();
@@ -101,6 +107,7 @@ pub(super) fn as_promised() -> World {
          201 182 0:76 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw,size=1024k,uid=1000,gid=1000\n\
          202 182 254:0 /srv/shop/conf /conf ro - ext4 /dev/vda rw\n\
          203 182 254:0 /var/lib/docker/volumes/shop_data/_data /data rw master:1 - ext4 /dev/vda rw\n\
+         198 182 0:44 /usr/share /site ro - overlay overlay rw\n\
          204 182 254:0 /var/lib/docker/containers/{ID}/hosts /etc/hosts ro - ext4 /dev/vda rw\n\
          205 182 254:0 /var/lib/supervisor/shop/contents/x /etc/site ro - ext4 /dev/vda rw\n\
          206 182 254:0 /var/lib/supervisor/shop/contents/y /.supervisor-confine ro - ext4 /dev/vda rw\n\
@@ -192,6 +199,14 @@ pub(super) fn inspected(spec: &ContainerSpec) -> Inspected {
         read_only: false,
         propagation: String::new(),
     };
+    let image = MountPoint {
+        kind: "image".to_owned(),
+        name: spec.mounted.get("/site").cloned(),
+        source: "/var/lib/docker/overlay2/a/merged".to_owned(),
+        target: "/site".to_owned(),
+        read_only: true,
+        propagation: "rprivate".to_owned(),
+    };
     Inspected {
         id: ID.to_owned(),
         name: spec.name.clone(),
@@ -244,7 +259,7 @@ pub(super) fn inspected(spec: &ContainerSpec) -> Inspected {
             .iter()
             .map(|(name, at)| (name.clone(), Joined { ipv4: at.ipv4.map(Into::into), ..Joined::default() }))
             .collect(),
-        mounts: vec![point],
+        mounts: vec![point, image],
         tmpfs: BTreeMap::new(),
         ports: spec.ports.clone(),
         devices: Vec::new(),

@@ -271,6 +271,9 @@ fn no_right(spec: &ContainerSpec, path: &str) -> (String, String) {
             "the volume at `{target}` belongs to somebody else: let the image make that folder for the user, or `chown` it \
              once, or write the `user` to whom it belongs"
         ),
+        MountSource::Image { image, .. } => format!(
+            "the image `{image}` gives its files at `{target}` to somebody else: name one that has them for that user"
+        ),
         MountSource::Content { kind, key, .. } => {
             format!("the {kind} `{key}` is for another reader: write its `uid`, `gid` and `mode`")
         }

@@ -16,6 +16,12 @@ use super::choice::in_scope;
 use super::draft::Draft;
 use super::judge::{Deed, Verdict};
 
+/// The first API with mounts of images, that of Docker Engine 28 (API version history, v1.48).
+const IMAGE_MOUNTS: (u16, u16) = (1, 48);
+/// The first that mounts one image twice in a container, that of Docker Engine 29: earlier ones give both layers one name
+/// (moby#50122).
+const IMAGE_TWICE: (u16, u16) = (1, 52);
+
 /// Steps that made something that containers need, by name.
 #[derive(Default)]
 pub(super) struct Made {
@@ -37,7 +43,8 @@ impl Made {
     pub(super) fn needed_by(&self, spec: &ContainerSpec) -> BTreeSet<usize> {
         let networks = spec.networks.keys().filter_map(|name| self.networks.get(name));
         let volumes = volumes_of(spec).filter_map(|name| self.volumes.get(name));
-        self.pulls.get(&spec.image).into_iter().chain(networks).chain(volumes).copied().collect()
+        let pulls = spec.images().filter_map(|(image, _)| self.pulls.get(image));
+        pulls.chain(networks).chain(volumes).copied().collect()
     }
 }
 
@@ -90,17 +97,43 @@ pub(super) fn used_volumes<'a>(
 pub(super) fn pulls(verdicts: &[Verdict<'_>], draft: &mut Draft, made: &mut Made) {
     let makes = |v: &&Verdict<'_>| matches!(v.deed, Deed::Create | Deed::Replace | Deed::Rebuild);
     for verdict in verdicts.iter().filter(makes) {
-        let image = &verdict.spec.image;
-        if verdict.spec.image_id.is_empty() && verdict.service.never_pull {
+        let missing = verdict.spec.images().filter(|(_, id)| id.is_none()).map(|(image, _)| image);
+        for image in missing {
+            if verdict.service.never_pull {
+                draft.block(format!(
+                    "image `{image}` is not on the engine, and `pull_policy` of service `{}` is `never`",
+                    verdict.service.service
+                ));
+            } else if !made.pulls.contains_key(image) {
+                let pull = Step::Pull { image: image.to_owned() };
+                made.pulls.insert(image.to_owned(), draft.step(pull, "it is not on the engine", []));
+            }
+        }
+    }
+}
+
+/// What this engine cannot mount of images.
+pub(super) fn mounted_images(wanted: &Wanted, seen: &Seen, scope: &BTreeSet<&str>, draft: &mut Draft) {
+    let Some(api) = seen.api else { return };
+    for service in in_scope(wanted, scope) {
+        let Some(spec) = service.containers.iter().find(|spec| spec.mounted_images().next().is_some()) else {
+            continue;
+        };
+        let (name, (major, minor)) = (&service.service, api);
+        if api < IMAGE_MOUNTS {
             draft.block(format!(
-                "image `{image}` is not on the engine, and `pull_policy` of service `{}` is `never`",
-                verdict.service.service
+                "service `{name}` mounts an image, which takes Docker Engine 28 or later (API 1.48), and this engine's API is \
+                 {major}.{minor}; upgrade the engine, or have a volume instead"
             ));
             continue;
         }
-        if verdict.spec.image_id.is_empty() && !made.pulls.contains_key(image) {
-            let index = draft.step(Step::Pull { image: image.clone() }, "it is not on the engine", []);
-            made.pulls.insert(image.clone(), index);
+        let mut ids: BTreeSet<&str> = BTreeSet::new();
+        let twice = spec.mounted_images().find(|(_, id)| id.is_some_and(|id| !ids.insert(id)));
+        if let (true, Some((image, _))) = (api < IMAGE_TWICE, twice) {
+            draft.block(format!(
+                "service `{name}` mounts the image `{image}` twice, which takes Docker Engine 29 or later (API 1.52), and this \
+                 engine's API is {major}.{minor}; mount it once, with the folders of both places in it"
+            ));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::draft::Draft;
 use super::networks::Anew;
 use super::order;
 use super::reload::{can_be_told, changed, is_told};
-use super::slot::{Slot, is, slot};
+use super::slot::{Slot, is, lacks_images, slot};
 
 /// What becomes of one wanted container.
 pub(super) struct Verdict<'a> {
@@ -33,7 +33,7 @@ pub(super) enum Deed {
     Create,
     /// A new one made, the old one put aside, the new one started, and the old one removed once the new one is well.
     Replace,
-    /// The old one removed before a new one is made: there is no way to keep it.
+    /// The old one removed before a new one is made: there is no way to keep it, or nothing to keep it for.
     Rebuild,
     /// The one that was put aside takes its place again: an update was not finished, and is not wanted any more.
     Back,
@@ -63,6 +63,13 @@ impl<'a> Verdict<'a> {
             Deed::Back => self.slot.previous,
             _ => self.slot.main,
         }
+    }
+
+    /// Whether it is made anew as it was.
+    pub(super) fn renews(&self) -> bool {
+        let found = self.slot.main.or(self.slot.previous);
+        self.deed == Deed::Rebuild
+            && found.is_some_and(|found| is(found, self.spec) && lacks_images(self.spec, found))
     }
 
     /// Whether an update of it is not at its end, but for its proof.
@@ -109,11 +116,11 @@ pub(super) fn verdicts<'a>(
                     taken.name, taken.image_id
                 ));
             }
-            if spec.image_id.is_empty() && spec.image.starts_with("sha256:") {
+            let absent = spec.images().filter(|(_, id)| id.is_none()).map(|(image, _)| image);
+            for image in absent.filter(|image| image.starts_with("sha256:")) {
                 draft.block(format!(
-                    "image `{}` of service `{name}` is not on the engine, and an image id cannot be fetched; build or \
-                     load it, or name it by registry and digest",
-                    spec.image
+                    "image `{image}` of service `{name}` is not on the engine, and an image id cannot be fetched; build or \
+                     load it, or name it by registry and digest"
                 ));
             }
             let (deed, reason) = judge(wanted, service, spec, slot, choice, anew, draft);
@@ -231,7 +238,7 @@ fn judge(
         && slot.main.is_none_or(|main| !is(main, spec))
     {
         let reason = "an update was not finished, and what it put aside is as wanted";
-        if difference(spec, previous, concerned(previous)).is_none() {
+        if difference(spec, previous, concerned(previous)).is_none() && !lacks_images(spec, previous) {
             return (Deed::Back, reason.to_owned());
         }
     }
@@ -277,7 +284,13 @@ fn judge(
             if let Some(changed) = content().filter(|_| is_left) {
                 draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
             }
-            in_place(wanted, service, found)
+            match in_place(wanted, service, found) {
+                (Deed::Start, reason) if !is_left && lacks_images(spec, found) => {
+                    let why = "an engine that was restarted meanwhile mounts no image again";
+                    (Deed::Rebuild, format!("{reason}; made anew, since {why}"))
+                }
+                other => other,
+            }
         }
     }
 }

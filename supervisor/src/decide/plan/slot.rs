@@ -29,7 +29,10 @@ impl<'a> Slot<'a> {
     /// A successor that is as wanted and was not used yet.
     pub(super) fn ready_next(&self, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
         let is_ready = |next: &&SeenContainer| {
-            is(next, spec) && next.state == State::Created && changed(spec, next).is_empty()
+            is(next, spec)
+                && next.state == State::Created
+                && changed(spec, next).is_empty()
+                && !lacks_images(spec, next)
         };
         self.next.filter(is_ready)
     }
@@ -38,6 +41,14 @@ impl<'a> Slot<'a> {
 /// Whether a container was made as is wanted now.
 pub(super) fn is(container: &SeenContainer, spec: &ContainerSpec) -> bool {
     container.hash.as_deref() == Some(hash::container(spec))
+}
+
+/// Whether a container that is down may not have the images that it mounts: an engine mounts them when it makes the container
+/// and, with overlay2, never again. Once it was restarted, the container sees an empty folder of the host there, or does
+/// not start (moby#50999).
+pub(super) fn lacks_images(spec: &ContainerSpec, container: &SeenContainer) -> bool {
+    let is_up = matches!(container.state, State::Running | State::Restarting | State::Paused);
+    !is_up && spec.mounted_images().next().is_some()
 }
 
 /// The containers that stand for a spec, by their labels; of several in one role the one that fits best.

@@ -3,6 +3,7 @@
 mod back;
 mod existing;
 mod hooks;
+mod images;
 mod in_place;
 mod reload;
 mod waiting;

@@ -12,7 +12,7 @@ use super::super::spec::{Await, ServiceSpec, Wanted};
 use super::Plan;
 use super::choice::{Choice, in_scope, scope};
 use super::draft::{Draft, timeout};
-use super::ground::{Made, create_networks, create_volumes, pulls, volumes};
+use super::ground::{Made, create_networks, create_volumes, mounted_images, pulls, volumes};
 use super::guard::guard;
 use super::judge::{leaving, runs_to_its_end, verdicts};
 use super::networks::networks;
@@ -30,6 +30,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     let scope = scope(wanted, choice, &mut draft);
     let networks = networks(wanted, seen, choice, &scope, &mut draft);
     volumes(wanted, seen, &scope, &mut draft);
+    mounted_images(wanted, seen, &scope, &mut draft);
     let verdicts = verdicts(wanted, seen, choice, &scope, &networks.anew, &mut draft);
     let leaving = leaving(wanted, seen, choice, &scope, &mut draft);
     warn_of_ports(wanted, &scope, &mut draft);

@@ -73,7 +73,8 @@ impl<'a> Update<'a> {
         let moves = anew.values().any(|anew| *anew == Anew::Changed);
         let at_stake = moves
             || verdicts.iter().any(|verdict| {
-                matches!(verdict.deed, Deed::Replace | Deed::Rebuild)
+                verdict.deed == Deed::Replace
+                    || (verdict.deed == Deed::Rebuild && !verdict.renews())
                     || verdict.finishes()
                     || (verdict.deed == Deed::Keep
                         && verdict.found().is_some_and(|found| is_risky(verdict.spec, found, recreate)))

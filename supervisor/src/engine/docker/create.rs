@@ -10,7 +10,7 @@ use std::time::Duration;
 use bollard::models::{
     ContainerCreateBody, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings, ExecConfig, HealthConfig,
     HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Ipam, IpamConfig, Mount, MountBindOptions,
-    MountBindOptionsPropagationEnum, MountType, MountVolumeOptions, NetworkConnectRequest,
+    MountBindOptionsPropagationEnum, MountImageOptions, MountType, MountVolumeOptions, NetworkConnectRequest,
     NetworkCreateRequest, NetworkDisconnectRequest, NetworkingConfig, PortBinding, ResourcesUlimits,
     RestartPolicy, RestartPolicyNameEnum, VolumeCreateRequest,
 };
@@ -60,7 +60,7 @@ pub(super) fn container(
 fn host(spec: &ContainerSpec, contents: &BTreeMap<String, PathBuf>) -> Result<HostConfig, String> {
     let confinement = &spec.confinement;
     let limits = confinement.limits();
-    let (mounts, tmpfs) = mounts(confinement.mounts(), contents)?;
+    let (mounts, tmpfs) = mounts(confinement.mounts(), &spec.mounted, contents)?;
     Ok(HostConfig {
         privileged: Some(false),
         cap_drop: Some(vec!["ALL".into()]),
@@ -127,6 +127,7 @@ pub(super) fn drop_filter_flags(body: &mut ContainerCreateBody, confinement: &Co
 /// Tmpfs go by their own field: only there can owner and mode be said.
 fn mounts(
     promises: &[MountPromise],
+    mounted: &BTreeMap<String, String>,
     contents: &BTreeMap<String, PathBuf>,
 ) -> Result<(Vec<Mount>, HashMap<String, String>), String> {
     let mut mounts = Vec::new();
@@ -144,6 +145,14 @@ fn mounts(
                     subpath: subpath.clone(),
                     ..MountVolumeOptions::default()
                 }),
+                ..Mount::default()
+            },
+            MountSource::Image { image, subpath } => Mount {
+                typ: Some(MountType::IMAGE),
+                source: Some(mounted.get(&promise.target).unwrap_or(image).clone()),
+                target: Some(promise.target.clone()),
+                read_only: Some(promise.read_only),
+                image_options: subpath.clone().map(|path| MountImageOptions { subpath: Some(path) }),
                 ..Mount::default()
             },
             MountSource::Tmpfs { size, mode, uid, gid } => {

@@ -21,7 +21,8 @@ pub(super) fn name(address: &str, action: String, limit: Duration, error: &Error
                 404 if message.contains("No such image") => EngineError::ImageMissing {
                     image: message.rsplit_once("No such image: ").map_or("", |(_, name)| name).to_owned(),
                 },
-                404 => EngineError::NotFound { action },
+                // Of a volume or an image: what was asked for is there, and not the folder in it (moby's `safepath`).
+                404 if !message.contains("cannot access path") => EngineError::NotFound { action },
                 409 => EngineError::Conflict { action, message },
                 status => EngineError::Refused { action, status: *status, message },
             }
@@ -58,7 +59,10 @@ pub(super) fn about_container(spec: &ContainerSpec, error: EngineError) -> Engin
             let by = by.trim_start_matches([' ', '"']).chars().take_while(char::is_ascii_hexdigit).take(12);
             EngineError::NameTaken { name: spec.name.clone(), by: by.collect() }
         }
-        EngineError::ImageMissing { .. } => EngineError::ImageMissing { image: spec.image.clone() },
+        EngineError::ImageMissing { image } => {
+            let named = spec.images().find(|(_, id)| *id == Some(image.as_str()));
+            EngineError::ImageMissing { image: named.map_or(&*spec.image, |(name, _)| name).to_owned() }
+        }
         other => other,
     }
 }

@@ -76,6 +76,8 @@ pub struct Traffic {
 struct Wire {
     /// Minor version to prefix requests with; 0 while none is agreed on.
     minor: AtomicU64,
+    /// The minor version of the engine's newest API.
+    newest: AtomicU64,
     /// The runtime refuses filter flags.
     no_filter_flags: AtomicBool,
     requests: AtomicU64,
@@ -162,6 +164,7 @@ impl Engine for Docker {
         }
         let agreed = version.api.min(NEWEST_API);
         self.wire.minor.store(u64::from(agreed.1), Ordering::Relaxed);
+        self.wire.newest.store(u64::from(version.api.1), Ordering::Relaxed);
         self.wire.no_filter_flags.store(!takes_filter_flags(&version), Ordering::Relaxed);
         Ok(version)
     }
@@ -193,7 +196,8 @@ impl Engine for Docker {
         for network in &mut networks {
             network.strangers = read::strangers(scope, &containers, &network.name);
         }
-        Ok(Seen { networks, volumes, ..read::seen(scope, containers, Vec::new(), Vec::new()) })
+        let api = self.api();
+        Ok(Seen { networks, volumes, api, ..read::seen(scope, containers, Vec::new(), Vec::new()) })
     }
 
     async fn create_network(&self, shape: &NetworkShape) -> Result<String, EngineError> {
@@ -457,7 +461,15 @@ impl Docker {
             self.ask(LOOK, || "list volumes".into(), self.client.list_volumes(volumes)),
         )?;
         let standing = read::standing(&containers);
-        Ok((read::seen(scope, containers, networks, volumes.volumes.unwrap_or_default()), standing))
+        let mut seen = read::seen(scope, containers, networks, volumes.volumes.unwrap_or_default());
+        seen.api = self.api();
+        Ok((seen, standing))
+    }
+
+    /// The engine's newest API, once it said so.
+    fn api(&self) -> Option<(u16, u16)> {
+        let minor = u16::try_from(self.wire.newest.load(Ordering::Relaxed)).ok();
+        minor.filter(|minor| *minor > 0).map(|minor| (1, minor))
     }
 
     async fn containers(&self) -> Result<Vec<bollard::models::ContainerSummary>, EngineError> {

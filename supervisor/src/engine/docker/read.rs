@@ -59,6 +59,7 @@ pub(super) fn seen(
         networks,
         volumes: volumes.into_iter().map(volume).collect(),
         images: BTreeMap::new(),
+        api: None,
         guard: None,
     };
     seen.containers.retain(|c| ours(&c.project) || scope.containers.contains(&c.name));
@@ -147,9 +148,13 @@ pub(super) fn listed(mut summary: ContainerSummary) -> Listed {
         })
     });
     let ports = ports.collect();
+    let mounts = std::mem::take(&mut summary.mounts).unwrap_or_default().into_iter();
+    let mounts = mounts.filter(|mount| mount.typ.as_deref() == Some("image"));
     let status = std::mem::take(&mut summary.status).unwrap_or_default();
     let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
     Listed {
+        image_id: summary.image_id.unwrap_or_default(),
+        mounted: mounts.filter_map(|mount| Some((mount.destination?, mount.name?))).collect(),
         id: summary.id.unwrap_or_default(),
         name: name.trim_start_matches('/').to_owned(),
         service,
@@ -166,7 +171,9 @@ pub(super) fn standing(containers: &[ContainerSummary]) -> BTreeMap<String, Stan
     let rows = containers.iter().filter_map(|summary| {
         let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let networks = networks.into_iter().flatten();
-        let volumes = summary.mounts.iter().flatten().filter_map(|mount| mount.name.clone());
+        let mounts = summary.mounts.iter().flatten();
+        let mounts = mounts.filter(|mount| mount.typ.as_deref() == Some("volume"));
+        let volumes = mounts.filter_map(|mount| mount.name.clone());
         let held = Standing {
             running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
             networks: networks

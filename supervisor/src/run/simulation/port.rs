@@ -169,6 +169,7 @@ impl Engine for Port {
                     .collect(),
                 containers: world.containers.iter().filter(container).map(|c| c.seen.clone()).collect(),
                 images: BTreeMap::new(),
+                api: Some((1, 51)),
                 guard: None,
             })
         })

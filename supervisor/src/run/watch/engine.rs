@@ -97,7 +97,7 @@ impl Watch {
         self.heard.at = None;
         let earliest = self.away_since.saturating_sub(ENDING);
         for keep in self.keeps.values_mut().filter(|keep| keep.policy.restart != Restart::No) {
-            if keep.runs() || keep.stopped_since(earliest) {
+            if keep.runs() || keep.stopped_since(earliest) || keep.waits_for_images() {
                 keep.feed(heal::Event::PlannedStop, now, out);
             }
         }

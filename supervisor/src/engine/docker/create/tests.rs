@@ -38,7 +38,7 @@ fn want(text: &str, apparmor: bool) -> Wanted {
     let image = SeenImage { id: "sha256:ab12".into() };
     let given = Given {
         confinements: &confinements,
-        images: &BTreeMap::from([("caddy:2".to_owned(), image)]),
+        images: &BTreeMap::from([("caddy:2".to_owned(), image.clone()), ("site:1".to_owned(), image)]),
         contents: &BTreeMap::from([("config/site".to_owned(), "c0ffee".to_owned())]),
         profiles: &BTreeSet::new(),
         restarts: Restarts::Engine,
@@ -399,4 +399,42 @@ configs: {site: {content: x}}",
     let start = start(spec, &ImageStart::default());
     let error = super::container(spec, &BTreeMap::new(), &start).unwrap_err();
     assert_eq!(error, "the config `site` was not staged");
+}
+
+/// By its id, as a container's own image.
+#[test]
+fn an_image_is_mounted_by_its_id_and_read_only() {
+    let wanted = want(
+        "services:
+  web:
+    image: caddy:2
+    volumes:
+      - {type: image, source: 'site:1', target: /srv}
+      - {type: image, source: 'other:1', target: /other, image: {subpath: usr/share}}
+",
+        false,
+    );
+    let spec = &wanted.services["web"].containers[0];
+    let body = super::container(spec, &BTreeMap::new(), &start(spec, &ImageStart::default())).unwrap();
+    let mounts = serde_json::to_string_pretty(&body.host_config.unwrap().mounts).unwrap();
+    expect![[r#"
+        [
+          {
+            "Target": "/srv",
+            "Source": "sha256:ab12",
+            "Type": "image",
+            "ReadOnly": true
+          },
+          {
+            "Target": "/other",
+            "Source": "other:1",
+            "Type": "image",
+            "ReadOnly": true,
+            "ImageOptions": {
+              "Subpath": "usr/share"
+            }
+          }
+        ]
+    "#]]
+    .assert_eq(&format!("{mounts}\n"));
 }
