@@ -23,6 +23,7 @@ pub mod guard;
 pub mod images;
 pub mod init;
 pub mod kill;
+mod list;
 pub mod logs;
 pub mod output;
 pub mod pause;
@@ -48,105 +49,101 @@ pub mod volumes;
 pub mod wait;
 mod when;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _, Subcommand};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use crate::args::{Cli, GlobalArgs};
 use crate::compose_cli;
 use crate::exit::{Exit, Failure};
 
-/// Every command. Its first doc line is its help; its file's `Args` are its options.
-#[derive(Debug, Subcommand)]
-pub enum Command {
+use list::{commands, is_hidden};
+
+commands! {
     /// Read and judge the stack; needs no engine and no root
-    Check(check::Args),
+    "check" => Check(check::Args),
     /// Print the stack as it would run, hardened
-    Config(config::Args),
+    "config" => Config(config::Args),
     /// Say what `up` would change, and why; changes nothing
-    Plan(plan::Args),
+    "plan" => Plan(plan::Args),
     /// Create and start what is wanted, and wait until it is healthy
-    Up(up::Args),
+    "up" => Up(up::Args),
     /// Stop and remove the stack's containers and networks
-    Down(down::Args),
+    "down" => Down(down::Args),
     /// Start the stack, and keep it running and healthy until told to end
-    Run(run::Args),
+    "run" => Run(run::Args),
     /// Compare every running container with its promise, by the kernel's word
-    Attest(attest::Args),
+    "attest" => Attest(attest::Args),
     /// Look at the host and the stack, row by row, as the hardening guide's checklist has them
-    Audit(audit::Args),
+    "audit" => Audit(audit::Args),
     /// List the stack's containers
-    Ps(ps::Args),
+    "ps" => Ps(ps::Args),
     /// Print what services write
-    Logs(logs::Args),
+    "logs" => Logs(logs::Args),
     /// Start services that are stopped
-    Start(start::Args),
+    "start" => Start(start::Args),
     /// Stop services without removing them
-    Stop(stop::Args),
+    "stop" => Stop(stop::Args),
     /// Stop and start services
-    Restart(restart::Args),
+    "restart" => Restart(restart::Args),
     /// Fetch the images of services
-    Pull(pull::Args),
+    "pull" => Pull(pull::Args),
     /// Freeze services where they are
-    Pause(pause::Args),
+    "pause" => Pause(pause::Args),
     /// Let services go on that are frozen
-    Unpause(pause::Args),
+    "unpause" => Unpause(pause::Args),
     /// Send services a signal
-    Kill(kill::Args),
+    "kill" => Kill(kill::Args),
     /// Wait until services have ended
-    Wait(wait::Args),
+    "wait" => Wait(wait::Args),
     /// Run a program in a running service
-    Exec(exec::Args),
+    "exec" => Exec(exec::Args),
     /// Copy files between a service and this machine
-    Cp(cp::Args),
+    "cp" => Cp(cp::Args),
     /// Print what happens to the stack's containers
-    Events(events::Args),
+    "events" => Events(events::Args),
     /// Print where a port of a service is published
-    Port(port::Args),
+    "port" => Port(port::Args),
     /// List the images of the stack's containers
-    Images(images::Args),
+    "images" => Images(images::Args),
     /// List the stack's volumes
-    Volumes(volumes::Args),
+    "volumes" => Volumes(volumes::Args),
     /// List the processes of services
-    Top(top::Args),
+    "top" => Top(top::Args),
     /// Show what services use
-    Stats(stats::Args),
+    "stats" => Stats(stats::Args),
     /// Show how the stack is and what is in force, as `run` knows it
-    Status(status::Args),
+    "status" => Status(status::Args),
     /// Show what services asked the egress proxy for, or learn it
-    Egress(egress::Args),
+    "egress" => Egress(egress::Args),
     /// Show how the kernel confines a service: seccomp and AppArmor
-    Profile(profile::Args),
+    "profile" => Profile(profile::Args),
     /// Show or check the guard: the stack's table in the host's packet filter
-    Guard(guard::Args),
+    "guard" => Guard(guard::Args),
     /// List the rules, or explain one
-    Rules(rules::Args),
+    "rules" => Rules(rules::Args),
     /// Write a hardened stack to start from
-    Init(init::Args),
+    "init" => Init(init::Args),
     /// Print files for deploying a stack, made from a few answers
-    Render(render::Args),
+    "render" => Render(render::Args),
     /// Print what a shell is told of the command line
-    Completions(completions::Args),
+    "completions" => Completions(completions::Args),
     /// Print a page for `man`
-    #[command(hide = true)]
-    Man(completions::Man),
+    "man" hidden => Man(completions::Man),
     /// Pass services to the names that they were granted; started in a container by `up` and `run`
-    #[command(hide = true)]
-    EgressProxy(egress_proxy::Args),
+    "egress-proxy" hidden => EgressProxy(egress_proxy::Args),
     /// Answer what is asked of `run`; started by it
-    #[command(hide = true)]
-    Endpoint(endpoint::Args),
+    "endpoint" hidden => Endpoint(endpoint::Args),
     /// Do for `run` what needs the machine's rights; started by it
-    #[command(hide = true)]
-    Privileged(privileged::Args),
+    "privileged" hidden => Privileged(privileged::Args),
     /// Call a control plane for `run`; started by it
-    #[command(hide = true)]
-    Call(call::Args),
+    "call" hidden => Call(call::Args),
 }
 
 /// Reads the command line, runs the command, prints its failure.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match read(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => cli,
         Err(error) => return misread(&error),
     };
@@ -157,6 +154,18 @@ pub fn main() -> ExitCode {
             failure.exit().into()
         }
     }
+}
+
+/// Reads a command line. Whether it is one of the first command that it names shows without all others; if it is not, they
+/// are there for the answer.
+fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
+    if let Some(row) = words.iter().skip(1).find_map(|word| Command::row(word.to_str()?)) {
+        let alone = clap::Command::new("supervisor").subcommand_required(true).subcommand(row);
+        if let Ok(matches) = GlobalArgs::augment_args(alone).try_get_matches_from(words) {
+            return Cli::from_arg_matches(&matches);
+        }
+    }
+    Cli::try_parse_from(words)
 }
 
 /// Ends as the parser does, but for words of Docker Compose that are left out on purpose: those are answered.
@@ -228,4 +237,47 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
 /// One thread is enough: what takes time is the engine and the kernel.
 fn block_on(future: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read with the one command that is named, and with all of them.
+    #[track_caller]
+    fn check(line: &str) {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let shown = |read: Result<Cli, clap::Error>| match read {
+            Ok(cli) => format!("{cli:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown(read(&words)), shown(Cli::try_parse_from(&words)), "{line}");
+    }
+
+    #[test]
+    fn a_line_means_the_same_whether_all_commands_are_looked_at_or_one() {
+        for line in [
+            "supervisor",
+            "supervisor ps",
+            "supervisor ps --nothing",
+            "supervisor ps --help",
+            "supervisor --version",
+            "supervisor up --project-name ps -f a.yaml -f b.yaml",
+            "supervisor -p up ps",
+            "supervisor -p ps up web",
+            "supervisor -f up",
+            "supervisor logs -f up",
+            "supervisor -f a.yaml logs -f ps",
+            "supervisor exec web ps -f",
+            "supervisor nothing ps",
+            "supervisor ps nothing",
+            "supervisor help ps",
+            "supervisor help",
+            "supervisor profile show web",
+            "supervisor profile",
+            "supervisor egress-proxy",
+        ] {
+            check(line);
+        }
+    }
 }
