@@ -29,6 +29,8 @@ pub(super) struct Heard {
     looked: Option<Timestamp>,
     /// The calendar's distance from the clock that never jumps.
     offset: SignedDuration,
+    /// Times up to this one are of two events each: the calendar was set back.
+    twice_until: Option<Timestamp>,
 }
 
 impl Heard {
@@ -45,7 +47,17 @@ impl Heard {
         if (offset - self.offset).abs() > ORDER {
             self.looked = None;
         }
+        if offset - self.offset < -ORDER {
+            let said = Timestamp::UNIX_EPOCH.checked_add(boot + self.offset).ok();
+            self.twice_until = self.twice_until.max(said);
+        }
         self.offset = offset;
+    }
+
+    /// From when on events are to be told. `None`: from now on, and a look tells what came of the rest. An engine asked for all
+    /// since a time that was twice tells of the first time too, as of something new.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        self.at.filter(|at| self.twice_until.is_none_or(|until| *at > until))
     }
 
     /// Whether an event is of a time that a look has passed already: a stream that was silent and is opened again tells of
@@ -133,6 +145,31 @@ mod tests {
         assert!(heard.is_over(&event(4987)) && !heard.is_over(&event(4989)));
         heard.turn(now(101, 1401));
         assert!(!heard.is_over(&event(1400)));
+    }
+
+    #[test]
+    fn a_calendar_that_was_set_back_makes_nothing_old_new() {
+        let now = |boot: u64, wall: i64| Now {
+            boot: Duration::from_secs(boot),
+            wall: Timestamp::from_second(1_000 + wall).unwrap(),
+            jitter: 0,
+        };
+        let mut heard = Heard::default();
+        heard.turn(now(100, 100));
+        check(&mut heard, 100_000, "before", true);
+        let at = heard.since();
+        assert!(at.is_some() && at == heard.at);
+        heard.turn(now(101, 3000));
+        assert_eq!(heard.since(), at, "set forward, nothing old comes after it");
+        check(&mut heard, 3_000_000, "after it was set forward", true);
+        heard.turn(now(105, 1000));
+        check(&mut heard, 1_000_000, "after it was set back", true);
+        assert_eq!(heard.since(), None);
+        heard.turn(now(2200, 3095));
+        check(&mut heard, 3_003_000, "when it says again what it said", true);
+        assert_eq!(heard.since(), None);
+        check(&mut heard, 3_005_000, "and is past it", true);
+        assert_eq!(heard.since(), heard.at);
     }
 
     #[test]

@@ -270,7 +270,7 @@ impl Watch {
                 self.engine.listening = true;
                 self.totals.reconnects += u64::from(self.heard.times > 0);
                 self.heard.times += 1;
-                out.push(Effect::Listen { project: stack.project().to_owned(), since: self.heard.at });
+                out.push(Effect::Listen { project: stack.project().to_owned(), since: self.heard.since() });
             }
             if is_due(self.due.look) && self.may_look() {
                 self.due.look = None;
