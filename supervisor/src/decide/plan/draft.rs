@@ -148,6 +148,11 @@ impl Draft {
         index
     }
 
+    /// What depends on a service comes after this step too.
+    pub(super) fn serves_after(&mut self, service: &str, step: usize) {
+        self.starts.entry(service.to_owned()).or_default().insert(step);
+    }
+
     /// From here on every start waits for this step.
     pub(super) const fn starts_come_after(&mut self, step: usize) {
         self.gate = Some(step);

@@ -437,6 +437,8 @@ impl<'a> Update<'a> {
         self.put_aside(main, reason, &BTreeSet::from([well]), draft);
         let first = self.way_is_free(verdict);
         let index = draft.step(take_over(verdict), reason, first);
+        // Until then its name is the old one's.
+        draft.serves_after(&service.service, index);
         self.touch(service, index);
     }
 
