@@ -249,4 +249,9 @@ impl Confinement {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
+    /// Promises other bounds of those that an engine changes on a living container (bytes of memory, billionths of a core,
+    /// processes and threads), as a promise that was replaced had them. Nothing else of a promise can be changed.
+    pub fn change_bounds(&mut self, memory: u64, nano_cpus: u64, pids: u32) {
+        (self.limits.memory, self.limits.nano_cpus, self.limits.pids) = (memory, nano_cpus, pids);
+    }
 }

@@ -201,3 +201,41 @@ fn run_takes_a_bad_update_back_and_does_not_try_it_again() {
     assert_ne!(identity(&bed)[0], before[0]);
     assert_eq!(bed.engine.containers(&format!("supervisor.project={}", bed.project)).len(), 2);
 }
+
+/// One that forks all the time, and ends where it cannot.
+const FORKS: &str = "echo ok > /tmp/health; httpd -p 8080 -h /tmp; while sleep 0.2; do :; done";
+
+#[test]
+fn limits_that_a_service_cannot_live_with_go_back_to_those_of_before() {
+    let bed = Bed::new("update-limits");
+    let image = image::busybox(&bed.engine);
+    let limits = |processes: u32| stack(&image, FORKS, &format!("    pids_limit: {processes}"));
+    let is_as_before = |before: &[(Value, Value)]| {
+        assert_eq!(identity(&bed), before);
+        assert_eq!(bed.engine.inspect(&bed.container("db"))["HostConfig"]["PidsLimit"], 60);
+    };
+    bed.write("compose.yaml", &limits(60));
+    bed.supervisor(&["up"]).expect(0);
+    let before = identity(&bed);
+    bed.write("compose.yaml", &limits(3));
+    let ran = bed.supervisor(&["up"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(ran.err.contains("the update was taken back"), "{}", ran.err);
+    is_as_before(&before);
+
+    // The same of a file that is read anew by `run`, and by another one that remembers only that it did not work.
+    bed.write("compose.yaml", &limits(60));
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until_healthy();
+    bed.write("compose.yaml", &limits(3));
+    daemon.signal("HUP");
+    daemon.until("the update to be taken back", |status| !status["stack"]["refused"].is_null());
+    daemon.until_healthy();
+    is_as_before(&before);
+    assert_eq!(daemon.stop(), 0);
+    let daemon = Daemon::start(&bed, &[]);
+    daemon.until("what is of this file to be attested", |status| {
+        status["services"]["web"]["containers"][0]["attestation"]["result"] == "passed"
+    });
+    is_as_before(&before);
+}

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Applied, ApplyError, Back, Machine, apply};
-use crate::decide::plan::{Plan, back, goes_back};
+use crate::decide::plan::{Plan, back, goes_back, promised_before};
 use crate::decide::seen::Seen;
 use crate::decide::spec::Wanted;
 use crate::engine::{Engine, Scope};
@@ -50,6 +50,7 @@ async fn take_back<E: Engine, M: Machine>(
 ) -> Back {
     let mut outcome = Back::No;
     let mut lines = plan.steps.len();
+    let promised = promised_before(wanted, plan, before);
     for pause in AGAIN {
         tokio::time::sleep(pause).await;
         let now = match engine.observe(&Scope::wanted(wanted)).await {
@@ -61,7 +62,7 @@ async fn take_back<E: Engine, M: Machine>(
         };
         let way = back(wanted, plan, before, &now);
         let mut shown = |progress: Progress| report(Progress { step: progress.step + lines, ..progress });
-        match apply(engine, machine, wanted, &way, &mut shown).await {
+        match apply(engine, machine, &promised, &way, &mut shown).await {
             Ok(_) => return Back::Done,
             Err(error) => outcome = Back::Failed(Box::new(error)),
         }

@@ -205,7 +205,7 @@ fn choice(args: &Args) -> Choice {
             (false, false) => Recreate::Changed,
         },
         orphans: if args.remove_orphans { Orphans::Remove } else { Orphans::Keep },
-        held: BTreeMap::new(),
+        ..Choice::default()
     }
 }
 

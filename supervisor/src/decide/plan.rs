@@ -27,12 +27,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use again::{Again, FULL_LOOK, again};
-pub use choice::{Choice, Dependencies, Orphans, Recreate};
+pub use choice::{Choice, Dependencies, Orphans, Recreate, Standing};
 pub use down::{Volumes, down};
 pub use existing::{restart, restart_alone, start, stop};
 pub use guard::guard_alone;
 pub use judge::runs_to_its_end;
-pub use rollback::{back, goes_back};
+pub use rollback::{back, goes_back, promised_before};
 pub use up::{plan, plan_with, readiness};
 
 use serde::Serialize;
@@ -58,6 +58,8 @@ pub struct Plan {
     /// The plan is an update: a failure before this step takes back what it changed. From it on, everything is proved,
     /// and what was kept for the way back is removed.
     pub tidy_from: Option<usize>,
+    /// What becomes, on the way back, of what the plan changes in place.
+    pub standing: Standing,
     /// A failed step holds up those alone that come after it.
     pub keeps_going: bool,
 }

@@ -444,6 +444,14 @@ impl ContainerSpec {
         Bounds { memory: limits.memory, nano_cpus: limits.nano_cpus, pids: limits.pids }
     }
 
+    /// The same with other bounds, as one has that was changed in place.
+    #[must_use]
+    pub fn bounded(&self, bounds: Bounds) -> Self {
+        let mut spec = self.clone();
+        spec.confinement.change_bounds(bounds.memory, bounds.nano_cpus, bounds.pids);
+        spec
+    }
+
     /// Every label that the container is created with: the file's, and ours over them.
     pub fn labels(&self) -> BTreeMap<String, String> {
         let generation = (self.generation > 0).then(|| (labels::GENERATION, self.generation.to_string()));

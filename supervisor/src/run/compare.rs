@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what follows for several of them (`watch`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::keep::Keep;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
 use crate::decide::seen::{Seen, SeenContainer, State};
+use crate::decide::spare::{self, Role};
 use crate::decide::spec::{ContainerSpec, Wanted};
 
 /// A container as a look saw it, beside what is known of it. Whatever is newer than the look stands, and what a plan
@@ -92,6 +93,19 @@ pub(super) fn differs(wanted: &Wanted, seen: &Seen) -> bool {
             container.hash.as_deref() != Some(hash::container(spec)) || holds_other_configs(container, spec)
         })
     })
+}
+
+/// What of it served or served last: where an update was not finished, what that had put aside.
+pub(super) fn in_use(seen: &Seen) -> Seen {
+    let place = |container: &SeenContainer| (container.service.clone(), container.number);
+    let is_aside = |container: &&SeenContainer| spare::role(&container.name) == Role::Previous;
+    let aside: BTreeSet<_> = seen.containers.iter().filter(is_aside).map(place).collect();
+    let serves = |container: &&SeenContainer| match spare::role(&container.name) {
+        Role::Previous => true,
+        Role::Next => false,
+        Role::Main => !aside.contains(&place(container)),
+    };
+    Seen { containers: seen.containers.iter().filter(serves).cloned().collect(), ..Seen::default() }
 }
 
 /// Whether a container's files hold something else than is wanted of them.

@@ -15,7 +15,7 @@ use futures_util::future::{OptionFuture, join_all};
 use jiff::Timestamp;
 
 use super::clock;
-use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up};
+use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up, Word};
 use crate::apply::{self, Applied, ApplyError, Machine, Occasion, PrepareError, ThisMachine};
 use crate::attest::Check;
 use crate::decide;
@@ -147,10 +147,7 @@ pub(super) async fn apply<E: Engine>(
 }
 
 /// What the loop is told of a plan that ended.
-pub(super) fn applied(
-    outcome: Result<Applied, ApplyError>,
-    attested: BTreeMap<String, (String, Attestation)>,
-) -> Event {
+pub(super) fn applied(outcome: Result<Applied, ApplyError>, attested: BTreeMap<String, Word>) -> Event {
     let rejected = outcome.as_ref().is_err_and(rejects);
     let outcome = match outcome {
         Ok(applied) => {
@@ -362,7 +359,7 @@ fn tell(progress: Progress) {
 /// This machine, and a record of the kernel's word.
 struct Recorder {
     place: Place,
-    attested: RefCell<BTreeMap<String, (String, Attestation)>>,
+    attested: RefCell<BTreeMap<String, Word>>,
 }
 
 impl Machine for Recorder {
@@ -405,7 +402,13 @@ impl Machine for Recorder {
             return Ok(());
         };
         let word = word(&self.place, inspected, &checks);
-        self.attested.borrow_mut().insert(spec.name.clone(), (inspected.id.clone(), word.clone()));
+        let said = Word {
+            id: inspected.id.clone(),
+            attestation: word.clone(),
+            promised: spec.bounds(),
+            seen: Some(inspected.bounds()),
+        };
+        self.attested.borrow_mut().insert(spec.name.clone(), said);
         match word {
             Attestation::Failed { differences, .. } => Err(differences),
             _ => Ok(()),

@@ -38,6 +38,19 @@ pub struct Answering {
     pub life: Option<String>,
 }
 
+/// The kernel's word on a container, and the bounds on both sides of the comparison.
+#[derive(Clone, Debug)]
+pub struct Word {
+    /// Engine id.
+    pub id: String,
+    /// The word.
+    pub attestation: Attestation,
+    /// The bounds that it was compared with.
+    pub promised: Bounds,
+    /// Those that the engine told of it; `None`: nobody asked.
+    pub seen: Option<Bounds>,
+}
+
 /// Something happened.
 #[derive(Debug)]
 pub enum Event {
@@ -58,8 +71,8 @@ pub enum Event {
     Deaf(Fault),
     /// A plan ended.
     Applied {
-        /// The kernel's word on each container that it started: engine name to engine id and word.
-        attested: BTreeMap<String, (String, Attestation)>,
+        /// The kernel's word on each container that it started, by engine name.
+        attested: BTreeMap<String, Word>,
         /// Why it stopped before its end.
         outcome: Result<(), Fault>,
         /// It was an update, and what it led to does not work: it was taken back, or is to be.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use compose::model::Probe;
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Effect, Level, Now, ProbeEffect, Say, Up};
+use super::event::{Effect, Level, Now, ProbeEffect, Say, Up, Word};
 use crate::decide::diagnose::Diagnosis;
 use crate::decide::heal::{self, Action, Alert, Phase, Policy, State, Why};
 use crate::decide::spec::{Bounds, ContainerSpec, Restart, ServiceSpec};
@@ -22,6 +22,9 @@ const NO_ADDRESS: Duration = Duration::from_secs(1);
 /// The kernel's word is asked for again at the first look after this long. Looks are half a minute apart at most, so
 /// that no word that counts is older than a minute.
 const ATTEST_AGAIN: Duration = Duration::from_secs(30);
+
+/// Limits that were set as promised and are others again so often in a row are not put right any more: it is refused.
+const SURPRISES: u32 = 3;
 
 /// One container.
 #[derive(Debug)]
@@ -55,6 +58,10 @@ pub(super) struct Keep {
     pub(super) restart: Option<Restart>,
     /// Its bounds, where they are known.
     pub(super) bounds: Option<Bounds>,
+    /// Those that it was compared with last.
+    compared: Option<Bounds>,
+    /// How often in a row it was found with other limits than those that it was compared with.
+    surprises: u32,
     look_again: Option<Duration>,
     out_of_memory: bool,
     acting: bool,
@@ -105,6 +112,8 @@ impl Keep {
             pid: None,
             restart: None,
             bounds: None,
+            compared: None,
+            surprises: 0,
             look_again: None,
             out_of_memory: false,
             acting: false,
@@ -257,6 +266,57 @@ impl Keep {
         }
     }
 
+    /// Takes the kernel's word on it, but for what the planner answers for: of another file nobody remembers the promise, and
+    /// limits that are not as promised are put right. Whether it was judged by it.
+    pub(super) fn hear_word(&mut self, word: Word, now: Now, out: &mut Vec<Effect>) -> bool {
+        let Word { id, attestation, promised, seen } = word;
+        if self.is_of_another_file {
+            return false;
+        }
+        let is_a_surprise = seen.is_some_and(|seen| seen != promised);
+        if let Some(seen) = seen.filter(|_| is_a_surprise) {
+            // Somebody changed them meanwhile; or the engine drops what it was asked for, again and again.
+            self.bounds = Some(seen);
+            self.surprises += 1;
+            if self.surprises < SURPRISES {
+                return false;
+            }
+        } else if promised != self.spec.bounds() && !matches!(attestation, Attestation::Failed { .. }) {
+            // All else is as promised, and that alone is no good word.
+            return false;
+        }
+        if matches!(attestation, Attestation::Passed { .. }) {
+            self.surprises = 0;
+        }
+        self.judge(id, attestation, now, out);
+        true
+    }
+
+    /// The same of one that was asked for by [`attest`](Self::attest) or by a start.
+    pub(super) fn answer(
+        &mut self,
+        id: String,
+        attestation: Attestation,
+        seen: Option<Bounds>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let promised = self.compared.unwrap_or_else(|| self.spec.bounds());
+        self.hear_word(Word { id, attestation, promised, seen }, now, out);
+    }
+
+    /// Whether its limits are known to be others than promised.
+    pub(super) fn has_drifted(&self) -> bool {
+        !self.is_of_another_file && self.bounds.is_some_and(|bounds| bounds != self.spec.bounds())
+    }
+
+    /// What it is compared with: its spec, with the limits that it is known to have.
+    fn promise(&mut self) -> Rc<ContainerSpec> {
+        let bounds = self.bounds.filter(|_| self.has_drifted()).unwrap_or_else(|| self.spec.bounds());
+        self.compared = Some(bounds);
+        if bounds == self.spec.bounds() { Rc::clone(&self.spec) } else { Rc::new(self.spec.bounded(bounds)) }
+    }
+
     /// Whether it runs as promised by the kernel's last word, and that word is old.
     pub(super) fn is_to_be_attested_again(&self, now: Now) -> bool {
         let passed = matches!(self.attestation, Attestation::Passed { .. });
@@ -277,7 +337,8 @@ impl Keep {
     pub(super) fn attest(&mut self, name: &str, out: &mut Vec<Effect>) {
         let Some(id) = self.id().map(str::to_owned) else { return };
         self.attesting = true;
-        out.push(Effect::Attest { name: name.to_owned(), id, spec: Rc::clone(&self.spec) });
+        let spec = self.promise();
+        out.push(Effect::Attest { name: name.to_owned(), id, spec });
     }
 
     /// The engine changed something about it: it is met anew.
@@ -477,7 +538,7 @@ impl Keep {
                 self.restarts += 1;
                 // Whatever was known of the process before says nothing about the one that comes.
                 self.unmeet();
-                let spec = (!self.is_of_another_file).then(|| Rc::clone(&self.spec));
+                let spec = (!self.is_of_another_file).then(|| self.promise());
                 out.push(Effect::Start { name, id, spec, owes: self.has_hooks });
             }
             Some(Action::Stop { grace }) => {

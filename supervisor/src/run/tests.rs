@@ -12,7 +12,7 @@ use expect_test::{Expect, expect};
 use jiff::Timestamp;
 use profiles::{Arch, Kernel};
 
-use super::event::{Answering, Asked, Effect, Event, Fault, FaultKind, Look, Now, Signal, Up};
+use super::event::{Answering, Asked, Effect, Event, Fault, FaultKind, Look, Now, Signal, Up, Word};
 use super::view;
 use super::watch::Watch;
 use crate::apply::{subject, words};
@@ -20,7 +20,7 @@ use crate::decide::diagnose::Diagnosis;
 use crate::decide::hash;
 use crate::decide::heal::Silence;
 use crate::decide::seen::{Seen, SeenContainer, SeenImage, SeenNetwork, SeenTable, State};
-use crate::decide::spec::{Restart, Wanted};
+use crate::decide::spec::{Bounds, Restart, Wanted};
 use crate::decide::testing::{created, guarded};
 use crate::decide::wanted::Restarts;
 use crate::engine::{EngineEvent, EngineVersion, EventKind};
@@ -29,7 +29,9 @@ use crate::pipeline::Stack;
 use crate::serve::snapshot::{Attestation, Refusal};
 
 mod anew;
+mod attested;
 mod crossing;
+mod drift;
 mod ended;
 mod lent;
 
@@ -176,14 +178,18 @@ impl Play {
             "look-failed" => Event::Looked { began: self.time, outcome: Err(away()) },
             "applied" => {
                 let word = Attestation::Passed { at: at(self.time).wall, checks: 30 };
-                Event::Applied { attested: [(name(), (id(), word))].into(), outcome: Ok(()), rejected: false }
+                Event::Applied {
+                    attested: [(name(), Self::word(word))].into(),
+                    outcome: Ok(()),
+                    rejected: false,
+                }
             }
             "applied-guard" => Event::Applied { attested: BTreeMap::new(), outcome: Ok(()), rejected: false },
             "applied-unconfined" => {
                 let up = self.up(false);
                 let reason = "container `shop-web-1` is not confined as promised, and was stopped".to_owned();
                 Event::Applied {
-                    attested: [(name(), (id(), up.attestation))].into(),
+                    attested: [(name(), Self::word(up.attestation))].into(),
                     outcome: Err(Fault { message: reason, kind: FaultKind::Other }),
                     rejected: false,
                 }
@@ -195,6 +201,7 @@ impl Play {
             },
             "started" => Event::Started { name: name(), outcome: Ok(Box::new(self.up(true))) },
             "started-unconfined" => Event::Started { name: name(), outcome: Ok(Box::new(self.up(false))) },
+            "started-drifted" => Event::Started { name: name(), outcome: Ok(Box::new(self.drifted())) },
             "start-failed" => Event::Started {
                 name: name(),
                 outcome: Err(Fault { message: rest.into(), kind: FaultKind::Other }),
@@ -207,6 +214,12 @@ impl Play {
                 attestation: Attestation::Passed { at: at(self.time).wall, checks: 30 },
                 settings: None,
             },
+            "attested-drifted" | "attested-unconfined" => {
+                let up = if word == "attested-drifted" { self.drifted() } else { self.up(false) };
+                let settings =
+                    Some((up.restart, if rest == "still" { self.drifted().bounds } else { up.bounds }));
+                Event::Attested { name: name(), id: id(), attestation: up.attestation, settings }
+            }
             "diagnosed" => Event::Diagnosed {
                 name: name(),
                 id: id(),
@@ -231,6 +244,11 @@ impl Play {
             "term" => Event::Signal(Signal::End),
             _ => panic!("`{what}`"),
         }
+    }
+
+    fn word(attestation: Attestation) -> Word {
+        let promised = wanted_now().services["web"].containers[0].bounds();
+        Word { id: "id1".to_owned(), attestation, promised, seen: Some(promised) }
     }
 
     fn probe(rest: &str) -> Event {
@@ -262,6 +280,17 @@ impl Play {
             restart: Restart::No,
             bounds: wanted_now().services["web"].containers[0].bounds(),
             attestation,
+        }
+    }
+
+    /// Running, with a limit that somebody changed.
+    fn drifted(&self) -> Up {
+        let up = self.up(true);
+        let differences = vec!["memory: promised 1024 MiB, seen 1 MiB".into()];
+        Up {
+            bounds: Bounds { memory: 1 << 20, ..up.bounds },
+            attestation: Attestation::Failed { at: at(self.time).wall, differences },
+            ..up
         }
     }
 
@@ -459,34 +488,6 @@ fn a_stack_that_runs_already_is_taken_up_and_attested() {
 }
 
 #[test]
-fn the_kernel_is_asked_again_though_nothing_happened() {
-    check_healthy(
-        "
-        20 look met
-        33 look met
-        34 attested
-        50 look met
-        64 look met
-    ",
-        expect![[r#"
-            5.0 tick
-              probe /healthz
-            20 look met
-            31.0 tick
-              look at 0 images, knowing 1
-            33 look met
-              attest shop-web-1
-            34 attested
-            50 look met
-            63.0 tick
-              look at 0 images, knowing 1
-            64 look met
-              attest shop-web-1
-        "#]],
-    );
-}
-
-#[test]
 fn a_crash_is_healed_at_once_and_the_next_one_after_a_wait() {
     check_healthy(
         "
@@ -558,35 +559,6 @@ fn a_hang_is_killed_and_started() {
             9 status
               0 of 1 services as wanted; service `web` is starting: its first health is awaited; last: unhealthy, 2 probes in a row: no answer
         "#]],
-    );
-}
-
-#[test]
-fn what_was_started_with_more_rights_is_stopped_and_stays_so() {
-    check_healthy(
-        "
-        4 die 1
-        4.5 started-unconfined
-        4.6 die 137
-        4.7 stopped
-        5 look exited 137
-        5 status
-    ",
-        expect![[r"
-            4 die 1
-              diagnose shop-web-1 after 1
-              say web: restarting now: ended with code 1
-              start shop-web-1
-            4.5 started-unconfined
-              say web: stopped, not confined as promised: seccomp: promised on, seen off
-              stop shop-web-1 within 0 s
-            4.6 die 137
-              diagnose shop-web-1 after 137
-            4.7 stopped
-            5 look exited 137
-            5 status
-              0 of 1 services as wanted; service `web` is failed: stopped, not confined as promised: seccomp: promised on, seen off
-        "]],
     );
 }
 

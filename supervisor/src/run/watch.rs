@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::compare::{compare, differs, holds_other_configs, is_ours, probed};
 use super::due::{Due, Heard, UnderWay};
-use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up};
+use super::event::{Effect, Event, Fault, FaultKind, Images, Level, Look, Now, Say, Signal, Up, Word};
 use super::guarded::Guarded;
 use super::journal::{Memory, Rejected};
 use super::keep::Keep;
@@ -25,7 +25,8 @@ use crate::decide::backoff;
 use crate::decide::hash;
 use crate::decide::heal::{self, Phase as HealPhase};
 use crate::decide::plan::{
-    Choice, Dependencies, FULL_LOOK, Orphans, Plan, Recreate, guard_alone, plan_with, runs_to_its_end,
+    Choice, Dependencies, FULL_LOOK, Orphans, Plan, Recreate, Standing, guard_alone, plan_with,
+    promised_before, runs_to_its_end,
 };
 use crate::decide::seen::Seen;
 use crate::decide::spare;
@@ -51,7 +52,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(super) struct Watch {
     pub(super) stack: Option<Rc<Stack>>,
     /// The last one that was seen to be as wanted and well: what an update that fails goes back to.
-    good: Option<Rc<Stack>>,
+    good: Option<(Rc<Stack>, Rc<Wanted>)>,
     /// The hash of what was well last, by this process or one before it.
     good_hash: Option<String>,
     /// An update that did not work.
@@ -108,6 +109,8 @@ struct LeadsTo {
     is_news: bool,
     /// The plan proves it: what was there before is gone once it has ended well.
     is_update: bool,
+    /// What was there before.
+    before: Rc<Seen>,
 }
 
 /// What is wanted, by a stack and the images that are there.
@@ -202,10 +205,11 @@ impl Watch {
                 }
             }
             Event::Attested { name, id, attestation, settings } => {
-                self.attested(&name, &id, attestation, now, &mut out);
+                let seen = settings.map(|(_, bounds)| bounds);
                 if let Some(settings) = settings.filter(|_| !self.applying) {
                     self.changed(&name, &id, settings, now);
                 }
+                self.attested(&name, &id, (attestation, seen), now, &mut out);
             }
             Event::Probed { name, id, startup, failure, took } => {
                 if let Some(keep) = self.keeps.get_mut(&name) {
@@ -220,6 +224,7 @@ impl Watch {
             }
             Event::Tick => {}
         }
+        self.note_good();
         self.lend(now, &mut out);
         self.due(now, &mut out);
         out
@@ -499,11 +504,13 @@ impl Watch {
             held: held.collect(),
             orphans: Orphans::Remove,
             recreate,
+            standing: self.standing(wanted),
         };
         for keep in self.keeps.values_mut() {
             let made_of = look.seen.containers.iter().find(|seen| keep.id() == Some(&seen.id));
             let hash = made_of.and_then(|seen| seen.hash.as_deref());
-            keep.is_of_another_file = rejected && hash != Some(hash::container(&keep.spec))
+            let bounds = keep.bounds.is_some_and(|bounds| bounds != keep.spec.bounds());
+            keep.is_of_another_file = rejected && (bounds || hash != Some(hash::container(&keep.spec)))
                 || made_of.is_some_and(|seen| holds_other_configs(seen, &keep.spec));
             keep.has_hooks = made_of.is_some_and(|seen| !seen.hooks.post_start.is_empty());
         }
@@ -543,7 +550,18 @@ impl Watch {
         }
         self.updating = if is_update { with_followers(wanted, &plan) } else { BTreeSet::new() };
         self.changed_in_place = plan.steps.iter().filter_map(changed_in_place).map(str::to_owned).collect();
-        self.begin(plan, Rc::clone(wanted), Rc::new(look.seen.clone()), out);
+        let promised = match recreate {
+            Recreate::Back => Rc::new(promised_before(wanted, &plan, &look.seen)),
+            _ => Rc::clone(wanted),
+        };
+        self.begin(plan, (Rc::clone(wanted), promised), Rc::new(look.seen.clone()), out);
+    }
+
+    fn standing(&self, wanted: &Wanted) -> Standing {
+        match &self.good_hash {
+            Some(good) if *good == hash::wanted(wanted) => Standing::Proved,
+            _ => Standing::Unproved,
+        }
     }
 
     fn is_acting(&self, name: &str) -> bool {
@@ -553,16 +571,24 @@ impl Watch {
     /// Whatever else cannot be done, or not yet: the guard is put back.
     fn guard_alone(&mut self, wanted: &Rc<Wanted>, look: &Look, out: &mut Vec<Effect>) {
         if let Some(plan) = guard_alone(wanted, &look.seen) {
-            self.begin(plan, Rc::clone(wanted), Rc::new(look.seen.clone()), out);
+            self.begin(plan, (Rc::clone(wanted), Rc::clone(wanted)), Rc::new(look.seen.clone()), out);
         }
     }
 
-    fn begin(&mut self, plan: Plan, wanted: Rc<Wanted>, before: Rc<Seen>, out: &mut Vec<Effect>) {
+    /// Has a plan carried out that leads to what is wanted, with the promises that what it starts is compared with.
+    fn begin(
+        &mut self,
+        plan: Plan,
+        (wanted, promised): (Rc<Wanted>, Rc<Wanted>),
+        before: Rc<Seen>,
+        out: &mut Vec<Effect>,
+    ) {
         self.applying = true;
         self.keeps.values_mut().for_each(Keep::plan_begins);
         let is_news = differs(&wanted, &before);
         let is_update = plan.tidy_from.is_some();
-        let leads_to = |stack| LeadsTo { wanted: Rc::clone(&wanted), stack, is_news, is_update };
+        let (to, before_it) = (Rc::clone(&wanted), Rc::clone(&before));
+        let leads_to = |stack| LeadsTo { wanted: to, stack, is_news, is_update, before: before_it };
         self.leads_to = self.stack.clone().map(leads_to);
         self.totals.plans += 1;
         self.totals.guard_restorations += u64::from(self.was_ready && self.guard.is_lost());
@@ -571,14 +597,10 @@ impl Watch {
         }
         self.last_plan =
             Some(PlanStatus { at: None, steps: plan.steps.iter().map(describe).collect(), failure: None });
-        out.push(Effect::Apply { plan: Rc::new(plan), wanted, before });
+        out.push(Effect::Apply { plan: Rc::new(plan), wanted: promised, before });
     }
 
     fn is_converged(&mut self, out: &mut Vec<Effect>) {
-        if self.refused.is_none() && self.is_well() {
-            self.good.clone_from(&self.stack);
-            self.good_hash = self.wanted.as_deref().map(hash::wanted);
-        }
         self.failure = None;
         self.failures = 0;
         self.converged = true;
@@ -603,6 +625,21 @@ impl Watch {
         }
     }
 
+    /// What is in force as wanted, and well, is what is gone back to.
+    fn note_good(&mut self) {
+        let (Some(stack), Some(wanted)) = (&self.stack, &self.wanted) else { return };
+        let is_noted = |(good, as_wanted): &(Rc<Stack>, Rc<Wanted>)| {
+            Rc::ptr_eq(good, stack) && Rc::ptr_eq(as_wanted, wanted)
+        };
+        if !self.converged || self.refused.is_some() || self.good.as_ref().is_some_and(is_noted) {
+            return;
+        }
+        if self.is_well() {
+            self.good_hash = Some(hash::wanted(wanted));
+            self.good = Some((Rc::clone(stack), Rc::clone(wanted)));
+        }
+    }
+
     fn is_well(&self) -> bool {
         let is_done = |keep: &Keep| {
             let wanted = self.wanted.as_ref();
@@ -614,7 +651,7 @@ impl Watch {
 
     fn applied(
         &mut self,
-        attested: BTreeMap<String, (String, Attestation)>,
+        attested: BTreeMap<String, Word>,
         outcome: Result<(), Fault>,
         now: Now,
         out: &mut Vec<Effect>,
@@ -622,13 +659,17 @@ impl Watch {
         self.applying = false;
         self.updating.clear();
         self.due.look = Some(now.boot);
-        for (name, (id, attestation)) in attested {
+        for (name, word) in attested {
             if let Some(keep) = self.keeps.get_mut(&name) {
-                if keep.id() != Some(&id) {
+                if keep.id() != Some(&word.id) {
                     keep.begin(now);
-                    keep.feed(heal::Event::Started { id: id.clone() }, now, out);
+                    keep.feed(heal::Event::Started { id: word.id.clone() }, now, out);
                 }
-                keep.judge(id, attestation, now, out);
+                let has_failed = matches!(word.attestation, Attestation::Failed { .. });
+                if !keep.hear_word(word, now, out) && has_failed {
+                    // The plan stopped it; the next one starts it as it is to be.
+                    keep.feed(heal::Event::PlannedStop, now, out);
+                }
             }
         }
         for keep in self.keeps.values_mut() {
@@ -640,7 +681,7 @@ impl Watch {
         if outcome.is_ok() {
             if let Some(proved) = self.leads_to.take().filter(|to| to.is_update && self.refused.is_none()) {
                 self.good_hash = Some(hash::wanted(&proved.wanted));
-                self.good = Some(proved.stack);
+                self.good = Some((proved.stack, proved.wanted));
             }
             for name in std::mem::take(&mut self.changed_in_place) {
                 if let Some(keep) = self.keeps.get_mut(&name) {
@@ -670,14 +711,17 @@ impl Watch {
             Ok(up) => {
                 keep.begin(now);
                 keep.meet(&up);
-                let Up { id, attestation, .. } = *up;
+                let Up { id, attestation, bounds, .. } = *up;
                 if keep.heal.phase != HealPhase::Paused {
                     let running =
                         heal::Event::SeenRunning { id: id.clone(), age: Duration::ZERO, health: None };
                     keep.feed(running, now, out);
                 }
-                keep.judge(id, attestation, now, out);
+                keep.answer(id, attestation, Some(bounds), now, out);
                 keep.acted(now, out);
+                if keep.has_drifted() {
+                    self.look_soon(now);
+                }
             }
             Err(fault) => {
                 match fault.kind {
@@ -726,12 +770,19 @@ impl Watch {
         }
     }
 
-    fn attested(&mut self, name: &str, id: &str, attestation: Attestation, now: Now, out: &mut Vec<Effect>) {
+    fn attested(
+        &mut self,
+        name: &str,
+        id: &str,
+        (attestation, seen): (Attestation, Option<Bounds>),
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(keep) = self.keeps.get_mut(name) else { return };
         keep.attesting = false;
         // A plan may have changed it meanwhile: it is asked again.
         if keep.id() == Some(id) && !self.applying {
-            keep.judge(id.to_owned(), attestation, now, out);
+            keep.answer(id.to_owned(), attestation, seen, now, out);
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Choice {
     pub recreate: Recreate,
     /// What becomes of containers of ours whose service the file no longer has.
     pub orphans: Orphans,
+    /// Whether what is wanted has proved itself before.
+    pub standing: Standing,
     /// Containers by name that healing or an administrator has in hand.
     pub held: BTreeMap<String, Hold>,
 }
@@ -46,6 +48,16 @@ pub enum Recreate {
     None,
     /// None, and what an unfinished update put aside takes its place again.
     Back,
+}
+
+/// Whether what is wanted has proved itself before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody knows: what differs may be what is to be gone back to.
+    #[default]
+    Unproved,
+    /// It was in force, and well: what differs in place was changed behind our back, and is nothing to go back to.
+    Proved,
 }
 
 /// What becomes of orphans.

@@ -11,7 +11,7 @@ use super::super::seen::{Seen, SeenContainer, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{Bounds, ContainerSpec};
 use super::Step;
-use super::choice::Recreate;
+use super::choice::{Choice, Recreate, Standing};
 use super::draft::Draft;
 use super::ground::Made;
 use super::judge::networks_of;
@@ -55,9 +55,8 @@ pub(super) fn change_in_place(
         steps.extend(reload(spec, found, first, draft));
     }
     if let Some(was) = found.bounds.filter(|was| *was != spec.bounds()) {
-        let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds: spec.bounds() };
         let reason = format!("its {} not as wanted; changed in place", differing(was, spec.bounds()));
-        steps.push(draft.step(step, &reason, first.iter().copied()));
+        steps.push(set_bounds(spec, found, &reason, first, draft));
     }
     for (network, at) in spec.networks.iter().filter(|(network, _)| !found.networks.contains_key(*network)) {
         let step =
@@ -73,6 +72,29 @@ pub(super) fn change_in_place(
         steps.push(draft.step(step, &reason, connected.iter().copied()));
     }
     steps
+}
+
+/// Bounds one whose bounds nobody knows: it is compared with its promise as soon as it runs.
+pub(super) fn bound_before_start(
+    spec: &ContainerSpec,
+    found: &SeenContainer,
+    choice: &Choice,
+    first: &BTreeSet<usize>,
+    draft: &mut Draft,
+) -> Option<usize> {
+    let unknown = found.bounds.is_none() && choice.recreate != Recreate::Back;
+    unknown.then(|| set_bounds(spec, found, "nobody knows its limits, and it is started", first, draft))
+}
+
+fn set_bounds(
+    spec: &ContainerSpec,
+    found: &SeenContainer,
+    reason: &str,
+    first: &BTreeSet<usize>,
+    draft: &mut Draft,
+) -> usize {
+    let step = Step::SetBounds { id: found.id.clone(), name: found.name.clone(), bounds: spec.bounds() };
+    draft.step(step, reason, first.iter().copied())
 }
 
 /// Puts a container that is down on the networks that took the place of those that it knows.
@@ -115,13 +137,15 @@ pub(super) fn take_name(
     Some(draft.step(Step::Rename { id, name, to }, reason, first.iter().copied()))
 }
 
-/// Whether such a change can make the container fail.
-pub(super) fn is_risky(spec: &ContainerSpec, found: &SeenContainer, recreate: Recreate) -> bool {
-    if recreate == Recreate::Back {
+/// Whether such a change can make the container fail. One that only puts right what was well before has nothing to prove: it
+/// is taken up again until it is done.
+pub(super) fn is_risky(spec: &ContainerSpec, found: &SeenContainer, choice: &Choice) -> bool {
+    if choice.recreate == Recreate::Back {
         return false;
     }
     let networks = || networks_of(found).eq(spec.networks.keys().map(String::as_str));
-    found.bounds.is_some_and(|was| was != spec.bounds()) || !networks() || is_told(spec, found, recreate)
+    let differs = || found.bounds.is_some_and(|was| was != spec.bounds()) || !networks();
+    is_told(spec, found, choice.recreate) || (choice.standing == Standing::Unproved && differs())
 }
 
 fn differing(was: Bounds, wanted: Bounds) -> String {

@@ -12,13 +12,14 @@ use super::super::guard::bridge;
 use super::super::hooks;
 use super::super::seen::{Seen, SeenContainer, SeenNetwork, SeenTable, State};
 use super::super::spare::{self, Role};
-use super::super::spec::{AttachSpec, Await, ContainerSpec, NetworkShape, Restart, Wanted};
+use super::super::spec::{AttachSpec, Await, Bounds, ContainerSpec, NetworkShape, Restart, Wanted};
 use super::down::dependents_first;
 use super::draft::{Draft, grace};
 use super::judge::{is_ours, networks_of, runs_to_its_end};
 use super::networks::{note_of, notes};
 use super::reload::unreload;
-use super::{Plan, Step, order};
+use super::slot::is;
+use super::{Plan, Standing, Step, order};
 
 /// Why everything happens here.
 const REASON: &str = "the update failed, and everything goes back";
@@ -46,6 +47,45 @@ fn service_of(step: &Step) -> Option<&str> {
     }
 }
 
+/// The promises that the way back from `failed` is compared with: what it starts is bounded as it was before, where that is what
+/// it goes back to.
+pub fn promised_before(wanted: &Wanted, failed: &Plan, before: &Seen) -> Wanted {
+    let mut promised = wanted.clone();
+    for spec in promised.services.values_mut().flat_map(|service| &mut service.containers) {
+        let was = before.containers.iter().find(|was| {
+            let place = (was.service.as_ref(), was.number) == (Some(&spec.service), Some(spec.number));
+            is_ours(wanted, was) && place && is(was, spec)
+        });
+        if let Some(bounds) = was.and_then(|was| bounds_again(wanted, failed, was)) {
+            *spec = spec.bounded(bounds);
+        }
+    }
+    promised
+}
+
+/// What a container is to be in place again, where what it was before was nobody's wish: it is of a file that has proved itself, and
+/// was changed behind our back.
+fn put_right<'a>(wanted: &'a Wanted, failed: &Plan, before: &SeenContainer) -> Option<&'a ContainerSpec> {
+    let spec = spec_of(wanted, before).filter(|spec| is(before, spec));
+    spec.filter(|_| failed.standing == Standing::Proved)
+}
+
+/// The bounds that a container is to have again.
+fn bounds_again(wanted: &Wanted, failed: &Plan, before: &SeenContainer) -> Option<Bounds> {
+    put_right(wanted, failed, before).map_or(before.bounds, |spec| Some(spec.bounds()))
+}
+
+/// The engine's restart policy that it is to have again.
+fn restart_again(wanted: &Wanted, failed: &Plan, before: &SeenContainer) -> Option<Restart> {
+    put_right(wanted, failed, before).map_or(before.restart, |spec| Some(spec.restart))
+}
+
+/// Whether it is to be on this network again.
+fn is_on_again(wanted: &Wanted, failed: &Plan, before: &SeenContainer, network: &str) -> bool {
+    let was = before.networks.contains_key(network);
+    put_right(wanted, failed, before).map_or(was, |spec| spec.networks.contains_key(network))
+}
+
 /// The plan that undoes `failed`, which was made of `before`. It goes on past a failure of its own.
 pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
     let now = &hooks::as_before(before, now);
@@ -61,6 +101,19 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
         .filter(|kept| kept.moved() || (!kept.runs_now() && is_touched(failed, &kept.now.id)))
         .filter_map(|kept| kept.now.service.as_deref())
         .collect();
+
+    // Whoever fell or was stopped beside the update is healing's, unless the engine is to start it again.
+    let in_hand: BTreeSet<&str> = kept
+        .values()
+        .filter(|kept| kept.moved() || is_touched(failed, &kept.now.id))
+        .filter_map(|kept| kept.now.service.as_deref())
+        .collect();
+    let is_in_hand = |kept: &Kept<'_>| {
+        let service = kept.now.service.as_deref().unwrap_or_default();
+        in_hand.contains(service)
+            || follows(wanted, service, &in_hand)
+            || spec_of(wanted, kept.before).is_none_or(|spec| spec.restart != Restart::No)
+    };
 
     let lost = lost(wanted, before, now);
     if lost.is_empty() {
@@ -105,14 +158,15 @@ pub fn back(wanted: &Wanted, failed: &Plan, before: &Seen, now: &Seen) -> Plan {
     let mut batch = Batch::default();
     for kept in places {
         let mut after = put.remove(kept.now.id.as_str()).unwrap_or_default();
-        after.extend(put_on_networks(kept, now, &made, &mut draft));
+        let on = |network: &&str| is_on_again(wanted, failed, kept.before, network);
+        after.extend(put_on_networks(kept, on, now, &made, &mut draft));
         let service = kept.now.service.as_deref().unwrap_or_default();
         if service != batch.service {
             batch.end(wanted, &mut well, &mut draft);
             batch = Batch { service, ..Batch::default() };
         }
         let again = follows(wanted, service, &disturbed) && kept.runs_now();
-        if !(again || kept.starts(wanted)) {
+        if !(again || (is_in_hand(kept) && kept.starts(wanted))) {
             continue;
         }
         after.extend(stops.iter().copied());
@@ -352,11 +406,13 @@ fn put_back(
     let changed = |is: fn(&Step, &str) -> bool| failed.steps.iter().any(|step| is(&step.step, &before.id));
     let policy = |step: &Step, of: &str| matches!(step, Step::SetRestart { id, .. } if id.as_str() == of);
     let bound = |step: &Step, of: &str| matches!(step, Step::SetBounds { id, .. } if id.as_str() == of);
-    if let Some(restart) = before.restart.filter(|_| changed(policy) || is_silenced(before)) {
+    if let Some(restart) =
+        restart_again(wanted, failed, before).filter(|_| changed(policy) || is_silenced(before))
+    {
         let step = Step::SetRestart { id: id.clone(), name: name.clone(), restart };
         steps.insert(draft.step(step, REASON, []));
     }
-    if let Some(bounds) = before.bounds.filter(|_| changed(bound)) {
+    if let Some(bounds) = bounds_again(wanted, failed, before).filter(|_| changed(bound)) {
         let step = Step::SetBounds { id: id.clone(), name: name.clone(), bounds };
         steps.insert(draft.step(step, REASON, []));
     }
@@ -365,7 +421,7 @@ fn put_back(
     if let Some(spec) = spec_of(wanted, before).filter(|_| changed(told) || was_told) {
         steps.extend(unreload(spec, now, REASON, draft));
     }
-    for network in networks_of(now).filter(|network| !before.networks.contains_key(*network)) {
+    for network in networks_of(now).filter(|network| !is_on_again(wanted, failed, before, network)) {
         let (id, name, network) = (id.clone(), name.clone(), network.to_owned());
         steps.insert(draft.step(Step::Disconnect { id, name, network }, REASON, []));
     }
@@ -380,13 +436,14 @@ fn spec_of<'a>(wanted: &'a Wanted, container: &SeenContainer) -> Option<&'a Cont
 /// The networks that it was on, if it is off them, or knows others of those names.
 fn put_on_networks(
     kept: &Kept<'_>,
+    is_on: impl FnMut(&&str) -> bool,
     seen: &Seen,
     made: &BTreeMap<String, usize>,
     draft: &mut Draft,
 ) -> BTreeSet<usize> {
     let Kept { before, now } = kept;
     let mut steps = BTreeSet::new();
-    for network in networks_of(before) {
+    for network in networks_of(before).filter(is_on) {
         let makes = made.get(network).copied();
         let (id, name, network) = (now.id.clone(), now.name.clone(), network.to_owned());
         if !now.networks.contains_key(&network) {

@@ -47,7 +47,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
         made.guard = guard(wanted, seen, &first, &mut draft);
     }
 
-    let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew, choice.recreate);
+    let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew, choice);
     update.make_ready(&mut draft, &made);
     update.take_down(&mut draft);
     let gone = update.out_of_the_way().chain(made.all()).collect();
@@ -59,7 +59,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     update.bring_up(&mut draft, &made);
     update.prove(&mut draft);
     update.tidy(&made, &mut draft);
-    draft.finish()
+    Plan { standing: choice.standing, ..draft.finish() }
 }
 
 /// What has to be true of a service for it to be as wanted: ended well where others wait for that, healthy where

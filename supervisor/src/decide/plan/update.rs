@@ -12,10 +12,10 @@ use super::super::live::next_generation;
 use super::super::seen::{Seen, SeenContainer, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{Await, ContainerSpec, Restart, ServiceSpec, Wanted};
-use super::choice::Recreate;
+use super::choice::Choice;
 use super::draft::{Draft, grace};
 use super::ground::Made;
-use super::in_place::{change_in_place, is_risky, take_name};
+use super::in_place::{bound_before_start, change_in_place, is_risky, take_name};
 use super::judge::{Deed, Verdict, networks_of, so_already};
 use super::networks::{Anew, remove_notes};
 use super::reload::{is_told, settle};
@@ -44,7 +44,7 @@ pub(super) struct Update<'a> {
     leaving: &'a [(&'a SeenContainer, String)],
     /// Networks that are made anew.
     anew: &'a BTreeMap<&'a str, Anew>,
-    recreate: Recreate,
+    choice: &'a Choice,
     /// Whether anything old is at stake, so that the plan can go back.
     at_stake: bool,
     /// All that is there before anything is stopped.
@@ -68,7 +68,7 @@ impl<'a> Update<'a> {
         verdicts: &'a [Verdict<'a>],
         leaving: &'a [(&'a SeenContainer, String)],
         anew: &'a BTreeMap<&'a str, Anew>,
-        recreate: Recreate,
+        choice: &'a Choice,
     ) -> Self {
         let moves = anew.values().any(|anew| *anew == Anew::Changed);
         let at_stake = moves
@@ -77,7 +77,7 @@ impl<'a> Update<'a> {
                     || (verdict.deed == Deed::Rebuild && !verdict.renews())
                     || verdict.finishes()
                     || (verdict.deed == Deed::Keep
-                        && verdict.found().is_some_and(|found| is_risky(verdict.spec, found, recreate)))
+                        && verdict.found().is_some_and(|found| is_risky(verdict.spec, found, choice)))
             });
         Self {
             wanted,
@@ -86,7 +86,7 @@ impl<'a> Update<'a> {
             verdicts,
             leaving,
             anew,
-            recreate,
+            choice,
             at_stake,
             ready: BTreeSet::new(),
             new: BTreeMap::new(),
@@ -355,18 +355,19 @@ impl<'a> Update<'a> {
             (Deed::Back | Deed::Start | Deed::Restart, Some(found)) => {
                 let first = self.way_is_free(verdict);
                 let mut after: BTreeSet<usize> =
-                    change_in_place(spec, found, self.seen, self.recreate, made, &first, draft)
+                    change_in_place(spec, found, self.seen, self.choice.recreate, made, &first, draft)
                         .into_iter()
                         .collect();
-                after.extend(first);
+                after.extend(&first);
                 if verdict.deed == Deed::Back && (found.state == State::Running || found.refused) {
                     return None;
                 }
+                after.extend(bound_before_start(spec, found, self.choice, &first, draft));
                 Some(after)
             }
             (Deed::Unpause, Some(found)) => {
                 let first = self.way_is_free(verdict);
-                change_in_place(spec, found, self.seen, self.recreate, made, &first, draft);
+                change_in_place(spec, found, self.seen, self.choice.recreate, made, &first, draft);
                 let index = draft.unpause(found, reason);
                 self.touch(service, index);
                 None
@@ -382,11 +383,12 @@ impl<'a> Update<'a> {
             }
             (Deed::Keep, Some(found)) => {
                 let mut first = self.way_is_free(verdict);
-                if is_told(spec, found, self.recreate) {
+                if is_told(spec, found, self.choice.recreate) {
                     // What its new configs lead to may be new as well.
                     first.extend(draft.dependencies(self.wanted, service, self.scope, |_, _| true));
                 }
-                let changed = change_in_place(spec, found, self.seen, self.recreate, made, &first, draft);
+                let changed =
+                    change_in_place(spec, found, self.seen, self.choice.recreate, made, &first, draft);
                 let owes = found.owes && found.state == State::Running;
                 if owes {
                     let first = first.iter().chain(&changed).copied();
@@ -397,7 +399,7 @@ impl<'a> Update<'a> {
                 } else if changed.is_empty() {
                     draft.keep("container", &found.name, reason.clone());
                 }
-                if is_risky(spec, found, self.recreate) {
+                if is_risky(spec, found, self.choice) {
                     self.touched.entry(&service.service).or_default().extend(changed);
                 } else if verdict.finishes() {
                     self.touched.entry(&service.service).or_default();
@@ -474,7 +476,7 @@ impl<'a> Update<'a> {
             (Deed::Leave, _) => false,
             (Deed::Back, Some(found)) if found.refused => false,
             (Deed::Keep, Some(found)) => {
-                let changes = is_risky(verdict.spec, found, self.recreate);
+                let changes = is_risky(verdict.spec, found, self.choice);
                 verdict.finishes() || (changes && found.state == State::Running)
             }
             _ => true,
@@ -522,7 +524,7 @@ impl<'a> Update<'a> {
             }
         }
         for Verdict { spec, slot, .. } in self.verdicts.iter().filter(|verdict| verdict.deed == Deed::Keep) {
-            if let Some(found) = slot.main.filter(|found| is_told(spec, found, self.recreate)) {
+            if let Some(found) = slot.main.filter(|found| is_told(spec, found, self.choice.recreate)) {
                 last.extend(settle(spec, found, after.iter().copied(), draft));
             }
         }

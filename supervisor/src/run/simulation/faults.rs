@@ -202,7 +202,7 @@ fn events(world: &mut World) {
                     service: None,
                     kind: EventKind::Health(Health::Healthy),
                 };
-                world.listeners.retain(|listener| listener.send(Ok(event.clone())).is_ok());
+                world.publish(event);
             }
         }
     }

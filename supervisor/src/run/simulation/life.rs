@@ -4,6 +4,7 @@
 //! that decides.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,13 +19,16 @@ use super::super::event::{Answering, Effect, Event, Fault, FaultKind, Now, Probe
 use super::super::journal::Memory;
 use super::super::keep::Keep;
 use super::super::tests::stack;
+use super::super::touch::with_followers;
 use super::super::watch::Watch;
 use super::port::{Port, SimulatedMachine, answer, word};
+use super::stacks::Mode;
 use super::world::{Container, World};
 use crate::apply::{self, Back};
 use crate::decide::heal::{Phase, Silence};
 use crate::decide::plan::Plan;
-use crate::decide::seen::{Seen, State};
+use crate::decide::seen::{Seen, SeenContainer, State};
+use crate::decide::spare;
 use crate::decide::spec::Wanted;
 use crate::engine::{Engine as _, EngineEvent, EngineStream, EngineVersion};
 use crate::serve::snapshot::Attestation;
@@ -73,6 +77,7 @@ impl Host {
 
     /// Runs until it is killed, or all is quiet, or `until`.
     pub(super) async fn live(&self, until: Duration) -> End {
+        self.world.borrow_mut().lives += 1;
         let mut life = Life {
             host: self,
             port: Port::new(&self.world),
@@ -133,6 +138,8 @@ fn is_settled(watch: &Watch) -> bool {
     let is_calm = |keep: &Keep| match keep.heal.phase {
         // What it would need may be part of what waits.
         _ if watch.waiting.contains_key(&keep.spec.service) => true,
+        // There is nothing to go back to, and it is healing's.
+        _ if watch.rejected.is_some() && keep.is_of_another_file => true,
         Phase::Up { .. } | Phase::Stopped | Phase::Paused | Phase::Refused { ended: true, .. } => true,
         _ => false,
     };
@@ -201,7 +208,8 @@ impl Life<'_> {
                         Err(Fault { message: "it ended at once".to_owned(), kind: FaultKind::Ended })
                     }
                     Ok(seen) => {
-                        let word = spec.map_or(Attestation::Unknown, |_| word(&world.borrow(), &id));
+                        let world = world.borrow();
+                        let word = spec.map_or(Attestation::Unknown, |spec| word(&world, &spec, &id));
                         Ok(Box::new(effects::up(&seen, word)))
                     }
                 };
@@ -210,10 +218,10 @@ impl Life<'_> {
             Effect::Stop { name, id, grace, .. } => {
                 self.start(async move { effects::stop(&port, name, &id, grace).await });
             }
-            Effect::Attest { name, id, .. } => self.start(async move {
+            Effect::Attest { name, id, spec } => self.start(async move {
                 let seen = port.inspect(&id).await.ok();
                 let settings = seen.as_ref().map(|seen| (seen.restart, seen.bounds()));
-                let attestation = seen.map_or(Attestation::Unknown, |_| word(&world.borrow(), &id));
+                let attestation = seen.map_or(Attestation::Unknown, |_| word(&world.borrow(), &spec, &id));
                 Event::Attested { name, id, attestation, settings }
             }),
             Effect::Diagnose { name, id, .. } => {
@@ -235,6 +243,7 @@ async fn ask(world: Rc<RefCell<World>>, probe: ProbeEffect) -> Event {
 async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wanted, before: &Seen) -> Event {
     let machine = SimulatedMachine { world: Rc::clone(&world), attested: RefCell::default() };
     let disturbances = world.borrow().disturbances;
+    let well: BTreeSet<String> = well(&world.borrow());
     let outcome = apply::update(&port, &machine, wanted, before, plan, &mut |_| {}).await;
     let mut world = world.borrow_mut();
     let went_back = outcome.as_ref().is_err_and(|error| matches!(error.back, Back::Done));
@@ -245,7 +254,10 @@ async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wan
         )
     });
     if went_back && world.disturbances == disturbances {
-        for old in before.containers.iter().filter(|old| old.state == State::Running) {
+        // What it did not touch is healing's.
+        let touched = with_followers(wanted, plan);
+        let is_at_stake = |old: &&SeenContainer| touched.contains(spare::base(&old.name));
+        for old in before.containers.iter().filter(|old| well.contains(&old.id)).filter(is_at_stake) {
             let is_same = |c: &&Container| (&c.seen.service, c.seen.number) == (&old.service, old.number);
             // What was put aside because it is not confined stays down.
             let runs = world.containers.iter().filter(is_same).any(|c| c.runs() || c.refused);
@@ -256,6 +268,12 @@ async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wan
     }
     drop(world);
     effects::applied(outcome, machine.attested.into_inner())
+}
+
+/// What runs well, and does so until something happens to it.
+fn well(world: &World) -> BTreeSet<String> {
+    let is_well = |c: &&Container| c.seen.state == State::Running && c.mode == Mode::Good && !c.hung;
+    world.containers.iter().filter(is_well).map(|c| c.seen.id.clone()).collect()
 }
 
 /// The next word of the engine; never, while nobody listens.

@@ -13,6 +13,7 @@ use compose::model::Probe;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::event::Word;
 use super::requests::not_found;
 use super::world::{Answer, Container, Who, World};
 use crate::apply::{Machine, Occasion, PrepareError};
@@ -82,9 +83,12 @@ impl Port {
             }
             world.say(|| format!("  ask {action}"));
             if matches!(fate, Fate::Done | Fate::Lost | Fate::Never) {
+                let life = world.lives;
                 world.after(way, move |world| {
                     if world.up {
+                        world.asker_is_dead = world.lives != life;
                         deed(world, send);
+                        world.asker_is_dead = false;
                     }
                 });
             }
@@ -384,21 +388,26 @@ fn inspected(container: &Container) -> Inspected {
     }
 }
 
-/// The kernel's word on a container.
-pub(super) fn word(world: &World, id: &str) -> Attestation {
+/// The kernel's word on a container, beside its promise.
+pub(super) fn word(world: &World, spec: &ContainerSpec, id: &str) -> Attestation {
     let at = world.wall();
-    match world.find(id) {
-        Some(container) if !container.runs() => Attestation::Unknown,
-        Some(container) if container.confined => Attestation::Passed { at, checks: 1 },
-        Some(_) => Attestation::Failed { at, differences: vec!["seccomp: promised on, seen off".to_owned()] },
-        None => Attestation::Unknown,
+    let Some(container) = world.find(id).filter(|container| container.runs()) else {
+        return Attestation::Unknown;
+    };
+    let seccomp = (!container.confined).then(|| "seccomp: promised on, seen off".to_owned());
+    let limits = (container.bounds != spec.bounds()).then(|| "limits: not as promised".to_owned());
+    let differences: Vec<String> = seccomp.into_iter().chain(limits).collect();
+    if differences.is_empty() {
+        Attestation::Passed { at, checks: 2 }
+    } else {
+        Attestation::Failed { at, differences }
     }
 }
 
 /// The machine around the simulated engine, and a record of what was attested.
 pub(super) struct SimulatedMachine {
     pub(super) world: Rc<RefCell<World>>,
-    pub(super) attested: RefCell<BTreeMap<String, (String, Attestation)>>,
+    pub(super) attested: RefCell<BTreeMap<String, Word>>,
 }
 
 impl Machine for SimulatedMachine {
@@ -437,8 +446,14 @@ impl Machine for SimulatedMachine {
     }
 
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
-        let word = word(&self.world.borrow(), &inspected.id);
-        self.attested.borrow_mut().insert(spec.name.clone(), (inspected.id.clone(), word.clone()));
+        let word = word(&self.world.borrow(), spec, &inspected.id);
+        let said = Word {
+            id: inspected.id.clone(),
+            attestation: word.clone(),
+            promised: spec.bounds(),
+            seen: Some(inspected.bounds()),
+        };
+        self.attested.borrow_mut().insert(spec.name.clone(), said);
         match word {
             Attestation::Failed { differences, .. } => Err(differences),
             _ => Ok(()),

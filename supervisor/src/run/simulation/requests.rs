@@ -61,6 +61,7 @@ impl World {
             run: 0,
             stopped_by_somebody: None,
             refused: false,
+            started_by_another: false,
             asked_to_end: false,
             stops: Vec::new(),
             seen: SeenContainer {
@@ -132,6 +133,7 @@ impl World {
             run: 0,
             stopped_by_somebody: None,
             refused: false,
+            started_by_another: false,
             asked_to_end: false,
             stops: Vec::new(),
         });
@@ -176,7 +178,11 @@ impl World {
             self.violation(format!("start `{key}`, which was refused"));
         }
         self.begin(&id);
-        if who == Who::Us {
+        let by_another = who == Who::Somebody || self.asker_is_dead;
+        if let Some(container) = self.find_mut(&id) {
+            container.started_by_another = by_another;
+        }
+        if !by_another {
             self.never_more_than_wanted(&id);
         }
         Ok(())
@@ -186,8 +192,11 @@ impl World {
         let Some(new) = self.find(id) else { return };
         let (service, number) = (new.seen.service.clone(), new.seen.number);
         let place = |c: &&Container| c.is_ours() && c.seen.service == service && c.seen.number == number;
-        // What somebody renamed, or has the engine restart, is somebody's doing until the next plan.
-        let untouched = |c: &&Container| !c.seen.name.ends_with("-other") && c.restart == Restart::No;
+        // What somebody renamed, started, or has the engine restart, is somebody's doing until the next plan; so is what a process
+        // started that is no more.
+        let untouched = |c: &&Container| {
+            !c.seen.name.ends_with("-other") && c.restart == Restart::No && !c.started_by_another
+        };
         let place = |c: &&Container| place(c) && untouched(c);
         let running = self.containers.iter().filter(place).filter(|c| c.runs()).count();
         let all = self.containers.iter().filter(place).count();

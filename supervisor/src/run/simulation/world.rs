@@ -61,6 +61,8 @@ pub(super) struct Container {
     pub(super) stopped_by_somebody: Option<Duration>,
     /// The supervisor knows that it is not confined, and nobody has started it since.
     pub(super) refused: bool,
+    /// Somebody started it, or a process of ours did that was killed meanwhile: nobody who lives knew of it.
+    pub(super) started_by_another: bool,
     /// The engine was asked to end it: its own policy does not start it again.
     pub(super) asked_to_end: bool,
     pub(super) stops: Vec<oneshot::Sender<Answer<()>>>,
@@ -95,6 +97,10 @@ pub(super) struct World {
     pub(super) ends: u32,
     pub(super) dice: Dice,
     pub(super) profile: Profile,
+    /// Counts the supervisor's processes.
+    pub(super) lives: u32,
+    /// Who asked for what is done now was killed since.
+    pub(super) asker_is_dead: bool,
     /// Things go wrong now.
     pub(super) faulty: bool,
     /// How often something went wrong so far.
@@ -130,6 +136,8 @@ impl World {
             ends: 0,
             dice,
             profile,
+            lives: 0,
+            asker_is_dead: false,
             faulty: false,
             disturbances: 0,
             violations: Vec::new(),
@@ -216,6 +224,11 @@ impl World {
         let at = if stepped_back { wall } else { wall.max(self.last_event + tick) };
         self.last_event = at;
         let event = EngineEvent { at, id: id.to_owned(), name, service, kind };
+        self.publish(event);
+    }
+
+    /// Tells all who listen, and those who ask later.
+    pub(super) fn publish(&mut self, event: EngineEvent) {
         self.listeners.retain(|listener| listener.send(Ok(event.clone())).is_ok());
         self.history.push(event);
         if self.history.len() > HISTORY {

@@ -4,11 +4,13 @@
 
 use std::rc::Rc;
 
+use super::super::compare::{differs, in_use};
 use super::super::event::{Effect, Level, Now};
 use super::super::journal::Rejected;
 use super::{LeadsTo, Watch, say};
 use crate::decide::hash;
 use crate::decide::spec::Wanted;
+use crate::pipeline::Stack;
 use crate::serve::snapshot::Refusal;
 
 impl Watch {
@@ -27,7 +29,7 @@ impl Watch {
 
     /// What the file leads to does not work: what was there before is in force again, until the file is read anew.
     pub(super) fn reject(&mut self, reason: &str, now: Now, out: &mut Vec<Effect>) {
-        let Some(LeadsTo { wanted, stack, is_news, .. }) = self.leads_to.take() else { return };
+        let Some(LeadsTo { wanted, stack, is_news, before, .. }) = self.leads_to.take() else { return };
         let wanted = hash::wanted(&wanted);
         if !self.good_hash.as_ref().map_or(is_news, |good| *good != wanted) {
             // It was there before: something else went wrong while it was put right.
@@ -48,7 +50,9 @@ impl Watch {
         self.rejected = Some(Rejected { wanted, reason: reason.clone() });
         self.totals.refusals += 1;
         self.refused = Some(Refusal { at: now.wall, unreadable: false, errors: vec![reason] });
-        if let Some(good) = &self.good {
+        // What ran last may never have been well: then nobody knows its file any more, and it is only kept.
+        let was_there = |good: &&(Rc<Stack>, Rc<Wanted>)| !differs(&good.1, &in_use(&before));
+        if let Some((good, _)) = self.good.as_ref().filter(was_there) {
             self.stack = Some(Rc::clone(good));
             self.images.clear();
         }

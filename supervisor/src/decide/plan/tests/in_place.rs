@@ -194,3 +194,59 @@ fn a_restart_policy_is_changed_in_place() {
         "#]],
     );
 }
+
+#[test]
+fn what_only_puts_right_what_was_well_before_has_nothing_to_prove_and_no_way_back() {
+    let mut seen = up(SHOP);
+    container(&mut seen, "shop-web-1").networks.insert("elsewhere".to_owned(), None);
+    container(&mut seen, "shop-db-1").bounds = Some(Bounds { memory: 1, nano_cpus: 1, pids: 9 });
+    check_with(
+        &want(SHOP),
+        &seen,
+        &Choice { standing: Standing::Proved, ..Choice::default() },
+        expect![[r#"
+            0 set bounds of shop-db-1 to memory=1073741824,nano_cpus=1000000000,pids=256: its memory, processor and process limits are not as wanted; changed in place
+            1 disconnect shop-web-1 from elsewhere: it is on network `elsewhere`, where it is not wanted
+            keep network shop_back: as wanted
+            keep volume shop_data: as wanted
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_down_has_the_wanted_limits_before_it_is_started_whatever_it_had() {
+    let mut seen = up(SHOP);
+    for (name, bounds) in
+        [("shop-db-1", None), ("shop-web-1", Some(Bounds { memory: 1, nano_cpus: 1, pids: 1 }))]
+    {
+        let container = container(&mut seen, name);
+        (container.state, container.health, container.bounds) = (State::Exited(137), None, bounds);
+    }
+    check(
+        &want(SHOP),
+        &seen,
+        expect![[r#"
+        0 set bounds of shop-db-1 to memory=1073741824,nano_cpus=1000000000,pids=256: nobody knows its limits, and it is started
+        1 start shop-db-1 (after 0): it ended with code 137
+        2 set bounds of shop-web-1 to memory=1073741824,nano_cpus=1000000000,pids=256: its memory, processor and process limits are not as wanted; changed in place
+        3 await db Healthy 6s (after 1): another service starts when it is healthy
+        4 start shop-web-1 (after 2 3): it ended with code 137
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+    "#]],
+    );
+    // What waits for somebody is not touched for what nobody knows of it.
+    let held = ["shop-db-1", "shop-web-1"].map(|name| (name.to_owned(), Hold::Over("it gave up".to_owned())));
+    container(&mut seen, "shop-web-1").bounds = None;
+    check_with(
+        &want(SHOP),
+        &seen,
+        &Choice { held: held.into(), ..Choice::default() },
+        expect![[r#"
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-db-1: it gave up
+        keep container shop-web-1: it gave up
+    "#]],
+    );
+}

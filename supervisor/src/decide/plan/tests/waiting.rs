@@ -112,3 +112,34 @@ fn the_plan_says_how_long_it_may_take_and_when_it_is_looked_at_again() {
     expect!["Nobody looks again by itself: `run` would."]
         .assert_eq(&again(&nothing, Restarts::Engine).sentence(false));
 }
+
+#[test]
+fn what_depends_on_one_that_is_started_first_waits_until_the_new_one_has_its_name() {
+    let shop =
+        SHOP.replace("condition: service_healthy", "condition: service_healthy, restart: true").replace(
+            "    stop_grace_period: 1m\n",
+            "    stop_grace_period: 1m\n    deploy: {update_config: {order: start-first}}\n",
+        );
+    let newer =
+        shop.replace("    volumes: [data:/data]\n", "    volumes: [data:/data]\n    environment: {V: '2'}\n");
+    check(
+        &want(&newer),
+        &up(&shop),
+        expect![[r#"
+        0 create shop-db-1.next: its environment changed
+        1 stop shop-web-1 10s (after 0): `db` is made anew or restarted, and `depends_on` says `restart`
+        2 start shop-db-1.next (after 0): its environment changed
+        3 await db Healthy 6s (after 2): the old one stops when it is well
+        4 stop shop-db-1 60s (after 1 3): its environment changed
+        5 rename shop-db-1 to shop-db-1.previous (after 4): it stays until the new one has proved itself
+        6 rename shop-db-1.next to shop-db-1 (after 5): its environment changed
+        7 await db Healthy 6s (after 2 6): another service starts when it is healthy
+        8 start shop-web-1 (after 1 7): `db` is made anew or restarted, and `depends_on` says `restart`
+        9 await web Started 60s and 2s on (after 8): an update is good when it is well
+        10 remove shop-db-1 (after 1 5 7 9): the new one has proved itself
+        proved before 10
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+    "#]],
+    );
+}
