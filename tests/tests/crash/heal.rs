@@ -1,15 +1,18 @@
 //! Every crash point of healing: each request of a `run` that puts something right may be its last, is answered with an
 //! error, cut off or late; then all is as it was, without a hand.
 //!
-//! The points are counted in a run that nothing else happens to, and none is left out. Deliberately absent: an engine that
-//! is killed; other tests share this one.
+//! Or the engine is killed at it, with all that it runs. The points are counted in a run that nothing else happens to, and none
+//! is left out. Deliberately absent: what a person asks for (`points`).
 
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tests::bed::signal;
 use tests::crash::{KINDS, Kind};
+use tests::http;
+use tests::own_engine::OwnEngine;
 use tests::proxy::Proxy;
 use tests::{Bed, Daemon, image, wait};
 
@@ -60,7 +63,7 @@ const HARMS: [(&str, Harm); 6] = [
     ("another limit", |bed| asked(bed, "POST", "/update", &json!({"PidsLimit": 50}))),
     ("a network cut", |bed| {
         let path = format!("/networks/{}_back/disconnect", bed.project);
-        bed.engine.post(&path, &json!({"Container": bed.container("db")}));
+        ask(bed, "POST", &path, &json!({"Container": bed.container("db")}));
     }),
 ];
 
@@ -72,22 +75,39 @@ fn process(bed: &Bed) -> u32 {
 }
 
 fn asked(bed: &Bed, method: &str, rest: &str, body: &Value) {
-    let path = format!("/containers/{}{rest}", bed.container("db"));
-    bed.engine.request(method, &path, "application/json", body.to_string().as_bytes());
+    ask(bed, method, &format!("/containers/{}{rest}", bed.container("db")), body);
+}
+
+/// Without waiting for an answer that an engine may not live to give.
+fn ask(bed: &Bed, method: &str, path: &str, body: &Value) {
+    let Ok(stream) = UnixStream::connect(bed.engine.socket()) else { return };
+    let headers = [("Host", "engine"), ("Content-Type", "application/json")];
+    let _ = http::exchange(stream, method, path, &headers, body.to_string().as_bytes());
 }
 
 struct Place {
     bed: Bed,
     proxy: Proxy,
     daemon: Option<Daemon>,
+    /// The engine that is to be killed, if that is what happens.
+    own: Option<OwnEngine>,
 }
 
 impl Place {
     fn new() -> Self {
-        let bed = Bed::new("crash-heal");
+        Self::on(Bed::new("crash-heal"), None)
+    }
+
+    /// One whose engine is killed, and not the supervisor.
+    fn on_its_own_engine() -> Self {
+        let own = OwnEngine::start();
+        Self::on(Bed::on("crash-heal", own.engine().clone(), Some(own.network())), Some(own))
+    }
+
+    fn on(bed: Bed, own: Option<OwnEngine>) -> Self {
         bed.write("compose.yaml", &stack(&image::busybox(&bed.engine)));
         let proxy = Proxy::before(bed.engine.socket());
-        let mut place = Self { bed, proxy, daemon: None };
+        let mut place = Self { bed, proxy, daemon: None, own };
         place.start();
         place.is_whole("at first");
         let (code, text) =
@@ -149,11 +169,9 @@ fn row(container: &Value) -> Option<String> {
     Some(format!("{} {}", container["Names"][0].as_str()?, container["State"].as_str()?))
 }
 
-#[test]
-fn healing_that_is_hit_at_any_point_is_finished_without_a_hand() {
-    let first = Place::new();
-    let mut all: Vec<(usize, usize, Kind)> = Vec::new();
-    for (harm, (name, make)) in HARMS.iter().enumerate() {
+/// Each harm's points, counted where nothing else happens.
+fn count(first: &Place) -> Vec<usize> {
+    let count = |(name, make): &(&str, Harm)| {
         first.proxy.take();
         make(&first.bed);
         let mut points = 0;
@@ -163,38 +181,32 @@ fn healing_that_is_hit_at_any_point_is_finished_without_a_hand() {
         };
         wait::until(&format!("{name}: something to be done"), || (count() > 0).then_some(()));
         first.is_whole(name);
-        let points = count();
-        all.extend((0..points).flat_map(|point| KINDS.map(|kind| (harm, point, kind))));
-    }
-    drop(first);
+        count()
+    };
+    HARMS.iter().map(count).collect()
+}
+
+/// Plays each harm's points in each of these kinds, on so many places at the same time.
+fn every_point(make: fn() -> Place, at_once: usize, kinds: &[Kind]) {
+    let points = count(&make());
+    let of = |(harm, points): (usize, &usize)| {
+        (0..*points)
+            .flat_map(move |point| kinds.iter().map(move |kind| (harm, point, *kind)))
+            .collect::<Vec<_>>()
+    };
+    let all: Vec<(usize, usize, Kind)> = points.iter().enumerate().flat_map(of).collect();
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let work = || {
-            let mut place = Place::new();
+            let mut place = make();
             while let Some((harm, point, kind)) = all.get(next.fetch_add(1, Ordering::SeqCst)) {
                 if failed.load(Ordering::SeqCst) {
                     return;
                 }
-                let (name, make) = HARMS[*harm];
-                let what = format!("{name}, point {point}, {kind:?}");
-                let pid = Arc::new(AtomicU32::new(place.daemon().pid()));
-                place.proxy.arm(*point, kind.fault(&pid));
-                make(&place.bed);
-                wait::until(&format!("{what}: the request\n{}", place.daemon().log()), || {
-                    place.proxy.has_fired().then_some(())
-                });
-                if kind.kills() {
-                    wait::until(&format!("{what}: the end of run"), || {
-                        (!place.daemon.as_mut()?.runs()).then_some(())
-                    });
-                    place.start();
-                }
-                place.is_whole(&what);
-                place.has_its_data(&what);
-                place.start_anew();
+                play(&mut place, *harm, *point, *kind);
             }
         };
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             if let Err(panic) = worker.join() {
                 failed.store(true, Ordering::SeqCst);
@@ -203,4 +215,36 @@ fn healing_that_is_hit_at_any_point_is_finished_without_a_hand() {
         }
     });
     eprintln!("{} points and ways", all.len());
+}
+
+fn play(place: &mut Place, harm: usize, point: usize, kind: Kind) {
+    let (name, make) = HARMS[harm];
+    let what = format!("{name}, point {point}, {kind:?}");
+    let pid = match &place.own {
+        Some(own) => Arc::clone(&own.pid),
+        None => Arc::new(AtomicU32::new(place.daemon().pid())),
+    };
+    place.proxy.arm(point, kind.fault(&pid));
+    make(&place.bed);
+    let log = place.daemon().log();
+    wait::until(&format!("{what}: the request\n{log}"), || place.proxy.has_fired().then_some(()));
+    if let Some(own) = &mut place.own {
+        wait::until(&format!("{what}: the end of the engine"), || own.revive().then_some(()));
+    } else if kind.kills() {
+        wait::until(&format!("{what}: the end of run"), || (!place.daemon.as_mut()?.runs()).then_some(()));
+        place.start();
+    }
+    place.is_whole(&what);
+    place.has_its_data(&what);
+    place.start_anew();
+}
+
+#[test]
+fn healing_that_is_hit_at_any_point_is_finished_without_a_hand() {
+    every_point(Place::new, AT_ONCE, &KINDS);
+}
+
+#[test]
+fn healing_in_which_the_engine_is_killed_at_any_point_is_finished_without_a_hand() {
+    every_point(Place::on_its_own_engine, 2, &[Kind::KilledBefore, Kind::KilledAfter]);
 }
