@@ -12,8 +12,13 @@ fn mount(image: &str, target: &str, further: &str) -> String {
     format!("      - {{type: image, source: '{image}', target: {target}{further}}}\n")
 }
 
-/// A stack of one service with these mounts.
+/// A stack of one service with these mounts, whose image says what it does.
 fn write(bed: &Bed, mounts: &[String]) {
+    write_with(bed, mounts, "");
+}
+
+/// The same with one more key.
+fn write_with(bed: &Bed, mounts: &[String], further: &str) {
     bed.write(
         "compose.yaml",
         &format!(
@@ -25,7 +30,7 @@ fn write(bed: &Bed, mounts: &[String]) {
     stop_grace_period: 1s
     restart: unless-stopped
     network_mode: none
-    volumes:
+{further}    volumes:
 {mounts}",
             own = image::busybox(&bed.engine),
             mounts = mounts.concat()
@@ -136,16 +141,17 @@ fn one_image_twice_is_refused_where_the_engine_cannot() {
     }
 }
 
+fn restart(own: &mut OwnEngine) {
+    signal(own.pid.load(Ordering::SeqCst), "TERM");
+    wait::until("the end of the engine", || own.revive().then_some(()));
+}
+
 /// What was down mounts nothing of an image any more: it is made anew, by `run` and by `up`.
 #[test]
 fn what_an_engine_forgot_to_mount_again_is_made_anew() {
     let mut own = OwnEngine::start();
     let bed = Bed::on("images-anew", own.engine().clone(), Some(own.network()));
     write(&bed, &[mount(&site(&bed, "one"), "/site", "")]);
-    let restart = |own: &mut OwnEngine| {
-        signal(own.pid.load(Ordering::SeqCst), "TERM");
-        wait::until("the end of the engine", || own.revive().then_some(()));
-    };
     let daemon = Daemon::start(&bed, &[]);
     daemon.until_healthy();
     assert_eq!(page(&bed), "one");
@@ -167,4 +173,24 @@ fn what_an_engine_forgot_to_mount_again_is_made_anew() {
     bed.supervisor(&["up"]).expect(0);
     assert_eq!(page(&bed), "one");
     bed.supervisor(&["attest"]).expect(0);
+}
+
+/// Healing would start the old container, and it would be refused for what it sees there.
+#[test]
+fn what_waits_for_its_next_start_when_an_engine_is_restarted_is_made_anew() {
+    let mut own = OwnEngine::start();
+    let bed = Bed::on("images-waits", own.engine().clone(), Some(own.network()));
+    let crashing = "    command: [sh, -c, 'sleep 0.2; exit 1']\n";
+    write_with(&bed, &[mount(&site(&bed, "one"), "/site", "")], crashing);
+    let daemon = Daemon::start(&bed, &[]);
+    // From then on it waits for longer than an engine takes to be back.
+    daemon.until("a crash loop", |status| status["services"]["web"]["state"] == "crash_loop");
+    let before = id(&bed);
+    restart(&mut own);
+    wait::until("another container", || {
+        let all = bed.engine.containers(&format!("supervisor.project={}", bed.project));
+        (all.len() == 1 && all[0]["Id"] != before).then_some(())
+    });
+    assert!(!daemon.log().contains("which is really"), "{}", daemon.log());
+    daemon.stop();
 }

@@ -124,6 +124,10 @@ impl Keep {
             waiting: VecDeque::new(),
         };
         keep.adopt(service, spec);
+        if keep.waits_for_images() {
+            // Nobody knows whether the engine was started anew meanwhile.
+            keep.heal.phase = Phase::Planned;
+        }
         keep
     }
 

@@ -44,8 +44,8 @@ pub(super) fn is(container: &SeenContainer, spec: &ContainerSpec) -> bool {
 }
 
 /// Whether a container that is down may not have the images that it mounts: an engine mounts them when it makes the container
-/// and, with overlay2, never again. Once it was restarted, the container sees an empty folder of the host there, or does
-/// not start (moby#50999).
+/// and never again. Once it was restarted, the container sees an empty folder of the host there, or does not start (seen of
+/// Engine 28.5.2, with overlay2 and with containerd's image store; moby#50999).
 pub(super) fn lacks_images(spec: &ContainerSpec, container: &SeenContainer) -> bool {
     let is_up = matches!(container.state, State::Running | State::Restarting | State::Paused);
     !is_up && spec.mounted_images().next().is_some()

@@ -1,8 +1,13 @@
 //! The engine ends and is started again: what it stopped itself is not somebody's stop.
 
+use std::time::Duration;
+
 use expect_test::expect;
 
 use super::check_healthy;
+use crate::decide::heal::{Phase, State};
+use crate::decide::testing::want;
+use crate::run::keep::Keep;
 
 #[test]
 fn what_an_engine_stops_as_it_ends_is_started_when_it_is_back() {
@@ -136,4 +141,18 @@ fn what_somebody_stopped_long_before_the_engine_ended_stays_so() {
               look at 0 images, knowing 0
         "#]],
     );
+}
+
+/// Another run of the engine mounts no image again, and which run it was before is not remembered.
+#[test]
+fn what_waits_for_its_next_start_and_mounts_an_image_is_left_to_a_plan() {
+    let is_held = |further: &str| {
+        let wanted = want(&format!("services: {{web: {{image: 'i:1'{further}}}}}"));
+        let service = &wanted.services["web"];
+        let mut remembered = State::default();
+        remembered.phase = Phase::BackingOff { until: Duration::from_secs(9), reason: "it ended".to_owned() };
+        Keep::new(service, &service.containers[0], Some(remembered)).heal.held().is_some()
+    };
+    assert!(is_held(", volumes: [{type: volume, target: /data}]"));
+    assert!(!is_held(", volumes: [{type: image, source: 'site:1', target: /site}]"));
 }
