@@ -327,9 +327,9 @@ impl Keep {
         self.is_attestable() && passed && now.boot >= self.judged + ATTEST_AGAIN
     }
 
-    /// Whether it runs, and the kernel was not asked about it yet.
+    /// Whether it runs, and the kernel was not asked about it yet, or said no of it before somebody started it again.
     pub(super) fn is_to_be_attested(&self) -> bool {
-        self.is_attestable() && self.attestation == Attestation::Unknown
+        self.is_attestable() && !matches!(self.attestation, Attestation::Passed { .. })
     }
 
     fn is_attestable(&self) -> bool {
