@@ -66,6 +66,12 @@ impl Heard {
         self.looked.is_some_and(|looked| looked.duration_since(event.at) > OVER)
     }
 
+    /// Whether an event is of a time that is to come: the calendar was set back before this process began, and a stream that is
+    /// opened again tells of what was before that as of something new.
+    pub(super) fn is_to_come(event: &EngineEvent, now: Now) -> bool {
+        event.at.duration_since(now.wall) > OVER
+    }
+
     /// Whether an event was not heard before; it is from then on.
     pub(super) fn is_news(&mut self, event: &EngineEvent) -> bool {
         if self.last.contains(event) {
@@ -145,6 +151,10 @@ mod tests {
         assert!(heard.is_over(&event(4987)) && !heard.is_over(&event(4989)));
         heard.turn(now(101, 1401));
         assert!(!heard.is_over(&event(1400)));
+        assert!(
+            Heard::is_to_come(&event(1404), now(101, 1401))
+                && !Heard::is_to_come(&event(1403), now(101, 1401))
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the end and the beginning of the stream that tells it (`engine`).
 
+use super::super::due::Heard;
 use super::super::event::{Effect, Now};
 use super::Watch;
 use crate::decide::heal;
@@ -9,6 +10,9 @@ use crate::engine::{EngineEvent, EventKind};
 
 impl Watch {
     pub(super) fn hear(&mut self, event: EngineEvent, now: Now, out: &mut Vec<Effect>) {
+        if Heard::is_to_come(&event, now) {
+            return self.look_soon(now);
+        }
         if !self.heard.is_news(&event) || self.heard.is_over(&event) {
             return;
         }
