@@ -259,7 +259,10 @@ fn judge(
             }
             (Deed::Leave, why.clone())
         }
-        (Some(changed), hold) if matches!(choice.recreate, Recreate::None | Recreate::Back) => {
+        (Some(changed), hold)
+            if choice.recreate == Recreate::None
+                || (choice.recreate == Recreate::Back && !is_cut(spec, found)) =>
+        {
             if found.hash.is_some() {
                 draft.warn(format!("container `{}` is left as it is, although {changed}", found.name));
             } else {
@@ -293,6 +296,11 @@ fn judge(
             }
         }
     }
+}
+
+/// Whether nothing but its networks is missing, all of them: another one of it is the same, whatever file is in force.
+fn is_cut(spec: &ContainerSpec, found: &SeenContainer) -> bool {
+    is(found, spec) && self::changed(spec, found).is_empty() && networks_of(found).next().is_none()
 }
 
 /// Whether a container has to be removed before another can be made in its place: what the engine gave up on cannot be

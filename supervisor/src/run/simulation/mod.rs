@@ -36,8 +36,9 @@ use crate::decide::seen::{SeenContainer, State};
 
 /// Seeds that showed a defect once.
 const KEPT: &[u64] = &[
-    1, 4, 14, 15, 18, 29, 32, 33, 39, 53, 71, 76, 84, 93, 104, 119, 129, 132, 168, 176, 180, 185, 266, 289,
-    309, 372, 399, 411, 428, 436, 438, 443, 445, 535, 559, 563,
+    1, 4, 14, 15, 18, 29, 32, 33, 39, 53, 71, 76, 82, 84, 93, 104, 119, 129, 132, 168, 176, 180, 185, 262,
+    266, 289, 309, 372, 399, 411, 428, 436, 438, 443, 445, 470, 535, 559, 563, 639, 642, 705, 1034, 1071,
+    1191,
 ];
 /// Seeds that are played with a guard, and with somebody who takes it away.
 const GUARDED: std::ops::Range<u64> = 0..12;
@@ -159,6 +160,10 @@ impl Play {
         let there = ours(&world.borrow());
         // What is on no network is made anew, whatever the file.
         let ran = |c: &&Container| c.seen.state == State::Running && !c.seen.networks.is_empty();
+        // What a file before was taken back to is another's, and the next one's to replace.
+        let others = watch.keeps.values().filter(|keep| keep.is_of_another_file).filter_map(|keep| keep.id());
+        let others: Vec<String> = others.map(str::to_owned).collect();
+        let ran = |c: &&Container| ran(c) && !others.contains(&c.seen.id);
         let ran: Vec<String> =
             world.borrow().containers.iter().filter(ran).map(|c| c.seen.id.clone()).collect();
         let held = loaded(&world.borrow());
@@ -294,6 +299,10 @@ impl Play {
                 continue;
             };
             let Some(keep) = watch.keeps.get(&spec.name) else { continue };
+            if watch.rejected.is_some() && keep.is_of_another_file {
+                // There is nothing to go back to, and it is healing's.
+                continue;
+            }
             let phase = &keep.heal.phase;
             // A hang that nobody looks for is nobody's to see.
             let is_well = if keep.policy.check == Check::None {

@@ -142,6 +142,7 @@ impl World {
     pub(super) fn start(&mut self, key: &str, who: Who) -> Answer<()> {
         let id = self.guard(key, who, "start")?;
         let now = self.now();
+        let unheard = self.listeners.iter().all(|listener| listener.is_closed());
         let Some(container) = self.find_mut(&id) else { return Err(not_found("start", key)) };
         match container.seen.state {
             State::Running => return Ok(()),
@@ -152,8 +153,8 @@ impl World {
         let joined = container.seen.joined.clone();
         let refused = std::mem::take(&mut container.refused);
         let against = container.stopped_by_somebody.filter(|_| who == Who::Us);
-        // What crossed the stop is taken back soon.
-        if against.is_none_or(|at| now > at + CROSSING) {
+        // What crossed the stop is taken back soon, and of a start that nobody heard of nobody knows.
+        if against.is_none_or(|at| now > at + CROSSING) && !(who == Who::Somebody && unheard) {
             container.stopped_by_somebody = None;
         }
         if let Some(network) =

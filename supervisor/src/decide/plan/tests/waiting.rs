@@ -100,6 +100,34 @@ fn nothing_of_a_file_that_did_not_work_is_changed_in_place_and_what_is_down_is_s
 }
 
 #[test]
+fn what_lost_its_networks_is_made_anew_although_a_file_did_not_work_if_it_is_the_same_in_both() {
+    let mut seen = up(SHOP);
+    container(&mut seen, "shop-db-1").networks.clear();
+    container(&mut seen, "shop-web-1").networks.clear();
+    let changed = SHOP.replace("image: web@", "environment: {NEW: one}\n    image: web@");
+    let choice = Choice { recreate: Recreate::Back, ..Choice::default() };
+    check_with(
+        &want(&changed),
+        &seen,
+        &choice,
+        expect![[r#"
+        0 create shop-db-1.next: it is on no network
+        1 stop shop-db-1 60s (after 0): it is on no network
+        2 rename shop-db-1 to shop-db-1.previous (after 1): it stays until the new one has proved itself
+        3 rename shop-db-1.next to shop-db-1 (after 0 2): it is on no network
+        4 start shop-db-1 (after 3): it is on no network
+        5 await db Healthy 6s (after 4): an update is good when it is well
+        6 remove shop-db-1 (after 2 5): the new one has proved itself
+        proved before 6
+        keep network shop_back: as wanted
+        keep volume shop_data: as wanted
+        keep container shop-web-1: nothing is to be made anew
+        warning: container `shop-web-1` is left as it is, although its environment changed
+    "#]],
+    );
+}
+
+#[test]
 fn the_plan_says_how_long_it_may_take_and_when_it_is_looked_at_again() {
     let changed = SHOP.replace("[CMD, ok]", "[CMD, better]");
     let plan = plan(&want(&changed), &up(SHOP));
