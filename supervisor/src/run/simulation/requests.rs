@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::stacks::Mode;
-use super::world::{Answer, Container, Who, World};
+use super::world::{Answer, Container, Listener, Who, World};
 use crate::decide::hooks::{Hooks, Kept};
 use crate::decide::labels;
 use crate::decide::live::LiveFile;
@@ -142,7 +142,7 @@ impl World {
     pub(super) fn start(&mut self, key: &str, who: Who) -> Answer<()> {
         let id = self.guard(key, who, "start")?;
         let now = self.now();
-        let unheard = self.listeners.iter().all(|listener| listener.is_closed());
+        let unheard = self.listeners.iter().all(Listener::is_closed);
         let Some(container) = self.find_mut(&id) else { return Err(not_found("start", key)) };
         match container.seen.state {
             State::Running => return Ok(()),
