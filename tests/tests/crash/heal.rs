@@ -86,9 +86,10 @@ fn ask(bed: &Bed, method: &str, path: &str, body: &Value) {
 }
 
 struct Place {
+    /// Ends before its bed is cleared: it would make anew what is taken away.
+    daemon: Option<Daemon>,
     bed: Bed,
     proxy: Proxy,
-    daemon: Option<Daemon>,
     /// The engine that is to be killed, if that is what happens.
     own: Option<OwnEngine>,
 }
