@@ -59,7 +59,7 @@ impl Stack {
     #[track_caller]
     pub fn websocket(&self) -> Ran {
         let origin = format!("Origin: https://{SITE}:{HTTPS}");
-        self.https(
+        https(
             "/",
             &[
                 "--http1.1",
@@ -79,24 +79,30 @@ impl Stack {
         )
     }
 
-    /// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.
+    /// [`https`].
     #[track_caller]
     pub fn https(&self, path: &str, arguments: &[&str]) -> Ran {
-        let address = format!("https://{SITE}:{HTTPS}{path}");
-        let resolve = format!("{SITE}:{HTTPS}:127.0.0.1");
-        let mut curl = Command::new("curl");
-        curl.args([
-            "--silent",
-            "--show-error",
-            "--insecure",
-            "--include",
-            "--max-time",
-            "20",
-            "--resolve",
-            &resolve,
-        ]);
-        ran(curl.args(arguments).arg(address))
+        https(path, arguments)
     }
+}
+
+/// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.
+#[track_caller]
+pub fn https(path: &str, arguments: &[&str]) -> Ran {
+    let address = format!("https://{SITE}:{HTTPS}{path}");
+    let resolve = format!("{SITE}:{HTTPS}:127.0.0.1");
+    let mut curl = Command::new("curl");
+    curl.args([
+        "--silent",
+        "--show-error",
+        "--insecure",
+        "--include",
+        "--max-time",
+        "20",
+        "--resolve",
+        &resolve,
+    ]);
+    ran(curl.args(arguments).arg(address))
 }
 
 /// Waits for the turn of a test that needs the engine's network for itself, and holds it for as long as the file is open.

@@ -30,14 +30,14 @@ fn up(room: &str, service: &str, file: &str) -> Bed {
 
 /// The profile that the engine was given for a container.
 #[track_caller]
-fn profile(bed: &Bed, service: &str) -> String {
+pub(super) fn profile(bed: &Bed, service: &str) -> String {
     let inspected = bed.engine.inspect(&bed.container(service));
     inspected["AppArmorProfile"].as_str().unwrap().to_owned()
 }
 
 /// The label of a container's process 1, as the kernel has it.
 #[track_caller]
-fn label(bed: &Bed, service: &str) -> String {
+pub(super) fn label(bed: &Bed, service: &str) -> String {
     let pid = bed.engine.pid(&bed.container(service));
     std::fs::read_to_string(format!("/proc/{pid}/attr/current")).unwrap().trim().to_owned()
 }
@@ -57,7 +57,7 @@ fn parser(bed: &Bed, option: &str, text: &str) {
 }
 
 /// What the kernel wrote to its log of denials under profiles of this project.
-fn denials(bed: &Bed) -> Vec<String> {
+pub(super) fn denials(bed: &Bed) -> Vec<String> {
     let log = ran(&mut Command::new("dmesg")).out;
     let ours = format!("profile=\"supervisor-{}.", bed.project);
     log.lines().filter(|line| line.contains("DENIED") && line.contains(&ours)).map(str::to_owned).collect()

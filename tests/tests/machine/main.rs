@@ -6,6 +6,7 @@
 mod apparmor;
 mod audit;
 mod bounds;
+mod real;
 mod server;
 mod unit;
 mod user_data;
