@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: the engine.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::decide::guard::Ruleset;
 use crate::decide::hash;
 use crate::decide::plan::Reload;
 use crate::decide::seen::Seen;
-use crate::decide::spec::{ContainerSpec, Wanted};
+use crate::decide::spec::{Bounds, ContainerSpec, Wanted};
 use crate::engine::Inspected;
 use crate::host::contents::Contents;
 use crate::host::evidence;
@@ -38,6 +39,42 @@ pub struct ThisMachine<'a> {
     pub folder: &'a Path,
     /// The engine's socket, which no container may see.
     pub socket: &'a Path,
+    /// Whether it takes away what nothing uses any more: nobody may who does not hold the project's lock.
+    pub settles: bool,
+    /// Where the kernel's word on each container is noted that was started.
+    pub attested: Option<&'a RefCell<Vec<Noted>>>,
+}
+
+/// The kernel's word on a container that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// Its own name.
+    pub name: String,
+    /// Engine id.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// How much was compared.
+    pub checks: usize,
+    /// What differs, one sentence each.
+    pub differences: Vec<String>,
+    /// What it was promised of what can be changed in place.
+    pub promised: Bounds,
+    /// What it has.
+    pub seen: Bounds,
+}
+
+impl<'a> ThisMachine<'a> {
+    /// For whoever holds the project's lock.
+    pub const fn new(rights: &'a Rights, contents: &'a Contents, folder: &'a Path, socket: &'a Path) -> Self {
+        Self { rights, contents, folder, socket, settles: true, attested: None }
+    }
+
+    /// For plans after which nothing is taken away.
+    #[must_use]
+    pub const fn that_settles_nothing(self) -> Self {
+        Self { settles: false, ..self }
+    }
 }
 
 impl ThisMachine<'_> {
@@ -92,6 +129,9 @@ impl Machine for ThisMachine<'_> {
     }
 
     fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {
+        if !self.settles {
+            return Vec::new();
+        }
         live::sweep(self.folder, seen);
         hooks::sweep(self.folder, seen);
         let specs = wanted.services.values().flat_map(|service| &service.containers);
@@ -122,11 +162,21 @@ impl Machine for ThisMachine<'_> {
         };
         let broken = checks.iter().filter(|check| !check.holds());
         let mut differences: Vec<_> = broken.map(Check::sentence).collect();
-        if differences.is_empty() {
-            return Ok(());
+        if !differences.is_empty() {
+            differences.push(self.keep_evidence(inspected, &checks));
         }
-        differences.push(self.keep_evidence(inspected, &checks));
-        Err(differences)
+        if let Some(attested) = self.attested {
+            attested.borrow_mut().push(Noted {
+                name: spec.name.clone(),
+                id: inspected.id.clone(),
+                at: Timestamp::now(),
+                checks: checks.len(),
+                differences: differences.clone(),
+                promised: spec.bounds(),
+                seen: inspected.bounds(),
+            });
+        }
+        if differences.is_empty() { Ok(()) } else { Err(differences) }
     }
 
     fn pids_refused(&self, pid: u32) -> u64 {

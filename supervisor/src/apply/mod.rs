@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 pub use error::{ApplyError, Back, Failed, PrepareError, StepError};
-pub use machine::ThisMachine;
+pub use machine::{Noted, ThisMachine};
 pub use update::update;
 
 use crate::decide::guard::{GuardSpec, Ruleset};

@@ -3,6 +3,7 @@
 //! The file gives the order and the graces where it can be read; a refused or missing file is no obstacle. Deliberately
 //! absent: touching anything without our label.
 
+use crate::apply::ThisMachine;
 use crate::args::GlobalArgs;
 use crate::decide::hooks;
 use crate::decide::plan::{Volumes, down};
@@ -10,6 +11,8 @@ use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
 use crate::engine::{Engine as _, Scope};
 use crate::exit::{Exit, Failure};
+use crate::host::contents::Contents;
+use crate::privileged::Rights;
 use crate::{host, input, pipeline, session};
 
 use super::chosen;
@@ -61,7 +64,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         eprintln!("nothing of project `{project}` is there");
     }
     let wanted = wanted.unwrap_or_else(|| Wanted { project: project.clone(), ..Wanted::default() });
-    shared::carry_out(global, args.output, &session.engine, &shared::NoMachine, &wanted, &plan).await?;
+    let contents = Contents::default();
+    let machine =
+        ThisMachine::new(&Rights::Own, &contents, &writer.folder, &session.socket).that_settles_nothing();
+    shared::carry_out(global, args.output, &session.engine, &machine, &wanted, &plan).await?;
     if args.output.dry_run || !args.services.is_empty() {
         return Ok(Exit::Done);
     }

@@ -151,12 +151,7 @@ async fn bring(
     let wish = writer.wish(global, Restarts::Engine);
     let pipeline::Prepared { wanted, seen, contents, .. } =
         pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine = ThisMachine {
-        rights: &Rights::Own,
-        contents: &contents,
-        folder: &writer.folder,
-        socket: &session.socket,
-    };
+    let machine = ThisMachine::new(&Rights::Own, &contents, &writer.folder, &session.socket);
     let plan = plan_with(&wanted, &seen, &Choice::default());
     shared::announce(&plan)?;
     let output = OutputArgs::default();

@@ -4,16 +4,20 @@
 //! the docker command.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use compose::Admitted;
 
+use crate::apply::ThisMachine;
 use crate::args::GlobalArgs;
 use crate::decide::plan::{Dependencies, Plan, Planned, Step};
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::is_active;
 use crate::engine::{Docker, Engine as _};
 use crate::exit::{Exit, Failure};
+use crate::host::contents::Contents;
+use crate::privileged::Rights;
 use crate::render::plain;
 use crate::{input, session};
 
@@ -134,5 +138,8 @@ pub(crate) async fn fetch(
     });
     let plan = Plan { steps: steps.collect(), ..Plan::default() };
     let wanted = Wanted { project: project.to_owned(), ..Wanted::default() };
-    shared::carry_out(global, output, engine, &shared::NoMachine, &wanted, &plan).await.map(drop)
+    // What is pulled has no place on this machine but the engine's.
+    let (contents, nowhere) = (Contents::default(), Path::new(""));
+    let machine = ThisMachine::new(&Rights::Own, &contents, nowhere, nowhere).that_settles_nothing();
+    shared::carry_out(global, output, engine, &machine, &wanted, &plan).await.map(drop)
 }

@@ -5,16 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::apply::{Applied, ApplyError, Back, Machine, ThisMachine, update};
+use crate::apply::{Applied, ApplyError, Back, ThisMachine, update};
 use crate::args::{GlobalArgs, Progress};
-use crate::decide::guard::Ruleset;
 use crate::decide::plan::{Plan, Planned, Step};
 use crate::decide::seen::Seen;
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
 use crate::engine::Docker;
 use crate::exit::{Exit, Failure};
-use crate::host::guard::GuardError;
 use crate::pipeline::{self, Prepared};
 use crate::privileged::Rights;
 use crate::render::plain;
@@ -35,11 +33,11 @@ pub(crate) fn announce(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// Carries out a plan and shows how far it is. With JSON the last line sums up, whether it failed or not.
-pub(crate) async fn carry_out<M: Machine>(
+pub(crate) async fn carry_out(
     global: &GlobalArgs,
     output: OutputArgs,
     engine: &Docker,
-    machine: &M,
+    machine: &ThisMachine<'_>,
     wanted: &Wanted,
     plan: &Plan,
 ) -> Result<Applied, Failure> {
@@ -47,11 +45,11 @@ pub(crate) async fn carry_out<M: Machine>(
 }
 
 /// The same for a plan that was made of `before`, and goes back to it if it is an update that fails.
-pub(crate) async fn carry_out_update<M: Machine>(
+pub(crate) async fn carry_out_update(
     global: &GlobalArgs,
     output: OutputArgs,
     engine: &Docker,
-    machine: &M,
+    machine: &ThisMachine<'_>,
     wanted: &Wanted,
     before: &Seen,
     plan: &Plan,
@@ -115,70 +113,12 @@ pub(crate) async fn existing(
     }
     let wish = session::wish(global, Restarts::Engine);
     let Prepared { wanted, seen, contents, .. } = pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine =
-        ThisMachine { rights: &Rights::Own, contents: &contents, folder: &folder, socket: &session.socket };
+    let machine = ThisMachine::new(&Rights::Own, &contents, &folder, &session.socket);
     let mut plan = plan(&wanted, &seen, &services.iter().cloned().collect());
     announce(&plan)?;
     with_grace(&mut plan, timeout);
     carry_out(global, output, &session.engine, &machine, &wanted, &plan).await?;
     Ok(Exit::Done)
-}
-
-/// A machine for plans that create and start nothing.
-pub(crate) struct NoMachine;
-
-impl Machine for NoMachine {
-    fn prepare(
-        &self,
-        _: &crate::decide::spec::ContainerSpec,
-        _: crate::apply::Occasion,
-    ) -> Result<std::collections::BTreeMap<String, std::path::PathBuf>, crate::apply::PrepareError> {
-        Ok(std::collections::BTreeMap::new())
-    }
-
-    fn change(
-        &self,
-        _: &crate::decide::plan::Reload,
-        _: crate::host::live::Deed,
-    ) -> Result<bool, crate::apply::PrepareError> {
-        Ok(false)
-    }
-
-    fn guard(&self, _: &Ruleset) -> Result<(), GuardError> {
-        Err(GuardError::Unusable("nothing is to be guarded here".to_owned()))
-    }
-
-    fn reguard(&self, _: &str, _: &str, _: &str) -> Result<(), GuardError> {
-        Err(GuardError::Unusable("nothing is to be guarded here".to_owned()))
-    }
-
-    fn unguard(&self, project: &str) -> Result<(), GuardError> {
-        crate::host::guard::remove(None, project)
-    }
-
-    fn owe(&self, _: &str, _: bool) -> Result<(), crate::apply::PrepareError> {
-        Ok(())
-    }
-
-    fn settle(&self, _: &Wanted, _: &Seen) -> Vec<String> {
-        Vec::new()
-    }
-
-    async fn attest(
-        &self,
-        _: &crate::decide::spec::ContainerSpec,
-        _: &crate::engine::Inspected,
-    ) -> Result<(), Vec<String>> {
-        Err(vec!["nothing is to be started here".to_owned()])
-    }
-
-    fn pids_refused(&self, _: u32) -> u64 {
-        0
-    }
-
-    async fn probe(&self, _: &compose::model::Probe, _: &str, _: std::net::IpAddr) -> Result<(), String> {
-        Err("nothing is to be waited for here".to_owned())
-    }
 }
 
 /// `--timeout` in place of every grace of the plan.

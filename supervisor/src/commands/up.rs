@@ -107,12 +107,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     }
     let pipeline::Prepared { wanted, seen, contents, labels_are_past } =
         pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine = ThisMachine {
-        rights: &Rights::Own,
-        contents: &contents,
-        folder: &writer.folder,
-        socket: &session.socket,
-    };
+    let machine = ThisMachine::new(&Rights::Own, &contents, &writer.folder, &session.socket);
 
     let mut plan = plan_with(&wanted, &seen, &choice(args));
     plan.warnings.extend(not_served(&wanted, &args.services.iter().cloned().collect()));
@@ -144,7 +139,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if ends || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Ok(Exit::Done);
     }
-    attached(global, &session, &wanted, args).await
+    let machine = ThisMachine::new(&Rights::Own, &contents, &writer.folder, &session.socket);
+    attached(global, &session, &machine.that_settles_nothing(), &wanted, args).await
 }
 
 /// Keeps what the containers stand on now, so that the next `up` has less to ask. A hint: failing costs requests.
@@ -167,6 +163,7 @@ fn forget(engine: &Docker, folder: &Path) {
 async fn attached(
     global: &GlobalArgs,
     session: &session::Session,
+    machine: &ThisMachine<'_>,
     wanted: &Wanted,
     args: &Args,
 ) -> Result<Exit, Failure> {
@@ -187,7 +184,7 @@ async fn attached(
     let plan = crate::decide::plan::stop(wanted, &seen, &names);
     let output = OutputArgs::default();
     tokio::select! {
-        outcome = shared::carry_out(global, output, &session.engine, &shared::NoMachine, wanted, &plan) => {
+        outcome = shared::carry_out(global, output, &session.engine, machine, wanted, &plan) => {
             outcome?;
         }
         _ = tokio::signal::ctrl_c() => {}

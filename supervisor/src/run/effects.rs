@@ -5,32 +5,27 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use compose::model::Probe;
 use futures_util::future::{OptionFuture, join_all};
 use jiff::Timestamp;
 
 use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up, Word};
-use crate::apply::{self, Applied, ApplyError, Machine, Occasion, PrepareError, ThisMachine};
+use crate::apply::{self, Applied, ApplyError, Machine as _, Noted, Occasion, ThisMachine};
 use crate::attest::Check;
 use crate::decide;
 use crate::decide::diagnose::Symptoms;
-use crate::decide::guard::Ruleset;
 use crate::decide::heal::Silence;
-use crate::decide::plan::{Plan, Reload};
+use crate::decide::plan::Plan;
 use crate::decide::seen::{Seen, SeenGuard, State};
 use crate::decide::spec::{ContainerSpec, Wanted};
 use crate::decide::{hooks, live};
 use crate::engine::{Engine, EngineError, Inspected, Scope};
 use crate::host;
 use crate::host::contents::Contents;
-use crate::host::guard::GuardError;
-use crate::host::live::Deed;
 use crate::observe::attested::{Attested, attest_running};
 use crate::observe::ending::last_lines;
 use crate::observe::probe::{Ask, Failure, probe};
@@ -53,12 +48,7 @@ pub(super) struct Place {
 
 impl Place {
     fn machine(&self) -> ThisMachine<'_> {
-        ThisMachine {
-            rights: &self.rights,
-            contents: &self.contents,
-            folder: &self.folder,
-            socket: &self.socket,
-        }
+        ThisMachine::new(&self.rights, &self.contents, &self.folder, &self.socket)
     }
 }
 
@@ -141,9 +131,21 @@ pub(super) async fn apply<E: Engine>(
     wanted: &Wanted,
     before: &Seen,
 ) -> Event {
-    let machine = Recorder { place, attested: RefCell::default() };
+    let attested = RefCell::default();
+    let machine = ThisMachine { attested: Some(&attested), ..place.machine() };
     let outcome = apply::update(engine, &machine, wanted, before, plan, &mut tell).await;
-    applied(outcome, machine.attested.into_inner())
+    applied(outcome, attested.take().into_iter().map(heard).collect())
+}
+
+/// The kernel's word as the loop takes it, by container.
+fn heard(noted: Noted) -> (String, Word) {
+    let Noted { name, id, at, checks, differences, promised, seen } = noted;
+    let attestation = if differences.is_empty() {
+        Attestation::Passed { at, checks }
+    } else {
+        Attestation::Failed { at, differences }
+    };
+    (name, Word { id, attestation, promised, seen: Some(seen) })
 }
 
 /// What the loop is told of a plan that ended.
@@ -353,73 +355,5 @@ fn tell(progress: Progress) {
         Phase::Passed(why) => tracing::warn!("{} `{}`: {why}", subject.kind, subject.name),
         Phase::Failed(why) => tracing::error!("{} `{}`: {why}", subject.kind, subject.name),
         Phase::Left => tracing::info!("{} `{}` is left as it is", subject.kind, subject.name),
-    }
-}
-
-/// This machine, and a record of the kernel's word.
-struct Recorder {
-    place: Place,
-    attested: RefCell<BTreeMap<String, Word>>,
-}
-
-impl Machine for Recorder {
-    fn prepare(
-        &self,
-        spec: &ContainerSpec,
-        occasion: Occasion,
-    ) -> Result<BTreeMap<String, PathBuf>, PrepareError> {
-        self.place.machine().prepare(spec, occasion)
-    }
-
-    fn change(&self, reload: &Reload, deed: Deed) -> Result<bool, PrepareError> {
-        self.place.machine().change(reload, deed)
-    }
-
-    fn guard(&self, ruleset: &Ruleset) -> Result<(), GuardError> {
-        self.place.machine().guard(ruleset)
-    }
-
-    fn reguard(&self, project: &str, ruleset: &str, script: &str) -> Result<(), GuardError> {
-        self.place.machine().reguard(project, ruleset, script)
-    }
-
-    fn unguard(&self, project: &str) -> Result<(), GuardError> {
-        self.place.machine().unguard(project)
-    }
-
-    fn owe(&self, container: &str, owes: bool) -> Result<(), PrepareError> {
-        self.place.machine().owe(container, owes)
-    }
-
-    fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {
-        self.place.machine().settle(wanted, seen)
-    }
-
-    async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>> {
-        let Attested::Running(checks) =
-            attest_running(&self.place.rights, spec, inspected, Some(&self.place.socket)).await
-        else {
-            return Ok(());
-        };
-        let word = word(&self.place, inspected, &checks);
-        let said = Word {
-            id: inspected.id.clone(),
-            attestation: word.clone(),
-            promised: spec.bounds(),
-            seen: Some(inspected.bounds()),
-        };
-        self.attested.borrow_mut().insert(spec.name.clone(), said);
-        match word {
-            Attestation::Failed { differences, .. } => Err(differences),
-            _ => Ok(()),
-        }
-    }
-
-    fn pids_refused(&self, pid: u32) -> u64 {
-        self.place.machine().pids_refused(pid)
-    }
-
-    async fn probe(&self, asked: &Probe, path: &str, address: IpAddr) -> Result<(), String> {
-        self.place.machine().probe(asked, path, address).await
     }
 }

@@ -331,7 +331,7 @@ async fn change(
         let step = Step::Await(readiness(wanted, service));
         plan.steps.push(Planned { step, reason: reason.to_owned(), after });
     }
-    let machine = ThisMachine { rights: &Rights::Own, contents, folder, socket: &session.socket };
+    let machine = ThisMachine::new(&Rights::Own, contents, folder, &session.socket);
     shared::carry_out(global, args.progress, &session.engine, &machine, wanted, &plan).await.map(drop)
 }
 
