@@ -18,7 +18,7 @@ use crate::interpolate;
 use crate::keys;
 use crate::lower;
 use crate::merge;
-use crate::node::Node;
+use crate::node::{Mark, Node};
 use crate::paths;
 use crate::problem::{self, Problems};
 use crate::shape;
@@ -138,6 +138,16 @@ impl Loader<'_> {
             let next = "write `services:` and what is launched";
             problems.add(&problem::WRONG_TYPE, tree.span, "the file is empty", next);
             return;
+        }
+        // Docker Compose ends without an answer on the first, and merges the second as any file.
+        if std::mem::replace(&mut tree.mark, Mark::None) == Mark::Reset {
+            let message = "`!reset` takes the whole file back";
+            problems.add(
+                &problem::UNKNOWN_TAG,
+                tree.span,
+                message,
+                "remove the tag, or do not name the file",
+            );
         }
         interpolate::interpolate(tree, environment, &mut self.budget.text, &self.sources, problems);
         shape::check(tree, &keys::FILE, "the file", problems);

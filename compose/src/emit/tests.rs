@@ -60,6 +60,20 @@ fn what_is_written_is_admitted_as_it_is_with_nothing_more_to_fill_in() {
     unchanged_when_written(EGRESS);
 }
 
+#[test]
+fn a_key_that_is_longer_than_readers_look_for_its_colon_is_read_again() {
+    let name = "long.".repeat(300) + "name";
+    for value in ["value", ""] {
+        let text = format!("services:\n  web:\n    image: a\n    labels: ['{name}={value}']\n");
+        let (stack, report) = judge(&text);
+        let stack = stack.unwrap_or_else(|| panic!("{:#?}", report.findings));
+        let text = yaml(stack.project(), Credentials::Shown);
+        let (again, report) = judge(&text);
+        let again = again.unwrap_or_else(|| panic!("{:#?}\n{text}", report.findings));
+        assert_eq!(again.project().services["web"].labels[&name].value, value);
+    }
+}
+
 /// A way out by name, of one service of two.
 const EGRESS: &str = "\
 x-supervisor: {edge: web, egress: {app: [\"api.example.org:443\", \"*.example.net:443\"]}}

@@ -137,7 +137,11 @@ impl Tree {
         match &self.value {
             Value::Map(entries) => {
                 for (key, tree) in entries {
-                    let _ = write!(out, "{indent}{}:", yaml_text(key));
+                    let key = yaml_text(key);
+                    let _ = match key.len() {
+                        0..LONGEST_KEY => write!(out, "{indent}{key}:"),
+                        _ => write!(out, "{indent}? {key}\n{indent}:"),
+                    };
                     tree.yaml_after(out, depth, false);
                 }
             }
@@ -232,6 +236,9 @@ impl Tree {
         }
     }
 }
+
+/// A reader of YAML looks no further than 1024 characters for the colon of a key that is not said to be one (YAML 1.2.2, 7.4.2).
+const LONGEST_KEY: usize = 1000;
 
 /// Plain where every YAML reader takes it for a string, else in double quotes.
 fn yaml_text(text: &str) -> String {

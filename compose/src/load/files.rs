@@ -109,6 +109,19 @@ FROM_FILE=1
 }
 
 #[test]
+fn a_tag_on_a_whole_file() {
+    check_problems(
+        "--- a.yaml\n!override\nservices:\n  a: {image: x}\n--- b.yaml\n!reset\nservices:\n  b: {image: x}\n",
+        expect![[r#"
+            SV010 b.yaml:1:1 "!reset\nservices:\n  b: {image: x}" `!reset` takes the whole file back
+        "#]],
+    );
+    let both =
+        loaded("--- a.yaml\nservices:\n  a: {image: x}\n--- b.yaml\n!override\nservices:\n  b: {image: x}\n");
+    assert_eq!(both.project.unwrap().services.len(), 2);
+}
+
+#[test]
 fn hooks_that_run_nothing() {
     check_problems(
         "\
