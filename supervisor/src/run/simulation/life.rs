@@ -257,7 +257,13 @@ async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wan
         // What it did not touch is healing's.
         let touched = with_followers(wanted, plan);
         let is_at_stake = |old: &&SeenContainer| touched.contains(spare::base(&old.name));
-        for old in before.containers.iter().filter(|old| well.contains(&old.id)).filter(is_at_stake) {
+        // What an update that was not finished made goes with it, for what it put aside.
+        let is_new = |old: &SeenContainer| {
+            let aside = spare::previous(&old.name);
+            before.containers.iter().any(|other| other.name == aside)
+        };
+        let ran = before.containers.iter().filter(|old| well.contains(&old.id) && !is_new(old));
+        for old in ran.filter(is_at_stake) {
             let is_same = |c: &&Container| (&c.seen.service, c.seen.number) == (&old.service, old.number);
             // What was put aside because it is not confined stays down.
             let runs = world.containers.iter().filter(is_same).any(|c| c.runs() || c.refused);
