@@ -21,7 +21,7 @@ services:
     mem_limit: 32m
     networks: [net]
     volumes: [data:/data]
-    command: [sh, -c, "trap 'exit 3' TERM; trap 'echo hung up' HUP; while :; do sleep 1 & wait; done"]
+    command: [sh, -c, "trap 'exit 3' TERM; trap 'echo hung up' HUP; echo ready; while :; do sleep 1 & wait; done"]
   other:
     image: {image}
     user: "1000:1000"
@@ -44,6 +44,8 @@ fn status(bed: &Bed, service: &str) -> Value {
 fn services_are_frozen_signalled_and_waited_for() {
     let bed = Bed::new("engine");
     stack(&bed, 144);
+    // A signal that comes before its trap ends the loop.
+    wait::until("its traps", || bed.engine.logs(&bed.container("app")).contains("ready").then_some(()));
     let said = bed.supervisor(&["pause", "app"]).expect(0);
     assert_eq!(said.err, format!("container {0} Pausing\ncontainer {0} Paused\n", bed.container("app")));
     assert_eq!((status(&bed, "app"), status(&bed, "other")), (json!("paused"), json!("running")));
