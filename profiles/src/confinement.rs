@@ -236,6 +236,13 @@ impl Confinement {
     pub fn mounts(&self) -> &[MountPromise] {
         &self.mounts
     }
+    /// Images that are mounted, as the file says them, each with its target.
+    pub fn mounted_images(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Image { image, .. } => Some((&mount.target, image)),
+            _ => None,
+        })
+    }
     /// Paths from which files may be run although they can be written: absolute, lexically normal, of letters,
     /// digits and `/._+-` alone. Each lies in a writable mount that is no tmpfs.
     pub fn exec_from(&self) -> &[String] {

@@ -2,12 +2,13 @@
 //!
 //! Deliberately absent: which requests there are; a run that nothing happens to is counted.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::bed::signal;
-use crate::proxy::Fault;
+use crate::bed::{Bed, Ran, signal};
+use crate::proxy::{Fault, Proxy};
 use crate::wait;
 
 /// One way.
@@ -55,4 +56,23 @@ impl Kind {
             Self::Late => Fault::Late(Duration::from_millis(300)),
         }
     }
+}
+
+/// Runs a command through a proxy with one fault at one request. Whether it came to that request.
+#[track_caller]
+pub fn hit(bed: &Bed, proxy: &Proxy, command: &str, point: usize, kind: Kind) -> (Ran, bool) {
+    let pid = Arc::new(AtomicU32::new(0));
+    proxy.arm(point, kind.fault(&pid));
+    let mut asked = bed.command();
+    asked.env("DOCKER_HOST", proxy.host()).arg(command).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = asked.spawn().expect("the binary");
+    pid.store(child.id(), Ordering::SeqCst);
+    let output = child.wait_with_output().expect("its end");
+    let ran = Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    proxy.settle();
+    (ran, proxy.fired())
 }

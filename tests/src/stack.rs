@@ -29,20 +29,9 @@ impl Stack {
     pub fn new(room: &str) -> Self {
         let turn = turn();
         let bed = Bed::new(room);
-        let set = [
-            format!("CADDY_IMAGE={}", image::caddy()),
-            format!("OPENCLAW_IMAGE={}", image::openclaw()),
-            format!("HTTP_BIND=127.0.0.1:{HTTP}"),
-            format!("HTTPS_BIND=127.0.0.1:{HTTPS}"),
-            format!("ORIGIN=https://{SITE}:{HTTPS}"),
-            "BACKEND_SUBNET=10.79.7.0/24".to_owned(),
-            "CADDY_ADDRESS=10.79.7.2".to_owned(),
-            "OPENCLAW_ADDRESS=10.79.7.3".to_owned(),
-            "OPENCLAW_CPUS=2".to_owned(),
-        ];
-        let mut init = vec!["init", ".", "--site", SITE, "--tls", "internal"];
-        init.extend(set.iter().flat_map(|row| ["--set", row.as_str()]));
-        bed.supervisor(&init).expect(0);
+        let network =
+            ["BACKEND_SUBNET=10.79.7.0/24", "CADDY_ADDRESS=10.79.7.2", "OPENCLAW_ADDRESS=10.79.7.3"];
+        init(&bed, &image::openclaw(), &[&network[..], &["OPENCLAW_CPUS=2"]].concat());
         attack::build(&bed.folder().join("attack"));
         bed.write("tools.sh", include_str!("../fixtures/tools.sh"));
         bed.write("compose.override.yaml", OVERRIDE);
@@ -59,7 +48,7 @@ impl Stack {
     #[track_caller]
     pub fn websocket(&self) -> Ran {
         let origin = format!("Origin: https://{SITE}:{HTTPS}");
-        https(
+        self.https(
             "/",
             &[
                 "--http1.1",
@@ -79,30 +68,39 @@ impl Stack {
         )
     }
 
-    /// [`https`].
+    /// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.
     #[track_caller]
     pub fn https(&self, path: &str, arguments: &[&str]) -> Ran {
-        https(path, arguments)
+        let address = format!("https://{SITE}:{HTTPS}{path}");
+        let resolve = format!("{SITE}:{HTTPS}:127.0.0.1");
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--insecure",
+            "--include",
+            "--max-time",
+            "20",
+            "--resolve",
+            &resolve,
+        ]);
+        ran(curl.args(arguments).arg(address))
     }
 }
 
-/// A request to the site over HTTPS by curl, with further arguments; output begins with the headers.
+/// Has the stack's files written, with this image of OpenClaw and these further answers.
 #[track_caller]
-pub fn https(path: &str, arguments: &[&str]) -> Ran {
-    let address = format!("https://{SITE}:{HTTPS}{path}");
-    let resolve = format!("{SITE}:{HTTPS}:127.0.0.1");
-    let mut curl = Command::new("curl");
-    curl.args([
-        "--silent",
-        "--show-error",
-        "--insecure",
-        "--include",
-        "--max-time",
-        "20",
-        "--resolve",
-        &resolve,
-    ]);
-    ran(curl.args(arguments).arg(address))
+pub fn init(bed: &Bed, openclaw: &str, further: &[&str]) {
+    let set = [
+        format!("CADDY_IMAGE={}", image::caddy()),
+        format!("OPENCLAW_IMAGE={openclaw}"),
+        format!("HTTP_BIND=127.0.0.1:{HTTP}"),
+        format!("HTTPS_BIND=127.0.0.1:{HTTPS}"),
+        format!("ORIGIN=https://{SITE}:{HTTPS}"),
+    ];
+    let mut init = vec!["init", ".", "--site", SITE, "--tls", "internal"];
+    init.extend(set.iter().map(String::as_str).chain(further.iter().copied()).flat_map(|row| ["--set", row]));
+    bed.supervisor(&init).expect(0);
 }
 
 /// Waits for the turn of a test that needs the engine's network for itself, and holds it for as long as the file is open.

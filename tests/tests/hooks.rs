@@ -1,11 +1,7 @@
 //! Hooks on the real engine: under the confinement of their service, in order, again after each start, and never lost.
 
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use tests::bed::signal;
-use tests::crash::Kind;
+use tests::crash::{Kind, hit};
 use tests::proxy::Proxy;
 use tests::{Bed, Daemon, image, wait};
 
@@ -152,19 +148,6 @@ fn a_hook_that_cannot_be_run_before_a_stop_is_told_and_the_stop_goes_on() {
     assert_eq!(bed.engine.containers(&format!("supervisor.project={}", bed.project)).len(), 0);
 }
 
-/// Runs a command through a proxy, and kills it at a request. Whether it came to that.
-fn killed(bed: &Bed, proxy: &Proxy, command: &str, point: usize, kind: Kind) -> bool {
-    let pid = Arc::new(AtomicU32::new(0));
-    proxy.arm(point, kind.fault(&pid));
-    let mut asked = bed.command();
-    asked.env("DOCKER_HOST", proxy.host()).arg(command).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = asked.spawn().expect("the binary");
-    pid.store(child.id(), Ordering::SeqCst);
-    child.wait().expect("its end");
-    proxy.settle();
-    proxy.fired()
-}
-
 #[test]
 fn whatever_request_is_the_last_one_the_next_run_leaves_no_start_without_its_hooks() {
     let bed = bed("hooks-killed", NOTE);
@@ -172,7 +155,7 @@ fn whatever_request_is_the_last_one_the_next_run_leaves_no_start_without_its_hoo
     let mut points = 0;
     for kind in [Kind::KilledBefore, Kind::KilledAfter] {
         for point in 0.. {
-            if !killed(&bed, &proxy, "up", point, kind) {
+            if !hit(&bed, &proxy, "up", point, kind).1 {
                 break;
             }
             points += 1;

@@ -1,13 +1,8 @@
 //! Configs that a running service is told of, on the real Caddy: the same container, started once, says something else; and
 //! one that it does not take leaves it as it was.
 
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use serde_json::Value;
-use tests::bed::Ran;
-use tests::crash::{KINDS, Kind};
+use tests::crash::{KINDS, hit};
 use tests::proxy::Proxy;
 use tests::{Bed, Daemon, http, image, wait};
 
@@ -186,24 +181,6 @@ fn run_takes_a_changed_caddyfile_without_a_restart_and_keeps_the_old_one_where_i
     assert_eq!(daemon.stop(), 0);
 }
 
-/// Runs `up` through a proxy with one fault at one request. Whether it came to that request.
-fn hit(bed: &Bed, proxy: &Proxy, point: usize, kind: Kind) -> (Ran, bool) {
-    let pid = Arc::new(AtomicU32::new(0));
-    proxy.arm(point, kind.fault(&pid));
-    let mut command = bed.command();
-    command.env("DOCKER_HOST", proxy.host()).arg("up").stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("the binary");
-    pid.store(child.id(), Ordering::SeqCst);
-    let output = child.wait_with_output().expect("its end");
-    let ran = Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    };
-    proxy.settle();
-    (ran, proxy.fired())
-}
-
 #[test]
 fn a_reload_that_is_hit_at_any_point_is_finished_by_the_next_run() {
     let bed = up("reload-crash", CHECK);
@@ -218,7 +195,7 @@ fn a_reload_that_is_hit_at_any_point_is_finished_by_the_next_run() {
     for (point, kind) in (0..points).flat_map(|point| KINDS.map(|kind| (point, kind))) {
         let what = format!("point {point}, {kind:?}");
         bed.write("Caddyfile", &says(&what));
-        let (ran, fired) = hit(&bed, &proxy, point, kind);
+        let (ran, fired) = hit(&bed, &proxy, "up", point, kind);
         assert!(fired, "{what}: never reached\n{}", ran.err);
         bed.supervisor(&["up"]).expect(0);
         assert_eq!(seen(&bed), Seen { says: what.clone(), ..first.clone() }, "{what}");

@@ -20,7 +20,7 @@ use super::{Context, read};
 pub(crate) type Known = BTreeMap<(PathBuf, Format), Rc<[Variable]>>;
 
 pub(super) fn environment(service: &mut Service, map: &Map, context: &mut Context<'_>) {
-    let own = map.get("environment").map(read::variables).unwrap_or_default();
+    let own = written(map.get("environment"), context);
     for row in map.get("env_file").and_then(Node::as_list).unwrap_or_default() {
         let given = file(row, service, context);
         if let Some(first) = given.first() {
@@ -31,13 +31,7 @@ pub(super) fn environment(service: &mut Service, map: &Map, context: &mut Contex
             service.environment.insert(name.clone(), At::file(Some(value), *span));
         }
     }
-    for (name, mut at) in own {
-        if at.value.is_none() {
-            // A name without a value is the caller's.
-            at.value = context.environment.get(&name).cloned().map(EnvValue);
-        }
-        service.environment.insert(name, at);
-    }
+    service.environment.extend(own);
     for row in map.get("label_file").and_then(Node::as_list).unwrap_or_default() {
         let Some(written) = row.as_text() else { continue };
         for Variable { name, value, span } in
@@ -46,6 +40,17 @@ pub(super) fn environment(service: &mut Service, map: &Map, context: &mut Contex
             service.labels.entry(name.clone()).or_insert_with(|| At::file(value.clone(), *span));
         }
     }
+}
+
+/// What `environment` says by itself; a name without a value is the caller's.
+pub(super) fn written(node: Option<&Node>, context: &Context<'_>) -> BTreeMap<String, At<Option<EnvValue>>> {
+    let mut variables = node.map(read::variables).unwrap_or_default();
+    for (name, at) in &mut variables {
+        if at.value.is_none() {
+            at.value = context.environment.get(name).cloned().map(EnvValue);
+        }
+    }
+    variables
 }
 
 /// One row of `env_file`.

@@ -2,12 +2,12 @@
 //!
 //! Deliberately absent: `pre_start`, which is a container of its own and refused, and what a hook may not ask for.
 
-use crate::model::{EnvValue, Hook};
+use crate::model::Hook;
 use crate::node::Node;
 use crate::problem;
 use crate::source::At;
 
-use super::{Context, read};
+use super::{Context, environment, read};
 
 pub(super) fn hooks(node: &Node, key: &str, context: &mut Context<'_>) -> Vec<At<Hook>> {
     let rows = node.as_list().unwrap_or_default().iter();
@@ -27,18 +27,11 @@ fn hook(row: &Node, key: &str, context: &mut Context<'_>) -> Option<Hook> {
             "name the program, or remove the entry",
         );
     }
-    let mut environment = row.get("environment").map(read::variables).unwrap_or_default();
-    for (name, at) in &mut environment {
-        if at.value.is_none() {
-            // A name without a value is the caller's.
-            at.value = context.environment.get(name).cloned().map(EnvValue);
-        }
-    }
     Some(Hook {
         command,
         user: row.get("user").and_then(read::text),
         privileged: row.get("privileged").and_then(read::flag),
         working_dir: row.get("working_dir").and_then(read::text),
-        environment,
+        environment: environment::written(row.get("environment"), context),
     })
 }

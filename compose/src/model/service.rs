@@ -165,6 +165,11 @@ impl Service {
         self.image.iter().chain(mounted)
     }
 
+    /// Every command of its own that is run in its containers: after each start, then before each stop.
+    pub fn hooks(&self) -> impl Iterator<Item = &At<Hook>> {
+        self.post_start.iter().chain(&self.pre_stop)
+    }
+
     /// A service that says nothing but its name.
     pub fn new(name: String, span: Span) -> Self {
         Self {

@@ -295,8 +295,8 @@ fn read_only(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 }
 
 fn working_dir(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let hooks = service.post_start.iter().chain(&service.pre_stop);
-    let folders = service.working_dir.iter().chain(hooks.filter_map(|hook| hook.value.working_dir.as_ref()));
+    let folders =
+        service.working_dir.iter().chain(service.hooks().filter_map(|hook| hook.value.working_dir.as_ref()));
     let odd = folders.filter_map(|folder| {
         let path = normal(Path::new(&folder.value));
         let is_system = ["/proc", "/sys", "/dev"].iter().any(|system| path.starts_with(system));

@@ -143,15 +143,16 @@ fn user(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         let message = format!("`{name}` does not say which user it runs as");
         return vec![Hit::on(service.span, message).fix("user: \"1000:1000\"")];
     };
-    let who = user.value.split(':').next().unwrap_or_default();
-    if is_root(who) {
+    if is_root(&user.value) {
         vec![Hit::at(user, format!("`{name}` runs as root")).fix("user: \"1000:1000\"")]
     } else {
         Vec::new()
     }
 }
 
-pub(super) fn is_root(who: &str) -> bool {
+/// Whether `user[:group]` is root, whatever the group.
+pub(super) fn is_root(user: &str) -> bool {
+    let who = user.split(':').next().unwrap_or_default();
     who.trim().is_empty() || who.trim() == "root" || who.trim().parse::<i64>() == Ok(0)
 }
 

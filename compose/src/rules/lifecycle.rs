@@ -281,11 +281,10 @@ fn reload_proof(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 
 fn hook_rights(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let mut hits = Vec::new();
-    for hook in service.post_start.iter().chain(&service.pre_stop).map(|at| &at.value) {
+    for hook in service.hooks().map(|at| &at.value) {
         let privileged = hook.privileged.as_ref().filter(|privileged| privileged.value);
         hits.extend(privileged.map(|at| Hit::at(at, "a hook is privileged").fix("privileged: false")));
-        let who = |user: &str| user.split(':').next().is_some_and(super::identity::is_root);
-        let root = hook.user.as_ref().filter(|user| who(&user.value));
+        let root = hook.user.as_ref().filter(|user| super::identity::is_root(&user.value));
         hits.extend(root.map(|at| Hit::at(at, format!("a hook of `{}` runs as root", service.name))));
     }
     hits

@@ -191,8 +191,7 @@ pub(crate) fn looks_secret(name: &str, value: &str) -> bool {
 
 /// The variables of a service and of its hooks.
 fn variables(service: &Service) -> impl Iterator<Item = (&String, &At<Option<EnvValue>>)> {
-    let hooks = service.post_start.iter().chain(&service.pre_stop);
-    service.environment.iter().chain(hooks.flat_map(|hook| &hook.value.environment))
+    service.environment.iter().chain(service.hooks().flat_map(|hook| &hook.value.environment))
 }
 
 fn environment(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
@@ -220,8 +219,7 @@ fn arguments(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         };
         hits.extend(found.map(|name| Hit::at(check, format!("`{name}` looks like a credential"))));
     }
-    let hooks = service.post_start.iter().chain(&service.pre_stop);
-    hits.extend(hooks.filter_map(|at| {
+    hits.extend(service.hooks().filter_map(|at| {
         let name = credential_in(&at.value.command)?;
         Some(Hit::at(at, format!("`{name}` looks like a credential")))
     }));

@@ -212,6 +212,11 @@ pub(super) fn ended(code: Option<i64>) -> String {
 }
 
 impl StepError {
+    /// This container could not be prepared.
+    pub(super) fn unprepared(container: &str, source: PrepareError) -> Self {
+        Self::Prepare { container: container.to_owned(), source }
+    }
+
     /// The container that failed and the last lines of its output, where it is about one.
     pub fn output(&self) -> Option<(&str, &[String])> {
         match self {

@@ -30,7 +30,7 @@ pub(super) async fn post_start<E: Engine, M: Machine>(
         tracing::info!(container, command = hook.command.first(), "ran a command of `post_start`");
     }
     let noted = context.machine.owe(id, false);
-    noted.map_err(|source| StepError::Prepare { container: container.to_owned(), source })
+    noted.map_err(|source| StepError::unprepared(container, source))
 }
 
 /// What is to run before the stop, all in this time. A container that is to end ends, whatever becomes of its hooks.

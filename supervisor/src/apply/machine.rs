@@ -78,8 +78,17 @@ impl<'a> ThisMachine<'a> {
 }
 
 impl ThisMachine<'_> {
-    /// Keeps what was seen of a container that is not as promised, and says where.
-    pub fn keep_evidence(&self, container: &Inspected, checks: &[Check]) -> String {
+    /// What is not as promised, one sentence each; what was seen of it is kept, and the last says where.
+    pub fn differences(&self, container: &Inspected, checks: &[Check]) -> Vec<String> {
+        let broken = checks.iter().filter(|check| !check.holds());
+        let mut differences: Vec<String> = broken.map(Check::sentence).collect();
+        if !differences.is_empty() {
+            differences.push(self.keep_evidence(container, checks));
+        }
+        differences
+    }
+
+    fn keep_evidence(&self, container: &Inspected, checks: &[Check]) -> String {
         match evidence::keep(self.folder, container, checks, Timestamp::now()) {
             Ok(path) => format!("the evidence is kept in `{}`", path.display()),
             Err(error) => format!("the evidence could not be kept: {error}"),
@@ -160,11 +169,7 @@ impl Machine for ThisMachine<'_> {
         else {
             return Ok(());
         };
-        let broken = checks.iter().filter(|check| !check.holds());
-        let mut differences: Vec<_> = broken.map(Check::sentence).collect();
-        if !differences.is_empty() {
-            differences.push(self.keep_evidence(inspected, &checks));
-        }
+        let differences = self.differences(inspected, &checks);
         if let Some(attested) = self.attested {
             attested.borrow_mut().push(Noted {
                 name: spec.name.clone(),

@@ -5,7 +5,7 @@
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use super::{Context, Machine, PrepareError, StepError, command};
+use super::{Context, Machine, StepError, command};
 use crate::decide::live::LiveFile;
 use crate::decide::plan::{CHECK, Reload, TOLD};
 use crate::engine::{Engine, EngineError, ExecSpec, LogQuery};
@@ -16,11 +16,20 @@ pub(super) async fn reload<E: Engine, M: Machine>(
     context: &Context<'_, E, M>,
     reload: &Reload,
 ) -> Result<(), StepError> {
-    context.machine.change(reload, Deed::Rewrite).map_err(|source| failed(&reload.name, source))?;
+    context
+        .machine
+        .change(reload, Deed::Rewrite)
+        .map_err(|source| StepError::unprepared(&reload.name, source))?;
     if let Err(error) = check(context, reload).await {
         // It was not told yet: nothing has to be taken back but the files.
-        context.machine.change(reload, Deed::Restore).map_err(|source| failed(&reload.name, source))?;
-        context.machine.change(reload, Deed::Settle).map_err(|source| failed(&reload.name, source))?;
+        context
+            .machine
+            .change(reload, Deed::Restore)
+            .map_err(|source| StepError::unprepared(&reload.name, source))?;
+        context
+            .machine
+            .change(reload, Deed::Settle)
+            .map_err(|source| StepError::unprepared(&reload.name, source))?;
         return Err(error);
     }
     let told = Timestamp::now();
@@ -36,8 +45,10 @@ pub(super) async fn unreload<E: Engine, M: Machine>(
     reload: &Reload,
     runs: bool,
 ) -> Result<(), StepError> {
-    let back =
-        context.machine.change(reload, Deed::Restore).map_err(|source| failed(&reload.name, source))?;
+    let back = context
+        .machine
+        .change(reload, Deed::Restore)
+        .map_err(|source| StepError::unprepared(&reload.name, source))?;
     if back && runs {
         context.engine.kill(&reload.id, &reload.signal).await?;
         tracing::info!(
@@ -46,7 +57,10 @@ pub(super) async fn unreload<E: Engine, M: Machine>(
             "told of the configs that it had before"
         );
     }
-    context.machine.change(reload, Deed::Settle).map_err(|source| failed(&reload.name, source))?;
+    context
+        .machine
+        .change(reload, Deed::Settle)
+        .map_err(|source| StepError::unprepared(&reload.name, source))?;
     Ok(())
 }
 
@@ -57,12 +71,8 @@ pub(super) fn settle<E, M: Machine>(
     files: &[LiveFile],
 ) -> Result<(), StepError> {
     let reload = Reload { name: name.to_owned(), files: files.to_vec(), ..Reload::default() };
-    context.machine.change(&reload, Deed::Settle).map_err(|source| failed(name, source))?;
+    context.machine.change(&reload, Deed::Settle).map_err(|source| StepError::unprepared(name, source))?;
     Ok(())
-}
-
-fn failed(container: &str, source: PrepareError) -> StepError {
-    StepError::Prepare { container: container.to_owned(), source }
 }
 
 /// Has the new configs judged inside the container, by the program that will read them.

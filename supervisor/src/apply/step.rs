@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::{Context, Ended, Machine, Occasion, PrepareError, StepError, hooks, progress_of, reload, wait};
+use super::{Context, Ended, Machine, Occasion, StepError, hooks, progress_of, reload, wait};
 use crate::decide::diagnose::{Symptoms, diagnose};
 use crate::decide::guard::{self, GuardSpec, Ruleset};
 use crate::decide::plan::Step;
@@ -54,7 +54,7 @@ pub(super) async fn run<E: Engine, M: Machine>(
             let id = id.clone().unwrap_or_else(|| context.id_of(name));
             if *owes {
                 let noted = context.machine.owe(&id, true);
-                noted.map_err(|source| StepError::Prepare { container: name.clone(), source })?;
+                noted.map_err(|source| StepError::unprepared(name, source))?;
             }
             return start(context, &id, name, service).await;
         }
@@ -178,7 +178,7 @@ fn prepare<E, M: Machine>(
     spec: &ContainerSpec,
     occasion: Occasion,
 ) -> Result<BTreeMap<String, PathBuf>, StepError> {
-    let failed = |source: PrepareError| StepError::Prepare { container: spec.name.clone(), source };
+    let failed = |source| StepError::unprepared(&spec.name, source);
     let contents = context.machine.prepare(spec, occasion).map_err(failed)?;
     context.prepared.borrow_mut().insert(spec.name.clone());
     Ok(contents)

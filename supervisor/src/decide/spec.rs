@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use compose::model::{Condition, FailureAction, OnExit, Probe, UpdateOrder};
 use profiles::Confinement;
-use profiles::confinement::MountSource;
 use serde::{Deserialize, Serialize};
 
 use super::guard::GuardSpec;
@@ -413,12 +412,8 @@ impl ContainerSpec {
 
     /// Those that are mounted.
     pub fn mounted_images(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.confinement.mounts().iter().filter_map(|mount| match &mount.source {
-            MountSource::Image { image, .. } => {
-                Some((image.as_str(), self.mounted.get(&mount.target).map(String::as_str)))
-            }
-            _ => None,
-        })
+        let images = self.confinement.mounted_images();
+        images.map(|(target, image)| (image.as_str(), self.mounted.get(target).map(String::as_str)))
     }
 
     /// The same with the ids of images that came meanwhile, by name.
@@ -428,11 +423,9 @@ impl ContainerSpec {
         if let (true, Some(id)) = (spec.image_id.is_empty(), came.get(&spec.image)) {
             spec.image_id.clone_from(id);
         }
-        for mount in self.confinement.mounts() {
-            if let MountSource::Image { image, .. } = &mount.source
-                && let Some(id) = came.get(image)
-            {
-                spec.mounted.entry(mount.target.clone()).or_insert_with(|| id.clone());
+        for (target, image) in self.confinement.mounted_images() {
+            if let Some(id) = came.get(image) {
+                spec.mounted.entry(target.clone()).or_insert_with(|| id.clone());
             }
         }
         spec

@@ -343,11 +343,8 @@ fn restart(service: &Service) -> Restart {
 
 /// The ids of images that are mounted and there, by target.
 fn mounted(confinement: &Confinement, images: &BTreeMap<String, SeenImage>) -> BTreeMap<String, String> {
-    let mounts = confinement.mounts().iter().filter_map(|mount| match &mount.source {
-        MountSource::Image { image, .. } => Some((mount.target.clone(), images.get(image)?.id.clone())),
-        _ => None,
-    });
-    mounts.collect()
+    let mounted = confinement.mounted_images();
+    mounted.filter_map(|(target, image)| Some((target.clone(), images.get(image)?.id.clone()))).collect()
 }
 
 fn contents(confinement: &Confinement, hashes: &BTreeMap<String, String>) -> BTreeMap<String, String> {

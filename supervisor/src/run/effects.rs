@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::clock;
 use super::event::{Event, Fault, FaultKind, Images, Look, ProbeEffect, Up, Word};
-use crate::apply::{self, Applied, ApplyError, Machine as _, Noted, Occasion, ThisMachine};
+use crate::apply::{self, Applied, ApplyError, Machine as _, Noted, Occasion, PrepareError, ThisMachine};
 use crate::attest::Check;
 use crate::decide;
 use crate::decide::diagnose::Symptoms;
@@ -140,11 +140,7 @@ pub(super) async fn apply<E: Engine>(
 /// The kernel's word as the loop takes it, by container.
 fn heard(noted: Noted) -> (String, Word) {
     let Noted { name, id, at, checks, differences, promised, seen } = noted;
-    let attestation = if differences.is_empty() {
-        Attestation::Passed { at, checks }
-    } else {
-        Attestation::Failed { at, differences }
-    };
+    let attestation = said(at, checks, differences);
     (name, Word { id, attestation, promised, seen: Some(seen) })
 }
 
@@ -182,10 +178,7 @@ pub(super) async fn start<E: Engine>(
     spec: Option<&ContainerSpec>,
     owes: bool,
 ) -> Event {
-    let outcome = match if owes { place.machine().owe(id, true) } else { Ok(()) } {
-        Ok(()) => start_and_attest(engine, &place, id, spec).await,
-        Err(error) => Err(Fault { message: chain(&error), kind: FaultKind::Other }),
-    };
+    let outcome = start_and_attest(engine, &place, id, spec, owes).await;
     Event::Started { name, outcome: outcome.map(Box::new) }
 }
 
@@ -194,7 +187,12 @@ async fn start_and_attest<E: Engine>(
     place: &Place,
     id: &str,
     spec: Option<&ContainerSpec>,
+    owes: bool,
 ) -> Result<Up, Fault> {
+    let unprepared = |error: PrepareError| Fault { message: chain(&error), kind: FaultKind::Other };
+    if owes {
+        place.machine().owe(id, true).map_err(unprepared)?;
+    }
     // After a boot the kernel has no profile of ours, and the files that it was given are gone.
     if let Some(spec) = spec {
         let labels = match &spec.reload {
@@ -202,7 +200,7 @@ async fn start_and_attest<E: Engine>(
             None => BTreeMap::new(),
         };
         let prepared = place.machine().prepare(&spec.of_generation(&labels), Occasion::Start);
-        prepared.map_err(|error| Fault { message: chain(&error), kind: FaultKind::Other })?;
+        prepared.map_err(unprepared)?;
     }
     engine.start(id).await.map_err(|error| fault(&error))?;
     let inspected = engine.inspect(id).await.map_err(|error| fault(&error))?;
@@ -323,14 +321,15 @@ pub(super) fn up(inspected: &Inspected, attestation: Attestation) -> Up {
 
 /// The kernel's word in short; a broken promise is kept in full.
 fn word(place: &Place, container: &Inspected, checks: &[Check]) -> Attestation {
-    let at = Timestamp::now();
-    let broken = checks.iter().filter(|check| !check.holds());
-    let mut differences: Vec<String> = broken.map(Check::sentence).collect();
+    said(Timestamp::now(), checks.len(), place.machine().differences(container, checks))
+}
+
+fn said(at: Timestamp, checks: usize, differences: Vec<String>) -> Attestation {
     if differences.is_empty() {
-        return Attestation::Passed { at, checks: checks.len() };
+        Attestation::Passed { at, checks }
+    } else {
+        Attestation::Failed { at, differences }
     }
-    differences.push(place.machine().keep_evidence(container, checks));
-    Attestation::Failed { at, differences }
 }
 
 /// Says why a container ended, as far as its end tells. It may run again already: its last lines are still there.

@@ -382,7 +382,6 @@ impl Shell<'_> {
                 self.start(async move { effects::apply(&*engine, place, &plan, &wanted, &before).await });
             }
             Effect::Start { name, id, spec, owes } => {
-                let (id, spec) = (id, spec);
                 self.start(async move {
                     effects::start(&*engine, place, (name, &id), spec.as_deref(), owes).await
                 });

@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use tests::bed::ran;
 use tests::machine::inside;
-use tests::stack::{HTTP, HTTPS, SITE};
-use tests::{Bed, image};
+use tests::{Bed, stack};
 
 use super::apparmor::{denials, label, profile};
 
@@ -33,17 +32,7 @@ fn the_real_openclaw_is_healthy_behind_caddy_within_ten_minutes_and_denied_nothi
         // It is large, and nobody else needs it.
         let named = ran(Command::new("/mnt/payload/import").arg("openclaw")).expect(0).out;
         let bed = Bed::new("real");
-        let set = [
-            format!("CADDY_IMAGE={}", image::caddy()),
-            format!("OPENCLAW_IMAGE={}", named.trim()),
-            format!("HTTP_BIND=127.0.0.1:{HTTP}"),
-            format!("HTTPS_BIND=127.0.0.1:{HTTPS}"),
-            format!("ORIGIN=https://{SITE}:{HTTPS}"),
-            "OPENCLAW_CPUS=1".to_owned(),
-        ];
-        let mut init = vec!["init", ".", "--site", SITE, "--tls", "internal"];
-        init.extend(set.iter().flat_map(|row| ["--set", row.as_str()]));
-        bed.supervisor(&init).expect(0);
+        stack::init(&bed, named.trim(), &["OPENCLAW_CPUS=1"]);
         bed.write("compose.override.yaml", OVERRIDE);
         let began = Instant::now();
         // The probe's start period is the ten minutes.

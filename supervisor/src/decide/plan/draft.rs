@@ -122,7 +122,7 @@ impl Draft {
         };
         let started = self.step(step, reason, after.into_iter().chain(self.gate));
         if hooks.is_empty() {
-            self.starts.entry(service.to_owned()).or_default().insert(started);
+            self.serves_after(service, started);
             return started;
         }
         self.post_start((id, name), service, hooks, reason, [started])
@@ -144,7 +144,7 @@ impl Draft {
             commands: hooks.to_vec(),
         };
         let index = self.step(step, reason, after);
-        self.starts.entry(service.to_owned()).or_default().insert(index);
+        self.serves_after(service, index);
         index
     }
 
@@ -162,7 +162,7 @@ impl Draft {
     pub(super) fn unpause(&mut self, container: &SeenContainer, reason: &str) -> usize {
         let step = Step::Unpause { id: container.id.clone(), name: container.name.clone() };
         let index = self.step(step, reason, self.gate);
-        self.starts.entry(container.service.clone().unwrap_or_default()).or_default().insert(index);
+        self.serves_after(container.service.as_deref().unwrap_or_default(), index);
         index
     }
 
