@@ -4,7 +4,7 @@
 //! is made. Deliberately absent: deciding (`decide`) and doing (`apply`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use compose::{Admitted, Host};
 use profiles::confinement::Kernel;
@@ -208,15 +208,24 @@ pub async fn prepare_under<E: Engine>(
     look(engine, stack, wish).await
 }
 
+/// One look at a project's things, with the hooks that its containers have by its state folder.
+///
+/// # Errors
+/// The engine does not answer.
+pub async fn observe<E: Engine>(engine: &E, scope: &Scope, folder: &Path) -> Result<Seen, EngineError> {
+    let mut seen = engine.observe(scope).await?;
+    hooks::attribute(&mut seen, &host::hooks::read(folder));
+    Ok(seen)
+}
+
 async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepared, PrepareError> {
     let images = engine.images(&stack.images()).await?;
     let wanted = stack.wanted(&images, wish.restarts)?;
-    let mut seen = engine.observe(&Scope::wanted(&wanted)).await?;
-    seen.images = images;
     let folder = state::place(wish.state_dir.as_deref(), &wanted.project);
+    let mut seen = observe(engine, &Scope::wanted(&wanted), &folder).await?;
+    seen.images = images;
     let see = if wish.counts { host::guard::look } else { host::guard::glance };
     seen.guard = Some(see(&folder, &wanted.project));
-    hooks::attribute(&mut seen, &host::hooks::read(&folder));
     // Where nobody can tell, nothing is planned about it.
     if let Ok(files) = host::live::list(&folder) {
         live::attribute(&mut seen, &files);

@@ -3,7 +3,7 @@
 use tests::bed::signal;
 use tests::crash::{Kind, hit};
 use tests::proxy::Proxy;
-use tests::{Bed, Daemon, image, wait};
+use tests::{Bed, Daemon, image, terminal, wait};
 
 /// A service that notes its start in its volume, and hooks that note theirs.
 fn stack(bed: &Bed, first: &str) -> String {
@@ -135,6 +135,35 @@ fn a_hook_that_fails_is_a_failed_start_and_an_update_goes_back_with_the_old_ones
     bed.supervisor(&["up"]).expect(0);
     assert!(log(&bed).ends_with("begin first second"), "{}", log(&bed));
     bed.supervisor(&["plan"]).expect(0);
+}
+
+#[test]
+fn an_interrupt_of_an_up_that_follows_the_logs_runs_them_before_its_stop() {
+    let bed = bed("hooks-followed", NOTE);
+    std::thread::scope(|scope| {
+        let screen = scope.spawn(|| terminal::run(&bed, 20, 200, &["up"]));
+        wait::until("the hooks", || noted(&bed).filter(|noted| noted == "begin first second"));
+        let followed = wait::until("one that follows", || following(&bed));
+        signal(followed, "INT");
+        assert_eq!(screen.join().expect("no panic").code, 0);
+    });
+    assert_eq!(log(&bed), "begin first second end");
+}
+
+/// The process of this bed's binary that follows the logs: it takes an interrupt for what it is only from then on.
+fn following(bed: &Bed) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+    let program = std::fs::canonicalize(bed.command().get_program()).ok()?;
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.find(|pid| {
+        let link = |name: &str| std::fs::read_link(format!("/proc/{pid}/{name}")).ok();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+        // The second bit is SIGINT's (proc(5)).
+        let takes_it = caught & 2 != 0;
+        takes_it && link("exe").as_ref() == Some(&program) && link("cwd").as_deref() == Some(bed.folder())
+    })
 }
 
 #[test]

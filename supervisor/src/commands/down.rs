@@ -5,11 +5,10 @@
 
 use crate::apply::ThisMachine;
 use crate::args::GlobalArgs;
-use crate::decide::hooks;
 use crate::decide::plan::{Volumes, down};
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
-use crate::engine::{Engine as _, Scope};
+use crate::engine::Scope;
 use crate::exit::{Exit, Failure};
 use crate::host::contents::Contents;
 use crate::privileged::Rights;
@@ -47,8 +46,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     };
     let session = session::open(global).await?;
     let writer = session::write(global, &project, "down")?;
-    let mut seen = session.engine.observe(&Scope::project(&project)).await?;
-    hooks::attribute(&mut seen, &host::hooks::read(&writer.folder));
+    let mut seen = pipeline::observe(&session.engine, &Scope::project(&project), &writer.folder).await?;
     if args.services.is_empty() {
         seen.guard = Some(host::guard::glance(&writer.folder, &project));
     } else {

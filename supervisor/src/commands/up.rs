@@ -179,7 +179,7 @@ async fn attached(
         _ = tokio::signal::ctrl_c() => {}
     }
     eprintln!("\nstopping; another interrupt leaves the rest running");
-    let seen = crate::engine::Engine::observe(&session.engine, &Scope::wanted(wanted)).await?;
+    let seen = pipeline::observe(&session.engine, &Scope::wanted(wanted), machine.folder).await?;
     let names: BTreeSet<String> = args.services.iter().cloned().collect();
     let plan = crate::decide::plan::stop(wanted, &seen, &names);
     let output = OutputArgs::default();
