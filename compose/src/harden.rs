@@ -20,8 +20,6 @@ const MEMORY: Bytes = Bytes::mib(1024);
 const PIDS: i64 = 256;
 /// One core.
 const CPUS: NanoCpus = NanoCpus(1_000_000_000);
-/// The engine's own default for `/dev/shm`.
-const SHM: Bytes = Bytes::mib(64);
 /// A tmpfs without a size, and `/tmp`.
 const TMPFS: Bytes = Bytes::mib(64);
 /// Soft and hard. `nofile` is below the guide's, since an engine cannot give more than it has itself where it runs without
@@ -245,8 +243,8 @@ fn ulimits(notes: &mut Notes<'_>) {
 
 fn shm(notes: &mut Notes<'_>) {
     if notes.service.shm_size.is_none() {
-        notes.service.shm_size = Some(At::filled(SHM, resources::SHM));
-        notes.say(resources::SHM, "shm_size: 64m");
+        notes.service.shm_size = Some(At::filled(resources::SHM_SIZE, resources::SHM));
+        notes.say(resources::SHM, format_args!("shm_size: {}", resources::human(resources::SHM_SIZE.0)));
     }
 }
 

@@ -54,10 +54,21 @@ configs:
   site: {content: "a: b # $$c\n"}
 "##;
 
+/// Less than what is filled in for `/dev/shm` and `/tmp`, which count as memory too.
+const LITTLE_MEMORY: &str = "
+services:
+  app:
+    image: caddy:2
+    user: \"1000\"
+    mem_limit: 24m
+    tmpfs: [/run]
+";
+
 #[test]
 fn what_is_written_is_admitted_as_it_is_with_nothing_more_to_fill_in() {
     unchanged_when_written(STACK);
     unchanged_when_written(EGRESS);
+    unchanged_when_written(LITTLE_MEMORY);
 }
 
 #[test]

@@ -93,7 +93,7 @@ pub(crate) const RULES: &[Rule] = &[
         title: "shared memory is bounded",
         reason: "`/dev/shm` is memory that every program in the container can fill",
         severity: Severity::Error,
-        fix: "write a `shm_size` up to 1g and within the memory limit",
+        fix: "write a `shm_size` up to 1g and within the memory limit, or the usual 64m",
         bad: "services:\n  web:\n    image: caddy:2\n    mem_limit: 4g\n    shm_size: 2g # <-\n",
         good: "services:\n  web:\n    image: caddy:2\n    mem_limit: 4g\n    shm_size: 512m\n",
         place: place("5.2", "5.11", "7"),
@@ -204,6 +204,8 @@ pub(crate) const RULES: &[Rule] = &[
 const LEAST_MEMORY: i64 = 6 * 1024 * 1024;
 const MOST_PIDS: i64 = 4096;
 const MOST_SHM: Bytes = Bytes::mib(1024);
+/// The engine's own default for `/dev/shm`, and what is filled in.
+pub(crate) const SHM_SIZE: Bytes = Bytes::mib(64);
 const NODE_MEMORY: i64 = 1536 * 1024 * 1024;
 
 /// Bytes as Compose writes them, in the largest unit that loses nothing.
@@ -296,16 +298,21 @@ fn ulimits(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 fn shm(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let Some(shm) = &service.shm_size else { return Vec::new() };
     let limit = service.memory.as_ref().and_then(|memory| u64::try_from(memory.value).ok());
+    // The engine's own size is filled in whatever the limit is, which holds before it.
+    let limit = limit.filter(|limit| *limit > 0).map(|limit| Bytes(limit).max(SHM_SIZE));
     let message = if shm.value > MOST_SHM {
         "is more than 1g"
     } else if shm.value.0 == 0 {
         "has no bound"
-    } else if limit.is_some_and(|limit| limit > 0 && shm.value.0 > limit) {
+    } else if limit.is_some_and(|limit| shm.value > limit) {
         "is more than the memory limit"
     } else {
         return Vec::new();
     };
-    vec![Hit::at(shm, format!("a `shm_size` of {} {message}", human(shm.value.0))).fix("shm_size: 64m")]
+    vec![
+        Hit::at(shm, format!("a `shm_size` of {} {message}", human(shm.value.0)))
+            .fix(format!("shm_size: {}", human(SHM_SIZE.0))),
+    ]
 }
 
 fn oom_score(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
