@@ -12,8 +12,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use crate::Loaded;
+use crate::emit::Credentials;
 use crate::json::Json;
 use crate::node::Node;
+use crate::rules::secrets;
 use crate::source::{SourceId, Span};
 use crate::variables::{Definitions, Places, Scope};
 
@@ -44,8 +46,8 @@ impl std::fmt::Debug for Tree {
 }
 
 /// The resolved model as JSON, its services those without profiles and those of the given ones; `*` is all.
-/// `None` where the text could not be understood.
-pub fn as_written(loaded: &Loaded, profiles: &BTreeSet<String>) -> Option<String> {
+/// `None` where the text could not be understood. Hidden credentials apart, it is what Docker Compose prints.
+pub fn as_written(loaded: &Loaded, profiles: &BTreeSet<String>, credentials: Credentials) -> Option<String> {
     let tree = loaded.tree.as_ref()?;
     let project = loaded.project.as_ref()?;
     let mut out = BTreeMap::from([("name".to_owned(), Json::Text(project.name.clone()))]);
@@ -57,7 +59,11 @@ pub fn as_written(loaded: &Loaded, profiles: &BTreeSet<String>) -> Option<String
             || profiles.contains("*")
             || service.profiles.iter().any(|p| profiles.contains(&p.value));
         if is_active {
-            services.insert(entry.key.clone(), service::service(&entry.value, service, tree, &mut used));
+            let mut printed = service::service(&entry.value, service, tree, &mut used);
+            if credentials == Credentials::Hidden {
+                hide(&mut printed);
+            }
+            services.insert(entry.key.clone(), printed);
         }
     }
     out.insert("services".to_owned(), Json::Map(services));
@@ -87,6 +93,31 @@ pub fn as_written(loaded: &Loaded, profiles: &BTreeSet<String>) -> Option<String
     let mut text = String::new();
     Json::Map(out).write(&mut text, 0);
     Some(text)
+}
+
+/// Puts a variable of the same name in the place of each value that looks like a credential, wherever a service gives
+/// variables to a program: its own, those of its hooks, and those of a build.
+fn hide(value: &mut Json) {
+    match value {
+        Json::Map(map) => {
+            for (key, value) in map {
+                match value {
+                    Json::Map(variables) if matches!(key.as_str(), "environment" | "args") => {
+                        for (name, value) in variables {
+                            if let Json::Text(text) = value
+                                && secrets::looks_secret(name, text)
+                            {
+                                *text = format!("${{{name}}}");
+                            }
+                        }
+                    }
+                    value => hide(value),
+                }
+            }
+        }
+        Json::List(items) => items.iter_mut().for_each(hide),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => {}
+    }
 }
 
 /// The declared objects that services of the output use; others are left out, as Compose leaves them out.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use compose::emit::Credentials;
 use compose::fix::Fixed;
 use compose::host::{Kind, Look, MemoryHost};
 use compose::model::Date;
@@ -545,7 +546,7 @@ fn loud(report: &Report) -> BTreeMap<(&str, Option<&str>), usize> {
 /// The model without hardening.
 fn as_written(row: &Row, files: &[String]) -> Option<String> {
     let (request, host) = request(row, files);
-    compose::as_written(&compose::load(request, &host), &["*".to_owned()].into())
+    compose::as_written(&compose::load(request, &host), &["*".to_owned()].into(), Credentials::Shown)
 }
 
 #[test]

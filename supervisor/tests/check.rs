@@ -191,6 +191,43 @@ fn config_hides_credentials_unless_asked() {
 }
 
 #[test]
+fn what_the_files_say_is_printed_unjudged_as_docker_compose_prints_it() {
+    let services = "services:\n  web: {image: a, privileged: true, ports: ['8080:80'], environment: {DB_PASSWORD: horse}}\n  \
+                    job: {image: b, profiles: [later]}\n";
+    let folder = folder(&[("compose.yaml", services)]);
+    let output = run(folder.path(), &["config", "--as-written", "-p", "shop"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let web = serde_json::json!({
+        "command": null,
+        "entrypoint": null,
+        "environment": {"DB_PASSWORD": "${DB_PASSWORD}"},
+        "image": "a",
+        "networks": {"default": null},
+        "ports": [{"mode": "ingress", "protocol": "tcp", "published": "8080", "target": 80}],
+        "privileged": true,
+    });
+    let network = serde_json::json!({"default": {"name": "shop_default", "ipam": {}}});
+    let expected = serde_json::json!({"name": "shop", "services": {"web": web}, "networks": network});
+    assert_eq!(json(&output), expected);
+    let all = ["config", "--as-written", "--format", "json", "--show-credentials", "--profile", "later"];
+    let output = json(&run(folder.path(), &all));
+    assert_eq!(output["services"]["web"]["environment"]["DB_PASSWORD"], "horse");
+    assert_eq!(output["services"]["job"]["image"], "b");
+    let output = run(folder.path(), &["config", "--as-written", "--format", "yaml"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""));
+}
+
+#[test]
+fn what_cannot_be_read_is_not_printed_as_written_either() {
+    for text in ["services: [", "services:\n  web: {image: a, imagee: b}\n"] {
+        let folder = folder(&[("compose.yaml", text)]);
+        let output = run(folder.path(), &["config", "--as-written"]);
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), [].as_slice()));
+        assert!(!output.stderr.is_empty());
+    }
+}
+
+#[test]
 fn a_rule_is_explained_and_an_unknown_one_said_to_be() {
     let folder = folder(&[]);
     let output = run(folder.path(), &["rules", "SV151"]);

@@ -71,7 +71,7 @@ pub fn load(data: &[u8]) {
     let (request, host) = stack(data);
     let loaded = compose::load(request, &host);
     places_are_there(&loaded.report);
-    let _ = compose::as_written(&loaded, &every_profile());
+    let _ = compose::as_written(&loaded, &every_profile(), Credentials::Shown);
 }
 
 /// A text with variables, after the first line a `.env` that it may use. What has its dollar signs doubled comes back as it was.
@@ -101,7 +101,8 @@ pub fn interpolate(data: &[u8]) {
 
 /// The label `k` of the service `a` as `config --as-written` prints it; `None` where nothing could be loaded.
 fn label(loaded: &Loaded) -> Option<String> {
-    let written = (!loaded.report.unreadable).then(|| compose::as_written(loaded, &every_profile()))??;
+    let written = (!loaded.report.unreadable)
+        .then(|| compose::as_written(loaded, &every_profile(), Credentials::Shown))??;
     let model: serde_json::Value = serde_json::from_str(&written).expect("what is written is JSON");
     model["services"]["a"]["labels"]["k"].as_str().map(str::to_owned)
 }
@@ -115,7 +116,7 @@ pub fn merge(data: &[u8]) {
     request.project_name = Some("p".into());
     let said = |request: Request| {
         let loaded = compose::load(request, &host);
-        let written = compose::as_written(&loaded, &every_profile());
+        let written = compose::as_written(&loaded, &every_profile(), Credentials::Shown);
         (loaded.report.unreadable, format!("{:?}", loaded.report.findings), written)
     };
     let once = said(request.clone());

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+use compose::emit::Credentials;
 use compose::host::{Look, MemoryHost, ReadError};
 use compose::{Host, Loaded, Request, Severity, Source};
 use serde_json::Value;
@@ -147,7 +148,7 @@ fn ours(file: &Path) -> Result<Value, String> {
         return Err(format!("{} {}", error.rule, error.message));
     }
     let all = BTreeSet::from(["*".to_owned()]);
-    let text = compose::as_written(&loaded, &all).ok_or("nothing was loaded")?;
+    let text = compose::as_written(&loaded, &all, Credentials::Shown).ok_or("nothing was loaded")?;
     serde_json::from_str(&text).map_err(|e| e.to_string())
 }
 
