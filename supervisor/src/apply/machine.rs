@@ -43,6 +43,8 @@ pub struct ThisMachine<'a> {
     pub settles: bool,
     /// Where the kernel's word on each container is noted that was started.
     pub attested: Option<&'a RefCell<Vec<Noted>>>,
+    /// The containers that whoever watches them has refused by now, by engine id.
+    pub refused: Option<&'a RefCell<BTreeSet<String>>>,
 }
 
 /// The kernel's word on a container that was started.
@@ -67,7 +69,7 @@ pub struct Noted {
 impl<'a> ThisMachine<'a> {
     /// For whoever holds the project's lock.
     pub const fn new(rights: &'a Rights, contents: &'a Contents, folder: &'a Path, socket: &'a Path) -> Self {
-        Self { rights, contents, folder, socket, settles: true, attested: None }
+        Self { rights, contents, folder, socket, settles: true, attested: None, refused: None }
     }
 
     /// For plans after which nothing is taken away.
@@ -182,6 +184,10 @@ impl Machine for ThisMachine<'_> {
             });
         }
         if differences.is_empty() { Ok(()) } else { Err(differences) }
+    }
+
+    fn refused(&self) -> BTreeSet<String> {
+        self.refused.map(|refused| refused.borrow().clone()).unwrap_or_default()
     }
 
     fn pids_refused(&self, pid: u32) -> u64 {

@@ -91,6 +91,9 @@ pub trait Machine {
     /// What differs, one sentence each.
     async fn attest(&self, spec: &ContainerSpec, inspected: &Inspected) -> Result<(), Vec<String>>;
 
+    /// The containers that must not be started, by engine id: they were refused, if need be while the plan is carried out.
+    fn refused(&self) -> BTreeSet<String>;
+
     /// How often the kernel refused a process or thread to the container with this process 1 for its limit.
     fn pids_refused(&self, pid: u32) -> u64;
 

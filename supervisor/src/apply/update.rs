@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: what is changed and what goes back; both are `decide`'s.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Applied, ApplyError, Back, Machine, apply};
@@ -54,7 +55,7 @@ async fn take_back<E: Engine, M: Machine>(
     for pause in AGAIN {
         tokio::time::sleep(pause).await;
         let now = match engine.observe(&Scope::wanted(wanted)).await {
-            Ok(now) => now,
+            Ok(now) => told_of(now, &machine.refused()),
             Err(error) => {
                 outcome = Back::Away(error);
                 continue;
@@ -69,4 +70,12 @@ async fn take_back<E: Engine, M: Machine>(
         lines += way.steps.len();
     }
     outcome
+}
+
+/// What is seen, with the word on those that were refused since the plan was made.
+fn told_of(mut seen: Seen, refused: &BTreeSet<String>) -> Seen {
+    for container in &mut seen.containers {
+        container.refused |= refused.contains(&container.id);
+    }
+    seen
 }

@@ -44,11 +44,14 @@ pub(super) struct Place {
     pub(super) folder: Rc<PathBuf>,
     /// What secrets and configs hold.
     pub(super) contents: Rc<Contents>,
+    /// The containers that the loop has refused by now, by engine id.
+    pub(super) refused: Rc<RefCell<BTreeSet<String>>>,
 }
 
 impl Place {
     fn machine(&self) -> ThisMachine<'_> {
-        ThisMachine::new(&self.rights, &self.contents, &self.folder, &self.socket)
+        let machine = ThisMachine::new(&self.rights, &self.contents, &self.folder, &self.socket);
+        ThisMachine { refused: Some(&self.refused), ..machine }
     }
 }
 

@@ -3,6 +3,8 @@
 //! One owner of everything under way: dropping the loop ends it all, and leaves the containers as they are.
 //! Deliberately absent: decisions.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -108,6 +110,7 @@ pub async fn run(mut options: Options<'_>) -> Result<(), RunError> {
         engine: None,
         home: None,
         contents: Rc::default(),
+        refused: Rc::default(),
         notify: Notify::from_env(),
         last_lines: LastLines::default(),
         ports: Ports::new(options.rights.clone()),
@@ -161,6 +164,8 @@ struct Shell<'a> {
     engine: Option<Rc<Docker>>,
     home: Option<Home>,
     contents: Rc<Contents>,
+    /// The containers that are refused by now, for plans that are under way.
+    refused: Rc<RefCell<BTreeSet<String>>>,
     notify: Notify,
     last_lines: LastLines,
     ports: Ports,
@@ -209,6 +214,7 @@ impl Shell<'_> {
         let mut last = false;
         let mut effects = self.asked(now);
         effects.extend(self.watch.take(event, now));
+        self.refused.replace(self.watch.refused_containers());
         for effect in effects {
             last |= matches!(effect, Effect::End);
             self.carry_out(effect);
@@ -369,6 +375,7 @@ impl Shell<'_> {
             socket: Rc::new(self.options.socket.clone()),
             folder: Rc::clone(&home.folder),
             contents: Rc::clone(&self.contents),
+            refused: Rc::clone(&self.refused),
         };
         match effect {
             Effect::Listen { project, since } => {

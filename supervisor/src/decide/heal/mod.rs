@@ -419,9 +419,14 @@ impl State {
         }
     }
 
-    /// Whether this container was refused, and nobody has started it since.
+    /// The container that was refused and that nobody has started since, by engine id.
+    pub fn refused_container(&self) -> Option<&str> {
+        self.refused.as_ref().map(|(refused, _)| refused.as_str())
+    }
+
+    /// Whether this is that container.
     pub fn has_refused(&self, id: &str) -> bool {
-        self.refused.as_ref().is_some_and(|(refused, _)| refused == id)
+        self.refused_container() == Some(id)
     }
 
     /// Whether it has been restarted so often in a row that it is in a crash loop.

@@ -308,7 +308,7 @@ impl Kept<'_> {
 
     /// Whether it has to be started: it ran, or was in use when an update before this one put it aside.
     fn starts(&self, wanted: &Wanted) -> bool {
-        if self.runs_now() || self.before.refused {
+        if self.runs_now() || self.before.refused || self.now.refused {
             return false;
         }
         let did_its_work = self.before.state == State::Exited(0)

@@ -83,6 +83,7 @@ impl Host {
             port: Port::new(&self.world),
             under_way: FuturesUnordered::new(),
             events: None,
+            refused: Rc::default(),
         };
         let mut watch = Box::new(Watch::new(self.now()));
         let mut at_home = false;
@@ -95,7 +96,9 @@ impl Host {
             }
             let now = self.now();
             self.turns.set(self.turns.get() + 1);
-            for effect in watch.take(event, now) {
+            let effects = watch.take(event, now);
+            life.refused.replace(watch.refused_containers());
+            for effect in effects {
                 life.carry_out(effect, now);
             }
             self.tell_of_refusals(&watch);
@@ -151,6 +154,7 @@ struct Life<'a> {
     port: Port,
     under_way: FuturesUnordered<LocalBoxFuture<'static, Event>>,
     events: Option<EngineStream<EngineEvent>>,
+    refused: Rc<RefCell<BTreeSet<String>>>,
 }
 
 impl Life<'_> {
@@ -192,7 +196,9 @@ impl Life<'_> {
                 });
             }
             Effect::Apply { plan, wanted, before } => {
-                self.start(async move { update(port, world, &plan, &wanted, &before).await });
+                let refused = Rc::clone(&self.refused);
+                let machine = SimulatedMachine { world, attested: RefCell::default(), refused };
+                self.start(async move { update(port, machine, &plan, &wanted, &before).await });
             }
             Effect::Start { name, id, spec, owes } => self.start(async move {
                 if owes {
@@ -240,8 +246,8 @@ async fn ask(world: Rc<RefCell<World>>, probe: ProbeEffect) -> Event {
 }
 
 /// Carries out a plan; one that goes back on a quiet engine has to lead to what was there.
-async fn update(port: Port, world: Rc<RefCell<World>>, plan: &Plan, wanted: &Wanted, before: &Seen) -> Event {
-    let machine = SimulatedMachine { world: Rc::clone(&world), attested: RefCell::default() };
+async fn update(port: Port, machine: SimulatedMachine, plan: &Plan, wanted: &Wanted, before: &Seen) -> Event {
+    let world = Rc::clone(&machine.world);
     let disturbances = world.borrow().disturbances;
     let well: BTreeSet<String> = well(&world.borrow());
     let outcome = apply::update(&port, &machine, wanted, before, plan, &mut |_| {}).await;

@@ -408,6 +408,7 @@ pub(super) fn word(world: &World, spec: &ContainerSpec, id: &str) -> Attestation
 pub(super) struct SimulatedMachine {
     pub(super) world: Rc<RefCell<World>>,
     pub(super) attested: RefCell<BTreeMap<String, Word>>,
+    pub(super) refused: Rc<RefCell<BTreeSet<String>>>,
 }
 
 impl Machine for SimulatedMachine {
@@ -458,6 +459,10 @@ impl Machine for SimulatedMachine {
             Attestation::Failed { differences, .. } => Err(differences),
             _ => Ok(()),
         }
+    }
+
+    fn refused(&self) -> BTreeSet<String> {
+        self.refused.borrow().clone()
     }
 
     fn pids_refused(&self, _: u32) -> u64 {

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: what is planned for it (`converging`).
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -100,6 +101,11 @@ impl Watch {
         if !self.applying {
             self.attest_again(now, out);
         }
+    }
+
+    /// The containers that were refused, by engine id: nobody may start them.
+    pub(in super::super) fn refused_containers(&self) -> BTreeSet<String> {
+        self.keeps.values().filter_map(|keep| keep.heal.refused_container()).map(str::to_owned).collect()
     }
 
     /// What is in force can be taken away behind our back: the kernel is asked again and again.

@@ -134,3 +134,20 @@ fn what_fell_or_was_stopped_beside_an_update_is_left_to_whoever_restarts_it() {
     assert!(!starts_web(Restarts::Ours), "healing's, or somebody's");
     assert!(starts_web(Restarts::Engine), "the engine would have");
 }
+
+#[test]
+fn what_was_refused_while_the_update_ran_stays_down() {
+    let text = REPLICAS.replace("ROLLBACK", "{monitor: 0s}");
+    let before = up(&text);
+    let wanted = want(&text.replace("VERSION: one", "VERSION: two"));
+    let plan = plan(&wanted, &before);
+    let proved = plan.steps.iter().take(plan.tidy_from.unwrap()).cloned().collect();
+    let mut now = simulate(&before, &Plan { steps: proved, ..plan.clone() });
+    container(&mut now, "shop-web-2.previous").refused = true;
+    let way = back(&wanted, &plan, &before, &now);
+    let starts = way.steps.iter().filter(|planned| matches!(planned.step, Step::Start { .. }));
+    let starts: Vec<String> = starts.map(|planned| step(&planned.step)).collect();
+    assert_eq!(starts, ["start shop-web-1", "start shop-web-3"]);
+    let after = simulate(&now, &way);
+    assert!(after.containers.iter().any(|container| container.name == "shop-web-2"), "it is kept all the same");
+}
