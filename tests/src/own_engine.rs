@@ -105,10 +105,11 @@ impl Drop for OwnEngine {
     }
 }
 
-/// A command that ends with the thread that starts it.
+/// A command that ends with the thread that starts it. Under `nohup` nobody could hang up on its containers: what is ignored is
+/// handed down, and a shell cannot trap it (POSIX, `trap`).
 fn dying<const N: usize>(words: [&str; N]) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM"]).args(words);
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", "setpriv", "--pdeathsig", "TERM"]).args(words);
     command
 }
 
@@ -131,7 +132,7 @@ fn containerd(holder: &Child, folder: &Path) -> Child {
         .args(["--root", &place("containerd"), "--state", &place("containerd-state")])
         .args(["--address", &place("containerd.sock")])
         .spawn()
-        .expect("`setpriv`");
+        .expect("`env`");
     wait::until("containerd", || UnixStream::connect(place("containerd.sock")).ok());
     child
 }
@@ -147,7 +148,7 @@ fn daemon(holder: &Child, folder: &Path) -> Child {
         .args(["--cgroup-parent", "/supervisor-own-engine"])
         .args(["--default-address-pool", "base=10.79.0.0/16,size=24"])
         .spawn()
-        .expect("`setpriv`")
+        .expect("`env`")
 }
 
 /// A program of the unpacked engine in these namespaces; it ends with the thread that starts it.

@@ -138,7 +138,8 @@ fn dockerd(name: &str, place: Place) -> Result<(Command, Api)> {
     let run = PathBuf::from("/run/supervisor-xtask").join(name);
     fs::create_dir_all(&run)?;
     let api = Api::new(run.join("docker.sock"));
-    let mut arguments: Vec<String> = Vec::new();
+    // Under `nohup` nobody could hang up on a container: what is ignored is handed down, and a shell cannot trap it (POSIX, `trap`).
+    let mut arguments = ["env", "--default-signal=HUP"].map(String::from).to_vec();
     if place != Place::Detached {
         // It ends with this process, however that ends.
         arguments.extend(["setpriv", "--pdeathsig", "TERM"].map(String::from));

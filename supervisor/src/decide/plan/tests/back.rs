@@ -149,5 +149,8 @@ fn what_was_refused_while_the_update_ran_stays_down() {
     let starts: Vec<String> = starts.map(|planned| step(&planned.step)).collect();
     assert_eq!(starts, ["start shop-web-1", "start shop-web-3"]);
     let after = simulate(&now, &way);
-    assert!(after.containers.iter().any(|container| container.name == "shop-web-2"), "it is kept all the same");
+    assert!(
+        after.containers.iter().any(|container| container.name == "shop-web-2"),
+        "it is kept all the same"
+    );
 }
