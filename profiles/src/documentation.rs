@@ -97,11 +97,18 @@ Seen by a test of the real programs, on x86_64, beside 361 names that the engine
 | recorded | calls allowed | of its base |
 |---|---|---|
 | Caddy 2.11.4: start, HTTP/1.1 and 2, WebSocket, `exec`, stop | 78 | 130 |
-| OpenClaw 2026.9.6: start, HTTP, WebSocket, `exec`, stop | 114 | 229 |
-| the same, with the tools that an agent runs (git, tar, find, sed and their kind) | 148 | 229 |
+| OpenClaw 2026.9.6: start, HTTP, WebSocket, `exec`, stop | 115 | 229 |
+| the same, with the tools that an agent runs (git, tar, find, sed and their kind) | 149 | 229 |
 
 Of these, 63 are what every container keeps, 14 of which are not in a trace of OpenClaw itself: they are runc's, the engine's
-init's, Landlock's and the kernel's. With the tools of an agent it is above 130 by the calls of git, tar and their kind.
+init's, Landlock's and the kernel's. All others were heard; a recording adds no call of its own, and no other spelling of one.
+A run more or less hears `mremap`, or does not.
+
+With the tools of an agent it is above 130, by 34 calls that OpenClaw itself does not make. A third of them has a way around: a
+tool goes on without extended attributes (`getxattr` and seven more), `copy_file_range`, `fadvise64`, `sendfile` and
+`renameat2`. They are granted all the same: they were used, `cp -a` without them silently copies less, and each would be told as
+a denial for ever. Another third is the same work under two names, `mkdir` by git and `mkdirat` by tar; without either, that
+tool fails. An agent without the tools needs no more than the second row says.
 
 The stack that `init` writes names no recorded profile. A recording is of one image, one C library and one use: what an agent
 runs tomorrow was not recorded today, and another Caddyfile makes other calls. Record where it runs, after a while of use.
@@ -279,6 +286,13 @@ container is under every other layer, but not under Landlock; code that a progra
 file, and memory files (`memfd`), are not restricted; sockets with a path can be connected to. The kernel shows nobody
 which rules a process is under: `attest` proves that the container was started through the program with the promised rules
 and that the program's file is ours, and concludes the rest.
+
+A file of a volume that is mapped as code is therefore stopped by AppArmor alone; in a tmpfs, `noexec` stops it, too. A volume has
+no `noexec`: the engine's interface has no such option for a volume or a bind, and among the options of a volume of the local
+driver (`type: none`, `o: bind,noexec`) it is accepted and lost, since the kernel takes no flags with a bind and the engine
+repeats the mount for `ro` alone. A host without AppArmor can have it for every volume, where no service has `exec_from`:
+`mount --bind /var/lib/docker/volumes /var/lib/docker/volumes`, then `mount -o remount,bind,noexec` of the same, before the engine
+starts. Containers' mounts keep the flag.
 ";
 
 #[test]

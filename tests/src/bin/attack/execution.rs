@@ -52,7 +52,7 @@ pub(crate) const CLASS: Class = Class {
             id: "execute-from-volume",
             tries: "copies itself to a named volume and executes the copy",
             done: "what it brought along runs, and is still there after a restart",
-            why: "no engine can mount a volume with `noexec`",
+            why: "no engine mounts a volume with `noexec`",
             layers: &[Layer::Execution],
             run: || executed(Path::new("/data")),
             needs: Needs::Rights,
@@ -64,6 +64,15 @@ pub(crate) const CLASS: Class = Class {
             why: STAYS,
             layers: &[Layer::ReadOnlyRoot],
             run: || executed(Path::new("/bin")),
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "execute-from-dev",
+            tries: "copies itself to `/dev` and executes the copy",
+            done: "what it brought along runs",
+            why: "it is a memory file system that runtimes mount without `noexec`, and that a read-only root leaves writable",
+            layers: &[Layer::Execution],
+            run: || executed(Path::new("/dev")),
             needs: Needs::Rights,
         },
         Attempt {
@@ -81,7 +90,7 @@ pub(crate) const CLASS: Class = Class {
             done: "a library that it brought along can be loaded, and a program by the loader's own name",
             why: "it passes by a check of `execve` alone",
             layers: NOEXEC,
-            run: map_as_code,
+            run: || map_as_code("/tmp"),
             needs: Needs::Rights,
         },
         Attempt {
@@ -133,24 +142,25 @@ fn executable(folder: &str) -> Result<()> {
     zero(&[number::MOUNT, path("tmpfs"), path(folder), path("tmpfs"), 0, path("mode=1777")])
 }
 
-fn in_tmp(name: &str, content: &str) -> Result<PathBuf> {
-    let file = PathBuf::from(format!("/tmp/attack-{name}-{}", std::process::id()));
+fn written(folder: &str, name: &str, content: &str) -> Result<PathBuf> {
+    let file = PathBuf::from(format!("{folder}/attack-{name}-{}", std::process::id()));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o755).open(&file)?.write_all(content.as_bytes())?;
     Ok(file)
 }
 
 fn script() -> Result<()> {
-    let script = in_tmp("script", "#!/bin/sh\nexit 0\n")?;
+    let script = written("/tmp", "script", "#!/bin/sh\nexit 0\n")?;
     let ran = Command::new(&script).status();
     remove(&script);
     ran.map(drop)
 }
 
-fn map_as_code() -> Result<()> {
+/// Maps a file of a folder as code.
+pub(crate) fn map_as_code(folder: &str) -> Result<()> {
     const PROT_READ_EXEC: c_long = 1 | 4;
     const MAP_PRIVATE: c_long = 2;
-    let file = in_tmp("library", "code")?;
+    let file = written(folder, "library", "code")?;
     let open = File::open(&file)?;
     remove(&file);
     zero(&[number::MMAP, 0, 4096, PROT_READ_EXEC, MAP_PRIVATE, descriptor(&open), 0])

@@ -8,6 +8,7 @@ use std::io::Result;
 use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
+use crate::execution::map_as_code;
 use crate::kernel::{end, errno, error, pointer, sleeping_child, zero};
 use crate::number;
 use crate::places::{fresh, remove};
@@ -32,6 +33,16 @@ pub(crate) const CLASS: Class = Class {
             why: "reading is no execution: an image without a shell is the remedy",
             layers: &[],
             run: interpreter,
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "load-library-from-volume",
+            tries: "maps a file of a named volume as code, as a loader of libraries does",
+            done: "a library that it brought along can be loaded, and a program by the loader's own name",
+            why: "AppArmor denies it, where the host has that; Landlock has no word for it, and an engine's volume has no `noexec` \
+                  (docs/profiles.md says what a host can do)",
+            layers: &[],
+            run: || map_as_code("/data"),
             needs: Needs::Rights,
         },
         Attempt {

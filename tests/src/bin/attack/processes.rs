@@ -6,6 +6,7 @@ use std::ffi::c_long;
 use std::fs::{self, File, OpenOptions};
 use std::io::Result;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _, parent_id};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::kernel::{call, descriptor, end, errno, error, path, pointer, pointer_mut, sleeping_child, zero};
@@ -99,7 +100,13 @@ pub(crate) const CLASS: Class = Class {
             needs: Needs::Weakness(|| {
                 // It does not hold the output of this process, whose end is waited for.
                 let mut neighbour = Command::new(std::env::current_exe()?);
-                neighbour.arg("neighbour").stdout(Stdio::null()).spawn().map(drop)
+                let mut neighbour = neighbour.arg("neighbour").stdout(Stdio::null()).spawn()?;
+                let process = PathBuf::from(format!("/proc/{}", neighbour.id()));
+                // The kernel lets this process go on a moment before it shows the other one's words.
+                while !is_neighbour(&process) && neighbour.try_wait()?.is_none() {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                Ok(())
             }),
         },
         Attempt {
@@ -175,12 +182,14 @@ fn take_descriptor() -> Result<()> {
 }
 
 /// A neighbour runs this program as `/attack neighbour`.
+fn is_neighbour(process: &Path) -> bool {
+    let line = fs::read(process.join("cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(1) == Some(b"neighbour")
+}
+
 fn signal_neighbour() -> Result<()> {
-    let is_neighbour = |process: &fs::DirEntry| {
-        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).nth(1) == Some(b"neighbour")
-    };
-    let found = fs::read_dir("/proc")?.flatten().find(is_neighbour).ok_or_else(|| error(3))?;
+    let mut processes = fs::read_dir("/proc")?.flatten();
+    let found = processes.find(|process| is_neighbour(&process.path())).ok_or_else(|| error(3))?;
     let process: c_long = found.file_name().to_string_lossy().parse().unwrap_or(-1);
     // Signal 0 asks whether one might.
     zero(&[number::KILL, process, 0])
