@@ -1,6 +1,6 @@
 //! Attestation on a real engine: what is as promised passes, what somebody changed or started by hand does not.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use serde_json::{Value, json};
 use tests::{Bed, Daemon, Ran, image};
@@ -192,19 +192,27 @@ fn up_with_a_lie(bed: &Bed, asked: &str, done: &str) -> Ran {
 fn is_stopped_and_kept(bed: &Bed) {
     let state = bed.engine.inspect(&bed.container("web"))["State"].clone();
     assert_eq!((&state["Running"], &state["Status"]), (&json!(false), &json!("exited")), "{state}");
-    let evidence = evidence(bed);
+    let (evidence, written) = evidence(bed);
+    let mut date = std::process::Command::new("date");
+    let ended = tests::bed::ran(date.args(["--date", state["FinishedAt"].as_str().unwrap(), "+%s%3N"])).out;
+    eprintln!(
+        "    stopped {} ms after the evidence was written",
+        ended.trim().parse::<i64>().unwrap() - written
+    );
     assert_eq!(evidence["id"], bed.engine.inspect(&bed.container("web"))["Id"]);
     let checks = evidence["checks"].as_array().unwrap();
     assert!(checks.len() >= 25 && checks.iter().any(|check| check["verdict"] == "broken"), "{evidence}");
 }
 
-/// What was written down of the first container that was not as promised.
+/// What was written down of the first container that was not as promised, and when, in milliseconds since 1970.
 #[track_caller]
-fn evidence(bed: &Bed) -> Value {
+fn evidence(bed: &Bed) -> (Value, i64) {
     let folder = bed.folder().join("state").join(&bed.project).join("evidence");
     let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    let about = std::fs::metadata(&file).unwrap();
+    assert_eq!(about.permissions().mode() & 0o777, 0o600);
+    let written = about.mtime() * 1000 + about.mtime_nsec() / 1_000_000;
+    (serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(), written)
 }
 
 /// The host's folder is exchanged for another one under a container that runs: found within the minute.
