@@ -260,12 +260,19 @@ fn command(node: &mut Node, problems: &mut Problems) {
     let Some(text) = node.as_text() else { return };
     let span = node.span;
     match spell::words(&text) {
-        Some(words) => node.value = Value::List(words.into_iter().map(|w| Node::text(w, span)).collect()),
+        Some(line) => {
+            node.value = Value::List(line.words.into_iter().map(|w| Node::text(w, span)).collect());
+            if let Some(c) = line.dropped_from {
+                let message = format!("what follows `{c}` in the command is dropped");
+                let next = "write a list of arguments, or `sh -c '…'` where a shell is meant";
+                problems.add(&problem::DROPPED, span, message, next);
+            }
+        }
         None => {
             problems.add(
                 &problem::BAD_VALUE,
                 span,
-                "a quote in the command is not closed",
+                "a quote or a bracket in the command is not closed",
                 "close it, or write a list of arguments",
             );
         }

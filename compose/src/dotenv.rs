@@ -29,12 +29,21 @@ pub(crate) enum Format {
     Raw,
 }
 
-/// The assignments of a file in order. A name without a value takes what `lookup` has, if anything.
+/// What variables in a file mean, besides those that the lines above set.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// The caller's, which win over the lines above.
+    pub(crate) first: &'a Lookup<'a>,
+    /// Those of earlier files, over which the lines above win.
+    pub(crate) last: &'a Lookup<'a>,
+}
+
+/// The assignments of a file in order. A name without a value takes what the scope has, if anything.
 pub(crate) fn parse(
     source: &Source,
     id: SourceId,
     format: Format,
-    lookup: &Lookup<'_>,
+    scope: Scope<'_>,
     room: &mut Room,
     problems: &mut Problems,
 ) -> Vec<Variable> {
@@ -50,7 +59,7 @@ pub(crate) fn parse(
     let text = source.text();
     let skip = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut reader =
-        Reader { text, id, at: skip, lookup, room, out: Vec::new(), last: BTreeMap::new(), problems };
+        Reader { text, id, at: skip, scope, room, out: Vec::new(), last: BTreeMap::new(), problems };
     match format {
         Format::Compose => reader.compose(),
         Format::Raw => reader.raw(),
@@ -62,7 +71,7 @@ struct Reader<'a, 'v> {
     text: &'a str,
     id: SourceId,
     at: usize,
-    lookup: &'a Lookup<'v>,
+    scope: Scope<'v>,
     room: &'a mut Room,
     out: Vec<Variable>,
     /// Where in `out` a name was last assigned.
@@ -102,7 +111,7 @@ impl<'a> Reader<'a, '_> {
             if !trimmed.is_empty() && !trimmed.starts_with('#') {
                 let (name, value) = match trimmed.split_once('=') {
                     Some((name, value)) => (name, Some(value.to_owned())),
-                    None => (trimmed.trim_end(), (self.lookup)(trimmed.trim_end()).map(str::to_owned)),
+                    None => (trimmed.trim_end(), self.caller(trimmed.trim_end())),
                 };
                 if name.is_empty() || name.contains(char::is_whitespace) {
                     self.bad(start, NOT_AN_ASSIGNMENT.to_owned());
@@ -144,7 +153,7 @@ impl<'a> Reader<'a, '_> {
         }
         if !matches!(rest.as_bytes().get(end), Some(b'=' | b':')) {
             // A name alone takes the value that the caller has.
-            let value = (self.lookup)(name).map(str::to_owned);
+            let value = self.caller(name);
             let span = self.span(start, self.at + name.len());
             if let Some(value) = value {
                 self.assign(name, value, span);
@@ -186,16 +195,21 @@ impl<'a> Reader<'a, '_> {
         self.out.push(Variable { name: name.to_owned(), value, span });
     }
 
-    /// Variables are the caller's, then those of the lines above. What is wrong is told at the name: a value may be
+    /// What a name alone stands for.
+    fn caller(&self, name: &str) -> Option<String> {
+        (self.scope.first)(name).or_else(|| (self.scope.last)(name)).map(str::to_owned)
+    }
+
+    /// Variables are the caller's, then those of the lines above, then those of earlier files. What is wrong is told at the name: a value may be
     /// secret.
     fn expand(&mut self, text: &str, span: Span) -> String {
         if !text.contains('$') {
             return text.to_owned();
         }
-        let (above, last) = (&self.out, &self.last);
+        let (above, last, scope) = (&self.out, &self.last, self.scope);
         let lookup = |name: &str| {
             let found = || above.get(*last.get(name)?).map(|variable| variable.value.as_str());
-            (self.lookup)(name).or_else(found)
+            (scope.first)(name).or_else(found).or_else(|| (scope.last)(name))
         };
         let (value, faults) = interpolate::substitute(text, &lookup, self.room);
         for fault in faults {
@@ -275,7 +289,14 @@ mod tests {
         let mut problems = Problems::default();
         let caller = |name: &str| (name == "CALLER").then_some("outside");
         let mut out = String::new();
-        for v in parse(&source, id, format, &caller, &mut Budget::default().text, &mut problems) {
+        for v in parse(
+            &source,
+            id,
+            format,
+            Scope { first: &caller, last: &|_| None },
+            &mut Budget::default().text,
+            &mut problems,
+        ) {
             let at = text.get(v.span.start as usize..v.span.end as usize).unwrap();
             writeln!(out, "{}={:?} at {at:?}", v.name, v.value).unwrap();
         }
@@ -347,7 +368,14 @@ mod tests {
         let source = Source::new("app.env", text);
         let id = Sources::default().add(source.clone());
         let mut problems = Problems::default();
-        let all = parse(&source, id, Format::Compose, &|_| None, &mut Budget::default().text, &mut problems);
+        let all = parse(
+            &source,
+            id,
+            Format::Compose,
+            Scope { first: &|_| None, last: &|_| None },
+            &mut Budget::default().text,
+            &mut problems,
+        );
         assert!(all.iter().map(|v| v.value.len()).sum::<usize>() < 10 * 1024 * 1024);
         assert_eq!(problems.finish().first().map(|f| f.rule), Some("SV004"));
     }

@@ -157,7 +157,7 @@ impl Loader<'_> {
         canonical::canonical(tree, problems);
     }
 
-    /// A prepared file over what was loaded before it: bases, then merging, then what it includes beneath.
+    /// A prepared file over what was loaded before it: bases, then what it includes, then merging.
     fn over(
         &mut self,
         base: Option<Node>,
@@ -167,15 +167,18 @@ impl Loader<'_> {
         trail: &mut Vec<PathBuf>,
     ) -> Node {
         self.extend_services(&mut tree, folder, environment);
-        let beneath = self.includes(&tree, folder, environment, trail);
-        let mut merged = match base {
+        for included in self.includes(&tree, folder, environment, trail) {
+            for clash in merge::include(included, &mut tree) {
+                let message = format!("`{}` is declared differently by a file that is included", clash.name);
+                let next = "declare it in one of the two, or change it in an override file (`-f`, or a second `path`)";
+                let finding = self.problems.add(&problem::CONFLICT, clash.own, message, next);
+                finding.related.push((clash.included, "declared here as well".to_owned()));
+            }
+        }
+        match base {
             None => merge::alone(tree),
             Some(base) => merge::merge(base, tree),
-        };
-        for included in beneath {
-            merged = merge::beneath(included, merged);
         }
-        merged
     }
 
     /// Reads another file and makes its paths absolute. The problems name the place that led to it.

@@ -3,7 +3,10 @@
 //! Mappings are merged, lists appended, scalars replaced; the exceptions are named here. Deliberately absent: which
 //! files are merged and in which order (`load`).
 
+use std::collections::BTreeMap;
+
 use crate::node::{Entry, Map, Mark, Node, Value};
+use crate::source::Span;
 use crate::way::{self, Way};
 
 mod unique;
@@ -21,14 +24,61 @@ pub(crate) fn merge(base: Node, over: Node) -> Node {
     merged
 }
 
-/// What `include` brings, beneath the file that includes it: entries of sections alone.
-pub(crate) fn beneath(mut included: Node, file: Node) -> Node {
-    if let Value::Map(top) = &mut included.value {
-        let sections = ["services", "networks", "volumes", "secrets", "configs", "models"];
-        top.entries.retain(|e| sections.contains(&e.key.as_str()));
-    }
-    merge(included, file)
+/// An entry that an included file and the file that includes it declare differently.
+#[derive(Debug)]
+pub(crate) struct Clash {
+    /// What it is called, with its section.
+    pub(crate) name: String,
+    /// Its key in the file that includes.
+    pub(crate) own: Span,
+    /// Its key in the included file.
+    pub(crate) included: Span,
 }
+
+/// What `include` brings becomes part of the file that includes it: entries of sections alone. What both declare has to
+/// be the same; where it is not, the file's own is merged over the other, so that the rest can be judged.
+pub(crate) fn include(included: Node, file: &mut Node) -> Vec<Clash> {
+    let mut clashes = Vec::new();
+    let (Value::Map(included), Value::Map(file)) = (included.value, &mut file.value) else { return clashes };
+    for section in included.entries.into_iter().filter(|section| SECTIONS.contains(&section.key.as_str())) {
+        let own = file.entries.iter_mut().find(|own| own.key == section.key).map(|own| &mut own.value.value);
+        match (section.value.value, own) {
+            (Value::Map(names), Some(Value::Map(own))) => {
+                let mut index: BTreeMap<String, usize> =
+                    own.index().into_iter().map(|(name, at)| (name.to_owned(), at)).collect();
+                for mut entry in names.entries {
+                    let Some(old) = index.get(&entry.key).and_then(|at| own.entries.get_mut(*at)) else {
+                        index.insert(entry.key.clone(), own.entries.len());
+                        own.entries.push(entry);
+                        continue;
+                    };
+                    if old.value.mark == Mark::Reset {
+                        entry.value.mark = Mark::Override;
+                        *old = entry;
+                    } else if !old.value.says_the_same(&entry.value) {
+                        let name = format!("{}.{}", section.key, entry.key);
+                        clashes.push(Clash { name, own: old.key_span, included: entry.key_span });
+                        let mut path = vec![section.key.clone(), entry.key];
+                        let over = std::mem::replace(&mut old.value, Node::plain("", old.key_span));
+                        old.value = node(entry.value, over, &mut path);
+                    }
+                }
+            }
+            (names @ Value::Map(_), own) => {
+                let value = Node::new(names, section.value.span);
+                match own {
+                    Some(own) => *own = value.value,
+                    None => file.entries.push(Entry { value, ..section }),
+                }
+            }
+            (Value::List(_) | Value::Scalar(_), _) => {}
+        }
+    }
+    clashes
+}
+
+/// What an included file adds to; the rest of it is about itself.
+const SECTIONS: [&str; 6] = ["services", "networks", "volumes", "secrets", "configs", "models"];
 
 /// One service merged over the one that it extends.
 pub(crate) fn service(base: Node, over: Node) -> Node {
@@ -43,7 +93,6 @@ pub(crate) fn settle(tree: &mut Node) {
     match &mut tree.value {
         Value::Scalar(_) => {}
         Value::List(items) => {
-            items.retain(|item| item.mark != Mark::Reset);
             items.iter_mut().for_each(settle);
         }
         Value::Map(map) => {
@@ -92,8 +141,7 @@ fn node(mut base: Node, mut over: Node, path: &mut Vec<String>) -> Node {
 }
 
 fn maps(mut base: Map, over: Map, path: &mut Vec<String>) -> Map {
-    let index: std::collections::BTreeMap<String, usize> =
-        base.index().into_iter().map(|(k, i)| (k.to_owned(), i)).collect();
+    let index: BTreeMap<String, usize> = base.index().into_iter().map(|(k, i)| (k.to_owned(), i)).collect();
     for entry in over.entries {
         let place = index.get(&entry.key).copied();
         match place.and_then(|at| base.entries.get_mut(at)) {
@@ -126,7 +174,7 @@ fn is_replaced(path: &[&str], base: &Node, over: &Node) -> bool {
 /// Address pools of the same subnet are one.
 fn pools(mut base: Vec<Node>, over: Vec<Node>, path: &mut Vec<String>) -> Vec<Node> {
     let subnet = |node: &Node| node.get("subnet").and_then(Node::as_text);
-    let mut known = std::collections::BTreeMap::new();
+    let mut known = BTreeMap::new();
     for (at, pool) in base.iter().enumerate() {
         // Of several the first counts.
         known.entry(subnet(pool)).or_insert(at);

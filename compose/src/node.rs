@@ -83,6 +83,27 @@ impl Node {
         self
     }
 
+    /// Whether it says what another says, wherever both are written. Nothing and an empty mapping say the same.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Scalar(a), Value::Scalar(b)) => a == b,
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.says_the_same(b))
+            }
+            (Value::Map(a), Value::Map(b)) => {
+                let index = b.index();
+                let same = |entry: &Entry| {
+                    let other = index.get(entry.key.as_str()).and_then(|at| b.entries.get(*at));
+                    other.is_some_and(|other| entry.value.says_the_same(&other.value))
+                };
+                a.entries.len() == b.entries.len() && a.entries.iter().all(same)
+            }
+            (Value::Map(map), Value::Scalar(_)) => map.entries.is_empty() && other.is_null(),
+            (Value::Scalar(_), Value::Map(map)) => map.entries.is_empty() && self.is_null(),
+            (Value::List(_), _) | (_, Value::List(_)) => false,
+        }
+    }
+
     /// A string.
     pub(crate) fn text(text: impl Into<String>, span: Span) -> Self {
         Self::new(Value::Scalar(Scalar { text: text.into(), plain: false }), span)

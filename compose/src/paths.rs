@@ -7,16 +7,14 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::node::{Node, Value};
 
-/// A path as written, from a folder, without `.` and `..`; a leading `~` is the caller's home.
+/// A path as written, from a folder, without `.` and `..`; a leading `~` is the caller's home. As Compose has it, what
+/// follows `~` lies in it: `~a` is `a` there, and nobody else's home.
 pub(crate) fn absolute(directory: &Path, written: &str, environment: &BTreeMap<String, String>) -> PathBuf {
     let home = |rest: &str| {
         let home = environment.get("HOME").filter(|h| !h.is_empty())?;
         Some(Path::new(home).join(rest.trim_start_matches('/')))
     };
-    let expanded = match written.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => home(rest),
-        _ => None,
-    };
+    let expanded = written.strip_prefix('~').and_then(home);
     normal(&directory.join(expanded.unwrap_or_else(|| PathBuf::from(written))))
 }
 

@@ -115,6 +115,9 @@ problems! {
     /// A secret or config of a variable that is not set.
     NO_CONTENT = "SV028" Warning "a secret or config whose variable is not set":
         "nothing can be launched that is given it, though the file can be judged";
+    /// A command line with `;`, `&`, `|`, `<` or `>`.
+    DROPPED = "SV029" Warning "a command that is cut off":
+        "no shell reads it: Compose drops `;`, `&`, `|`, `<` and `>` and whatever follows";
 }
 
 /// The problem of a file that could not be read, for callers that read files themselves.

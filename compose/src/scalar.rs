@@ -66,6 +66,23 @@ pub(crate) fn canonical(text: &str) -> String {
     }
 }
 
+/// The kind of a string that stands where a number is asked for: as Compose converts it, in base 10 alone, whatever the
+/// same characters mean to YAML without quotes.
+pub(crate) fn quoted(text: &str) -> Kind {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || text.len() > 64 || !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return Kind::Text;
+    }
+    let in_range = |n: &i128| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(n);
+    if let Some(number) = text.parse().ok().filter(in_range) {
+        return Kind::Int(number);
+    }
+    match text.parse() {
+        Ok(number) if is_float(text) => Kind::Float(number),
+        _ => Kind::Text,
+    }
+}
+
 /// A number between -2^63 and 2^64-1 in base 10, or base 2, 8, 16 by its prefix.
 fn whole(text: &str) -> Option<i128> {
     let (negative, digits) = match text.as_bytes().first()? {
@@ -124,6 +141,25 @@ pub(crate) fn float(value: f64) -> String {
         return format!("{digits}e{sign}{exponent:0>2}");
     }
     format!("{value}")
+}
+
+/// Whether YAML 1.1 reads a plain scalar as a date: `2001-12-14`, perhaps with a time of day after `T`, `t` or a blank.
+pub(crate) fn is_date(text: &str) -> bool {
+    let (date, time) =
+        text.split_once(['T', 't', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let mut parts = date.split('-');
+    let number = |part: Option<&str>, length: std::ops::RangeInclusive<usize>| {
+        let part = part.filter(|p| length.contains(&p.len()) && p.bytes().all(|b| b.is_ascii_digit()))?;
+        part.parse::<u16>().ok()
+    };
+    let year = number(parts.next(), 4..=4);
+    let month = number(parts.next(), 1..=2).filter(|month| (1..=12).contains(month));
+    let day = number(parts.next(), 1..=2).filter(|day| (1..=31).contains(day));
+    let of_day = |time: &str| {
+        time.contains(':')
+            && time.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'Z' | b'+' | b'-'))
+    };
+    year.and(month).and(day).is_some() && parts.next().is_none() && time.is_none_or(of_day)
 }
 
 /// Whether YAML 1.1 reads a plain scalar as a number in base 60.
@@ -192,6 +228,31 @@ mod tests {
                 - Text -
                 18446744073709551616 Float(1.8446744073709552e19) 18446744073709552000"#]],
         );
+    }
+
+    #[test]
+    fn in_quotes_a_number_is_in_base_10_alone() {
+        let lines: Vec<_> =
+            ["0777", "-0500", "+7", "08", "1.50", "1e3", "0x1F", "0o17", "1_000", " 1", "-", "1-", ".", ""]
+                .into_iter()
+                .map(|text| format!("{text} {:?}", quoted(text)))
+                .collect();
+        expect![[r#"
+            0777 Int(777)
+            -0500 Int(-500)
+            +7 Int(7)
+            08 Int(8)
+            1.50 Float(1.5)
+            1e3 Float(1000.0)
+            0x1F Text
+            0o17 Text
+            1_000 Text
+             1 Text
+            - Text
+            1- Text
+            . Text
+             Text"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]

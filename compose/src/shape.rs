@@ -46,6 +46,8 @@ const BOOL_BIT: u8 = 8;
 const NULL_BIT: u8 = 16;
 /// A boolean is meant: a string must spell one.
 const FLAG_BIT: u8 = 32;
+/// A date is meant, which is a string to no other reader of YAML.
+const DATE_BIT: u8 = 64;
 
 /// The mapping whose entries are services: what is found in one is said to be about it.
 const SERVICES: &str = "services";
@@ -56,6 +58,8 @@ const fn scalars(scalars: u8) -> Shape {
 
 /// A string.
 pub(crate) const TEXT: Shape = scalars(TEXT_BIT);
+/// A day.
+pub(crate) const DATE: Shape = scalars(SCALAR.scalars | DATE_BIT);
 /// A string or nothing.
 pub(crate) const TEXT_OR_NULL: Shape = scalars(TEXT_BIT | NULL_BIT);
 /// A string or any number.
@@ -235,7 +239,11 @@ fn check_scalar(scalar: &Scalar, span: Span, shape: &Shape, name: Name<'_>, prob
         Kind::Float(_) => (has(NUMBER_BIT), "a number"),
         Kind::Text => (has(TEXT_BIT), "a string"),
     };
-    if !ok {
+    if ok && scalar.plain && !has(DATE_BIT) && scalar::is_date(&scalar.text) {
+        // Compose's parser makes a time of it, which fits nowhere.
+        wrong(span, shape, name, "a date", problems);
+        problems.amend(|f| f.fix = Some(format!("\"{}\"", scalar.text)));
+    } else if !ok {
         wrong(span, shape, name, what, problems);
         if has(TEXT_BIT) && scalar.plain && !scalar.text.is_empty() {
             problems.amend(|f| f.fix = Some(format!("\"{}\"", scalar.text)));

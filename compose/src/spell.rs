@@ -90,43 +90,84 @@ pub(crate) fn range(text: &str) -> Option<(u16, u16)> {
     }
 }
 
-/// A command line cut into arguments, as a shell cuts it: quotes and backslashes, nothing is expanded. `None`
-/// where a quote is not closed.
-pub(crate) fn words(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
+/// A command line as Compose cuts it into arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// The arguments. Quotes and backslashes mean what they mean to a shell; nothing is expanded.
+    pub(crate) words: Vec<String>,
+    /// The first `;`, `&`, `|`, `<` or `>` without quotes: Compose drops it and what follows.
+    pub(crate) dropped_from: Option<char>,
+}
+
+/// Cuts a command line as Compose does (`go-shellwords`, which runs no shell). `None` where a quote or a bracket is not
+/// closed, or a bracket stands alone.
+pub(crate) fn words(text: &str) -> Option<Words> {
+    let mut line = Line::default();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        match c {
-            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
-            '\'' => loop {
-                match chars.next()? {
-                    '\'' => {
-                        word.get_or_insert_default();
-                        break;
-                    }
-                    c => word.get_or_insert_default().push(c),
-                }
-            },
-            '"' => loop {
-                match chars.next()? {
-                    '"' => {
-                        word.get_or_insert_default();
-                        break;
-                    }
-                    '\\' => match chars.next()? {
-                        c @ ('"' | '\\' | '$' | '`') => word.get_or_insert_default().push(c),
-                        c => word.get_or_insert_default().extend(['\\', c]),
-                    },
-                    c => word.get_or_insert_default().push(c),
-                }
-            },
-            '\\' => word.get_or_insert_default().push(chars.next()?),
-            c => word.get_or_insert_default().push(c),
+        if c == '\\' && line.inside != Some('\'') {
+            line.push(chars.next()?);
+        } else if matches!(c, ' ' | '\t' | '\n' | '\r') && line.inside.is_none() {
+            line.end();
+        } else if matches!(c, ';' | '&' | '|' | '<' | '>') && line.inside.is_none() {
+            // The number in front of `2>` belongs to what is dropped.
+            let number =
+                c == '>' && line.word.as_ref().is_some_and(|w| w.starts_with(|c: char| c.is_ascii_digit()));
+            if !number {
+                line.end();
+            }
+            return Some(Words { words: line.words, dropped_from: Some(c) });
+        } else {
+            line.character(c)?;
         }
     }
-    words.extend(word);
-    Some(words)
+    line.end();
+    line.inside.is_none().then_some(Words { words: line.words, dropped_from: None })
+}
+
+/// A command line that is being cut.
+#[derive(Default)]
+struct Line {
+    words: Vec<String>,
+    word: Option<String>,
+    /// What closes what was opened last: a quote, or the bracket of `$(`. These do not nest.
+    inside: Option<char>,
+}
+
+impl Line {
+    fn push(&mut self, c: char) {
+        self.word.get_or_insert_default().push(c);
+    }
+
+    fn end(&mut self) {
+        self.words.extend(self.word.take());
+    }
+
+    /// A character that is neither escaped nor ends a word. `None` for a bracket that Compose does not take.
+    fn character(&mut self, c: char) -> Option<()> {
+        match (c, self.inside) {
+            ('"' | '\'', None) => {
+                self.inside = Some(c);
+                self.word.get_or_insert_default();
+            }
+            ('"' | '\'', Some(open)) if open == c => self.inside = None,
+            ('`', None) => {
+                self.inside = Some(c);
+                self.push(c);
+            }
+            ('`' | ')', Some(open)) if open == c => {
+                self.inside = None;
+                self.push(c);
+            }
+            ('(', None) if self.word.as_ref().is_some_and(|word| word.ends_with('$')) => {
+                self.inside = Some(')');
+                self.push(c);
+            }
+            ('(', None | Some(')')) | (')', None) => return None,
+            _ => self.push(c),
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
@@ -199,18 +240,53 @@ mod tests {
     }
 
     #[test]
-    fn command_lines_are_cut_as_a_shell_cuts_them() {
+    fn command_lines_are_cut_as_compose_cuts_them() {
+        let cut = |text: &str| words(text).map(|line| (line.words, line.dropped_from));
         check(
-            words,
-            &["a b", "sh -c 'a  b'", r#"a "b \" $c" d"#, r"a\ b", "''", "a 'b", r#"x"y"z"#],
+            cut,
+            &[
+                "a b",
+                "sh -c 'a  b'",
+                r#"a "b \" $c" d"#,
+                r#""a\nb" '\n'"#,
+                r"a\ b",
+                "''",
+                "a 'b",
+                r"a \",
+                r#"x"y"z"#,
+                "a `b c`d $(e \"f g\")h",
+                "a `b",
+                "a $(b",
+                "(a)",
+                "a )",
+                "a;b",
+                "a > b",
+                "a2>b",
+                "a 2>b",
+                "a '|' \"&\" \\; `<`",
+                "&& a",
+            ],
             expect![[r#"
-            a b => Some(["a", "b"])
-            sh -c 'a  b' => Some(["sh", "-c", "a  b"])
-            a "b \" $c" d => Some(["a", "b \" $c", "d"])
-            a\ b => Some(["a b"])
-            '' => Some([""])
-            a 'b => None
-            x"y"z => Some(["xyz"])"#]],
+                a b => Some((["a", "b"], None))
+                sh -c 'a  b' => Some((["sh", "-c", "a  b"], None))
+                a "b \" $c" d => Some((["a", "b \" $c", "d"], None))
+                "a\nb" '\n' => Some((["anb", "\\n"], None))
+                a\ b => Some((["a b"], None))
+                '' => Some(([""], None))
+                a 'b => None
+                a \ => None
+                x"y"z => Some((["xyz"], None))
+                a `b c`d $(e "f g")h => Some((["a", "`b c`d", "$(e \"f g\")h"], None))
+                a `b => None
+                a $(b => None
+                (a) => None
+                a ) => None
+                a;b => Some((["a"], Some(';')))
+                a > b => Some((["a"], Some('>')))
+                a2>b => Some((["a2"], Some('>')))
+                a 2>b => Some((["a"], Some('>')))
+                a '|' "&" \; `<` => Some((["a", "|", "&", ";", "`<`"], None))
+                && a => Some(([], Some('&')))"#]],
         );
     }
 }

@@ -88,8 +88,10 @@ pub(crate) fn under(
     for source in files {
         let source = source.private();
         let id = sources.add(source.clone());
-        let lookup = |name: &str| caller.get(name).or_else(|| found.get(name)).map(String::as_str);
-        for variable in dotenv::parse(&source, id, Format::Compose, &lookup, room, problems) {
+        let lookup = |name: &str| caller.get(name).map(String::as_str);
+        let earlier = |name: &str| found.get(name).map(String::as_str);
+        let scope = dotenv::Scope { first: &lookup, last: &earlier };
+        for variable in dotenv::parse(&source, id, Format::Compose, scope, room, problems) {
             if !caller.contains_key(&variable.name) {
                 places.insert(variable.name.clone(), variable.span);
             }
@@ -155,11 +157,12 @@ mod tests {
 
     #[test]
     fn the_caller_wins_over_later_files_and_those_over_earlier_ones() {
-        let files = vec![Source::new("a.env", "A=1\nB=1\nC=1\n"), Source::new("b.env", "B=2$A\nC=2\n")];
+        let files =
+            vec![Source::new("a.env", "A=1\nB=1\nC=1\n"), Source::new("b.env", "D=$A\nA=4\nB=2$A\nC=2\n")];
         let caller = BTreeMap::from([("C".to_owned(), "3".to_owned())]);
         let (found, report) = environment(files, caller);
         let found: Vec<_> = found.values.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        assert_eq!(found, ["A=1", "B=21", "C=3"]);
+        assert_eq!(found, ["A=4", "B=24", "C=3", "D=1"]);
         assert!(!report.unreadable);
     }
 }

@@ -90,9 +90,28 @@ pub fn as_written(loaded: &Loaded, profiles: &BTreeSet<String>, credentials: Cre
             out.insert(entry.key.clone(), values::as_is(&entry.value));
         }
     }
+    let mut out = Json::Map(out);
+    double(&mut out);
     let mut text = String::new();
-    Json::Map(out).write(&mut text, 0);
+    out.write(&mut text, 0);
     Some(text)
+}
+
+/// Doubles the dollar signs of keys, as Compose does; those of values are.
+fn double(value: &mut Json) {
+    match value {
+        Json::Map(map) => {
+            map.values_mut().for_each(double);
+            if map.keys().any(|key| key.contains('$')) {
+                *map = std::mem::take(map)
+                    .into_iter()
+                    .map(|(key, value)| (key.replace('$', "$$"), value))
+                    .collect();
+            }
+        }
+        Json::List(items) => items.iter_mut().for_each(double),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Text(_) => {}
+    }
 }
 
 /// Puts a variable of the same name in the place of each value that looks like a credential, wherever a service gives

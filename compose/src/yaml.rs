@@ -118,11 +118,17 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         );
         return false;
     }
-    let odd =
-        text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'));
+    let odd = text
+        .char_indices()
+        .find(|(_, c)| is_line_end(*c) || c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
     if let Some((at, c)) = odd {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
-        let message = format!("a control character, U+{:04X}", u32::from(c));
+        let what = if is_line_end(c) {
+            "a character that ends a line for some readers alone"
+        } else {
+            "a control character"
+        };
+        let message = format!("{what}, U+{:04X}", u32::from(c));
         problems.add(
             &problem::NOT_TEXT,
             Span::new(id, at, at),
@@ -132,6 +138,11 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         return false;
     }
     true
+}
+
+/// A line end of YAML 1.1, which Compose's own parser knows, and not of YAML 1.2: in a comment it would hide a key from us.
+const fn is_line_end(c: char) -> bool {
+    matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Where there is too much between brackets. Quotes and comments are not told apart: what is counted there is far less.
@@ -230,6 +241,10 @@ impl Builder<'_> {
                 let (plain, mark) = self.tag(tag.as_deref(), plain, span);
                 let mut node = Node::new(Value::Scalar(Scalar { text: text.into_owned(), plain }), span);
                 node.mark = mark;
+                if node.as_scalar().is_some_and(|scalar| scalar.text.contains('\0')) {
+                    let next = "remove it: no name, path, argument or variable can hold one";
+                    self.problems.add(&problem::NOT_TEXT, span, "an escape that stands for NUL", next);
+                }
                 let size = Size { nodes: 1, text: node.as_scalar().map_or(0, |s| s.text.len()) };
                 self.complete(node, size, anchor);
             }
@@ -300,7 +315,7 @@ impl Builder<'_> {
     }
 
     fn close(&mut self, span: Span) {
-        let Some(frame) = self.frames.pop() else { return };
+        let Some(mut frame) = self.frames.pop() else { return };
         // A block collection ends with its last child, a flow collection with its bracket.
         let end = if span.end > span.start { span.end } else { frame.end };
         let whole = Span::new(frame.start.source, frame.start.start, end.max(frame.start.end));
@@ -308,7 +323,13 @@ impl Builder<'_> {
             Shape::List(items) => Value::List(items),
             Shape::Map { mut map, merges, mut seen, .. } => {
                 for merged in merges {
-                    self.merge(&mut map, &mut seen, merged);
+                    // A tag on what is merged in is one on the mapping around it, which is what it is about to earlier files.
+                    if frame.mark == Mark::None && merged.mark != Mark::None {
+                        frame.mark = Mark::Override;
+                    }
+                    if merged.mark != Mark::Reset {
+                        self.merge(&mut map, &mut seen, merged);
+                    }
                 }
                 Value::Map(map)
             }
@@ -317,7 +338,7 @@ impl Builder<'_> {
         self.complete(node, frame.size, frame.anchor);
     }
 
-    /// Entries of a `<<` that the mapping does not have itself; of several, the first wins.
+    /// Entries of a `<<` that the mapping does not have itself, or resets; of several, the first wins.
     fn merge(&mut self, map: &mut Map, seen: &mut Seen, merged: Node) {
         let span = merged.span;
         let trail = merged.trail;
@@ -327,6 +348,14 @@ impl Builder<'_> {
                     entry.value.trail.extend(&trail);
                     if seen.first(map, &entry.key).is_none() {
                         seen.push(map, entry);
+                    } else if let Some(own) = map.entries.iter_mut().find(|own| {
+                        own.key == entry.key
+                            && own.value.mark == Mark::Reset
+                            && entry.value.mark != Mark::Reset
+                    }) {
+                        // `!reset` takes back what earlier files say, and says nothing itself: what is merged in holds.
+                        entry.value.mark = Mark::Override;
+                        *own = entry;
                     }
                 }
             }
@@ -413,10 +442,18 @@ impl Builder<'_> {
         frame.size.nodes += size.nodes;
         frame.size.text += size.text;
         match &mut frame.shape {
+            // Of an item nothing earlier is known that could be taken back.
+            Shape::List(_) if node.mark == Mark::Reset => {}
             Shape::List(items) => items.push(node),
             Shape::Map { map, seen, key, merges } => match std::mem::replace(key, Key::Awaited) {
                 Key::Awaited => *key = read_key(node, alias, map, seen, self.problems),
                 Key::Is { text, span, odd } => {
+                    if text == "*" && is_marked(&node) {
+                        let next = "name each entry that is meant";
+                        let message =
+                            "to Compose, a tag under the key `*` is about every entry of earlier files";
+                        self.problems.add(&problem::UNKNOWN_TAG, span, message, next);
+                    }
                     seen.push(map, Entry { key: text, key_span: span, odd, value: node });
                 }
                 Key::Merge => merges.push(node),
@@ -424,6 +461,16 @@ impl Builder<'_> {
             },
         }
     }
+}
+
+/// Whether a tag of merging is anywhere in it.
+fn is_marked(node: &Node) -> bool {
+    node.mark != Mark::None
+        || match &node.value {
+            Value::Scalar(_) => false,
+            Value::List(items) => items.iter().any(is_marked),
+            Value::Map(map) => map.entries.iter().any(|entry| is_marked(&entry.value)),
+        }
 }
 
 /// What a node in the place of a key is.

@@ -23,6 +23,7 @@ pub mod own_engine;
 pub mod proxy;
 pub mod registry;
 pub mod soak;
+pub mod spellings;
 pub mod stack;
 pub mod steps;
 pub mod tar;

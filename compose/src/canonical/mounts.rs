@@ -14,6 +14,15 @@ pub(super) fn canonical(node: &mut Node, problems: &mut Problems) {
                     entry.value = Node::text(clean(&target), entry.value.span);
                 }
             }
+            if let Some(Value::Map(options)) =
+                map.entries.iter_mut().find(|e| e.key == "volume").map(|e| &mut e.value.value)
+            {
+                options
+                    .entries
+                    .iter_mut()
+                    .filter(|e| e.key == "labels")
+                    .for_each(|e| super::pairs(&mut e.value));
+            }
         }
         return;
     };
@@ -94,6 +103,9 @@ fn short(text: &str, span: Span) -> Result<Node, &'static str> {
     if is_bind {
         put("bind", Node::new(Value::Map(bind), span));
     } else {
+        if !bind.entries.is_empty() {
+            put("bind", Node::new(Value::Map(bind), span));
+        }
         put("volume", Node::new(Value::Map(volume), span));
     }
     Ok(Node::map(entries, span))

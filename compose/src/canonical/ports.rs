@@ -23,6 +23,11 @@ pub(super) fn canonical(node: &mut Node, problems: &mut Problems) {
                         Some(format!("\"{}\"", scalar.text));
                 }
                 let Some(text) = item.as_text() else { continue };
+                if matches!(scalar.kind(), scalar::Kind::Float(_)) {
+                    let message =
+                        format!("the port `{}` is not a whole number", crate::yaml::shown(&scalar.text));
+                    problems.add(&problem::BAD_VALUE, item.span, message, "put it in quotes");
+                }
                 match short(&text, item.span) {
                     Ok(made) => ports.extend(made.into_iter().map(|port| port.along(&item.trail))),
                     Err(what) => {
@@ -110,6 +115,7 @@ fn split(text: &str) -> Result<(Option<&str>, &str, &str), &'static str> {
     let Some((front, target)) = text.rsplit_once(':') else { return Ok((None, "", text)) };
     match front.rsplit_once(':') {
         None => Ok((None, front, target)),
+        Some((address, _)) if address.contains(':') => Err("has an IPv6 address without brackets"),
         Some((address, published)) => Ok((Some(address).filter(|a| !a.is_empty()), published, target)),
     }
 }

@@ -21,7 +21,7 @@ const VOLUME: Shape = Shape::keys_only(super::VOLUME).or_null();
 const SECRET: Shape = Shape::keys_only(super::SECRET);
 const CONFIG: Shape = Shape::keys_only(super::CONFIG);
 
-pub(crate) const INCLUDE: Shape = TEXTS.or_list(&INCLUDE_ROW);
+pub(crate) const INCLUDE: Shape = TEXTS.or_list(&INCLUDE_ROW).or_null();
 const INCLUDE_ROW: Shape = TEXT.or_keys(&[
     key("path", &TEXT_OR_TEXTS),
     key("env_file", &TEXT_OR_TEXTS),

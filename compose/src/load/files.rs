@@ -138,7 +138,7 @@ services:
             SV013 compose.yaml:4:75 "priviledged" unknown key `priviledged` in `post_start` => privileged
             SV014 compose.yaml:4:106 "1" `command` must be a string, not a whole number => "1"
             SV014 compose.yaml:5:16 "id" `pre_stop` must be a mapping, not a string
-            SV015 compose.yaml:5:30 "'a \"b'" a quote in the command is not closed
+            SV015 compose.yaml:5:30 "'a \"b'" a quote or a bracket in the command is not closed
         "#]],
     );
 }
@@ -171,7 +171,7 @@ services:
 }
 
 #[test]
-fn included_files_lie_beneath_with_their_own_folder_and_variables() {
+fn included_files_have_their_own_folder_and_variables() {
     check(
         "\
 --- compose.yaml
@@ -180,8 +180,9 @@ include:
   - path: [other/a.yaml, other/b.yaml]
     env_file: other/vars.env
 services:
-  web:
-    environment: {B: main}
+  web: !reset null
+volumes:
+  data:
 --- sub/inner.yaml
 name: ignored
 services:
@@ -222,7 +223,7 @@ TAG=8
                   name: "web",
                   image: Some("x:7",
                   ),
-                  environment: {"A": Some(EnvValue(5 bytes)), "B": Some(EnvValue(4 bytes)),
+                  environment: {"A": Some(EnvValue(5 bytes)), "B": Some(EnvValue(5 bytes)),
                   },
                   mounts: [Mount {source: Bind(Bind {written: "/srv/app/sub/v", path: "/srv/app/sub/v"}), target: "/v", read_only: false}, Mount {source: Volume {name: Some("data"), nocopy: false}, target: "/data", read_only: false},
                   ],
@@ -251,6 +252,35 @@ TAG=8
                 "/srv/app/other/b.yaml",
               ],
             }
+        "#]],
+    );
+}
+
+#[test]
+fn what_two_files_declare_differently_is_said_and_what_they_declare_alike_is_not() {
+    check_problems(
+        "\
+--- compose.yaml
+include: [more.yaml]
+services:
+  web: {image: a}
+  same: {image: c, ports: ['80:80']}
+networks: {n: {internal: true}, m: }
+volumes: {v: }
+x-supervisor: {edge: web}
+--- more.yaml
+services:
+  web: {image: b, privileged: true}
+  same: {ports: ['80:80'], image: c}
+networks: {n: {driver: host}, m: {}}
+volumes: {v: {name: x}}
+x-supervisor: {edge: same}
+",
+        expect![[r#"
+            SV022 compose.yaml:3:3 "web" `services.web` is declared differently by a file that is included
+            SV022 compose.yaml:5:12 "n" `networks.n` is declared differently by a file that is included
+            SV022 compose.yaml:6:11 "v" `volumes.v` is declared differently by a file that is included
+            SV013 more.yaml:6:1 "x-supervisor" `x-supervisor` of an included file holds for nothing
         "#]],
     );
 }

@@ -68,6 +68,11 @@ impl Loader<'_> {
         let mut merged = None;
         for (path, span) in found {
             let Some(mut tree) = self.read(&path, span, &environment) else { continue };
+            if let Some(entry) = tree.as_map().and_then(|map| map.entry("x-supervisor")) {
+                let message = "`x-supervisor` of an included file holds for nothing";
+                let next = "move it to the file that includes this one";
+                self.problems.add(&problem::UNKNOWN_KEY, entry.key_span, message, next);
+            }
             paths::make_absolute(&mut tree, &own_folder, &environment);
             included(&mut tree, span);
             merged = Some(self.over(merged, tree, &own_folder, &environment, trail));

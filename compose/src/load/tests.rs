@@ -307,7 +307,7 @@ volumes:
             SV019 compose.yaml:7:11 "${CPUS}" the variable `CPUS` is not set
             SV020 compose.yaml:8:18 "dbb" the service `dbb` is not declared
             SV012 compose.yaml:9:13 "22:22" `22:22` is not in quotes => "22:22"
-            SV015 compose.yaml:9:20 "'1:2:3:4:5'" `host_ip` is `1:2:3`, not an address such as `127.0.0.1`
+            SV015 compose.yaml:9:20 "'1:2:3:4:5'" the port `1:2:3:4:5` has an IPv6 address without brackets
             SV015 compose.yaml:9:33 "a" the port `a` has no valid container port
             SV020 compose.yaml:10:16 "front" the network `front` is not declared
             SV020 compose.yaml:11:15 "'data:/d'" the volume `data` is not declared

@@ -99,7 +99,8 @@ fn variables(
     let id = context.sources.add(source.clone());
     let environment = context.environment;
     let lookup = |name: &str| environment.get(name).map(String::as_str);
-    let found = dotenv::parse(&source, id, format, &lookup, &mut context.budget.text, context.problems);
+    let scope = dotenv::Scope { first: &lookup, last: &|_| None };
+    let found = dotenv::parse(&source, id, format, scope, &mut context.budget.text, context.problems);
     let found: Rc<[Variable]> = found.into();
     context.variables.insert(key, Rc::clone(&found));
     taken(found, span, context)

@@ -3,14 +3,34 @@
 //! Deliberately absent: what a host path leads to, and which are allowed.
 
 use crate::model::{Bind, Mount, MountSource, Tmpfs};
-use crate::node::Node;
+use crate::node::{Entry, Node};
 use crate::problem::Problems;
 use crate::scalar::Kind;
-use crate::source::At;
+use crate::source::{At, Span};
 use crate::spell;
 use crate::units::Bytes;
 
 use super::{Context, read};
+
+/// What rows say that nothing acts on and that is no default either: how a mount that is not of the host propagates, and
+/// labels of a volume that has no name.
+pub(super) fn refused(node: &Node) -> Vec<(&'static str, Span)> {
+    let mut refused = Vec::new();
+    for item in node.as_list().unwrap_or_default() {
+        let is_bind = item.get("type").and_then(Node::as_text).as_deref() == Some("bind");
+        let part = |options: &str, key: &str| item.get(options).and_then(|options| options.get(key));
+        let mode = part("bind", "propagation").and_then(Node::as_text).unwrap_or_default();
+        if !is_bind && !matches!(mode.as_str(), "" | "private" | "rprivate") {
+            refused.push(("volumes.bind.propagation", item.span));
+        }
+        if let Some(labels) =
+            part("volume", "labels").and_then(Node::as_map).filter(|map| !map.entries.is_empty())
+        {
+            refused.push(("volumes.volume.labels", labels.entries.first().map_or(item.span, Entry::span)));
+        }
+    }
+    refused
+}
 
 pub(super) fn volumes(node: &Node, context: &mut Context<'_>) -> Vec<At<Mount>> {
     node.as_list().unwrap_or_default().iter().filter_map(|item| volume(item, context)).collect()
@@ -85,7 +105,7 @@ pub(super) fn mode(node: &Node, name: &str, problems: &mut Problems) -> Option<u
             Kind::Null | Kind::Bool(_) | Kind::Text => return None,
         }
     } else {
-        u32::from_str_radix(scalar.text.trim_start_matches("0o"), 8).ok()
+        u32::from_str_radix(&scalar.text, 8).ok()
     };
     let value = value.filter(|v| *v <= 0o7777);
     if value.is_none() {

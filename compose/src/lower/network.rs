@@ -15,7 +15,7 @@ pub(super) fn network(entry: &Entry, context: &mut Context<'_>) -> Network {
     let node = &entry.value;
     let problems = &mut *context.problems;
     let mut network = Network::new(entry.key.clone(), entry.key_span);
-    network.name = node.get("name").and_then(read::text);
+    network.name = node.get("name").and_then(read::text).filter(|name| !name.value.is_empty());
     network.driver = node.get("driver").and_then(read::text);
     network.driver_opts = node.get("driver_opts").map(read::pairs).unwrap_or_default();
     network.external = node.get("external").and_then(read::flag);

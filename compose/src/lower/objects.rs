@@ -28,7 +28,7 @@ pub(super) fn volume(entry: &Entry, problems: &mut Problems) -> Volume {
     Volume {
         key: entry.key.clone(),
         span: entry.key_span,
-        name: node.get("name").and_then(read::text),
+        name: node.get("name").and_then(read::text).filter(|name| !name.value.is_empty()),
         driver: node.get("driver").and_then(read::text),
         driver_opts: node.get("driver_opts").map(read::pairs).unwrap_or_default(),
         external: node.get("external").and_then(read::flag),

@@ -34,10 +34,9 @@ fn port(item: &Node, problems: &mut Problems) -> Option<At<PublishedPort>> {
         },
     };
     let text = |key| item.get(key).and_then(Node::as_text);
-    let host_ip = text("host_ip").filter(|t| !t.is_empty());
-    let address: Option<IpAddr> =
-        host_ip.as_deref().and_then(|t| t.trim_start_matches('[').trim_end_matches(']').parse().ok());
-    // Compose refuses names such as `localhost` too.
+    let host_ip = text("host_ip");
+    let address: Option<IpAddr> = host_ip.as_deref().and_then(|t| t.parse().ok());
+    // Compose refuses names such as `localhost` too, and nothing at all.
     if let Some(node) = item.get("host_ip").filter(|_| host_ip.is_some() && address.is_none()) {
         read::bad(node, "host_ip", "an address such as `127.0.0.1`", problems);
     }

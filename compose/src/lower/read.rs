@@ -44,7 +44,7 @@ pub(super) fn whole(node: &Node, name: &str, problems: &mut Problems) -> Option<
     let scalar = node.as_scalar()?;
     let value = match scalar.kind() {
         Kind::Int(value) => i64::try_from(value).ok(),
-        Kind::Text => match scalar::kind(scalar.text.trim()) {
+        Kind::Text => match scalar::quoted(&scalar.text) {
             Kind::Int(value) => i64::try_from(value).ok(),
             _ => None,
         },

@@ -6,7 +6,7 @@
 use crate::keys::{Class, Key};
 use crate::model::{Recorded, Recording};
 use crate::node::Node;
-use crate::shape::{self, SCALAR, Shape, TEXT, TEXTS};
+use crate::shape::{self, DATE, SCALAR, Shape, TEXT, TEXTS};
 use crate::source::At;
 use crate::yaml;
 
@@ -21,7 +21,7 @@ const FILE: Shape = Shape::keys_only(&[
     key(
         "recordings",
         &Shape::list_only(&Shape::keys_only(&[
-            key("when", &SCALAR),
+            key("when", &DATE),
             key("arch", &TEXT),
             key("kernel", &SCALAR),
             key("engine", &SCALAR),

@@ -54,7 +54,10 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "working_dir" => service.working_dir = read::text(node),
         "ports" => service.ports = ports::ports(node, problems),
         "expose" => service.expose = read::texts(node),
-        "volumes" => service.mounts.extend(mounts::volumes(node, context)),
+        "volumes" => {
+            service.refused.extend(mounts::refused(node));
+            service.mounts.extend(mounts::volumes(node, context));
+        }
         "tmpfs" => service.mounts.extend(mounts::tmpfs(node, problems)),
         "networks" => {
             service.refused.extend(network::refused(node));

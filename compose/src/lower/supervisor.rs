@@ -13,7 +13,7 @@ use crate::model::{
 use crate::node::Node;
 use crate::problem::Problems;
 use crate::scalar::Kind;
-use crate::shape::{self, NUMBER, SCALAR, Shape, TEXT, TEXTS, WHOLE};
+use crate::shape::{self, DATE, NUMBER, Shape, TEXT, TEXTS, WHOLE};
 use crate::source::At;
 use crate::units::Port;
 
@@ -34,7 +34,7 @@ pub(crate) const STACK: Shape = Shape::keys_only(&[
             key("rule", &TEXT),
             key("service", &TEXT),
             key("reason", &TEXT),
-            key("until", &SCALAR),
+            key("until", &DATE),
         ])),
     ),
 ]);

@@ -82,8 +82,10 @@ fn target_of_short(node: &Node) -> Option<String> {
     node.as_text().map(|t| t.split(':').next().unwrap_or_default().to_owned())
 }
 
+/// No address is every one of IPv4.
 fn port(node: &Node) -> Option<String> {
     let part = |key| node.get(key).and_then(Node::as_text).unwrap_or_default();
     node.as_map()?;
-    Some(format!("{}:{}:{}/{}", part("host_ip"), part("published"), part("target"), part("protocol")))
+    let address = node.get("host_ip").map_or_else(|| "0.0.0.0".to_owned(), |_| part("host_ip"));
+    Some(format!("{address}:{}:{}/{}", part("published"), part("target"), part("protocol")))
 }

@@ -349,12 +349,8 @@ fn terminal(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 }
 
 fn container_name(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
-    let odd = service.container_name.as_ref().filter(|name| !name.value.is_empty()).filter(|name| {
-        let mut chars = name.value.chars();
-        let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
-        let rest = chars.as_str();
-        !(first && !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)))
-    });
+    let named = service.container_name.as_ref().filter(|name| !name.value.is_empty());
+    let odd = named.filter(|name| !super::is_engine_name(&name.value));
     Hit::if_some(odd.map(|name| Hit::at(name, format!("`{}` is not a container's name", name.value))))
 }
 

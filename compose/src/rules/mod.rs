@@ -66,6 +66,15 @@ const fn place(guide: &'static str, cis: &'static str, owasp: &'static str) -> P
     Place { guide, cis, owasp }
 }
 
+/// A name that the engine takes for an object of its own, and for nothing else: at least two characters (moby,
+/// `RestrictedNamePattern`).
+fn is_engine_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_next = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    first && name.len() > 1 && bytes.all(is_next)
+}
+
 /// The first of the given names that a word-like value is.
 fn is_any(value: &str, names: &[&str]) -> bool {
     names.iter().any(|name| value.trim().eq_ignore_ascii_case(name))

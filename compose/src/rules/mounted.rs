@@ -1,4 +1,4 @@
-//! How a mount may be taken of an image, and which part of an image or a volume.
+//! How a mount may be taken of an image, which part of an image or a volume, and what a volume is called.
 //!
 //! Deliberately absent: which image (`image`), and what may be mounted at all (`filesystem`).
 
@@ -6,7 +6,7 @@ use crate::finding::Severity;
 use crate::model::{MountSource, Service};
 use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 
-use super::place;
+use super::{is_engine_name, place};
 
 /// `read_only: true` of an image's mount is filled in under this id.
 pub(crate) const IMAGE_READ_ONLY: &str = "SV171";
@@ -38,6 +38,19 @@ pub(crate) const RULES: &[Rule] = &[
         check: Check::Service(subpaths),
         repair: Repair::Author,
     },
+    Rule {
+        id: "SV173",
+        title: "a volume's name is a name",
+        reason: "a path in the place of a volume's name is a folder of the host to whoever writes both in one word",
+        severity: Severity::Error,
+        fix: "remove `name`, or choose one of letters, digits, `_`, `.` and `-`",
+        bad: "services:\n  web:\n    image: caddy:2\n    volumes:\n      - data:/data\nvolumes:\n  data:\n    name: /etc # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    volumes:\n      - data:/data\nvolumes:\n  data:\n    name: shop-data\n",
+        place: place("5.4", "5.6", "8"),
+        exempt: Exempt::Never,
+        check: Check::Stack(volume_names),
+        repair: Repair::Author,
+    },
 ];
 
 fn writable_images(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
@@ -53,6 +66,21 @@ fn writable_images(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 
 fn read_only(_: &Site<'_>) -> Vec<Change> {
     vec![Change::Set(&["read_only"], "true".into())]
+}
+
+fn volume_names(stack: &Stack<'_>) -> Vec<Hit> {
+    let hits = stack.project.volumes.values().filter_map(|volume| {
+        let external = volume.external.as_ref().filter(|external| external.value);
+        // What is made elsewhere and has no other name is called as it is here.
+        let (name, span) = match (&volume.name, external) {
+            (Some(name), _) => (name.value.as_str(), name.span()),
+            (None, Some(external)) => (volume.key.as_str(), external.span()),
+            (None, None) => return None,
+        };
+        let message = format!("`{name}` is no name for a volume");
+        (!is_engine_name(name)).then(|| Hit::on(span.unwrap_or(volume.span), message))
+    });
+    hits.collect()
 }
 
 fn subpaths(_: &Stack<'_>, service: &Service) -> Vec<Hit> {

@@ -14,7 +14,9 @@ pub use networks::network_elsewhere;
 pub(crate) use ports::loopback;
 
 use names::{addresses, dns, extra_hosts, links, without_host_gateway};
-use networks::{drivers, external, network_mode, network_options, subnets, unsupported, way_out};
+use networks::{
+    drivers, engine_names, external, network_mode, network_options, subnets, unsupported, way_out,
+};
 use ports::{host_mode, on_loopback, ports_beyond_loopback, ports_odd, ports_unclear};
 
 /// `internal: true` is filled in under this id.
@@ -260,6 +262,19 @@ pub(crate) const RULES: &[Rule] = &[
         place: place("5.6", "", "5"),
         exempt: Exempt::Never,
         check: Check::Service(links),
+        repair: Repair::Author,
+    },
+    Rule {
+        id: "SV198",
+        title: "a network's name is a name, and not the engine's own",
+        reason: "to the engine `host`, `none` and `bridge` are networks of its own, and `container:x` is another container's, whatever stands under `networks`",
+        severity: Severity::Error,
+        fix: "remove `name`, or choose one of letters, digits, `_`, `.` and `-`",
+        bad: "services:\n  web:\n    image: caddy:2\n    networks: [front]\nnetworks:\n  front:\n    name: host # <-\n",
+        good: "services:\n  web:\n    image: caddy:2\n    networks: [front]\nnetworks:\n  front:\n    name: shop-front\n",
+        place: place("5.1", "5.10", "5"),
+        exempt: Exempt::Never,
+        check: Check::Stack(engine_names),
         repair: Repair::Author,
     },
 ];

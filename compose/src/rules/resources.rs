@@ -3,6 +3,7 @@
 use crate::finding::Severity;
 use crate::model::{Logging, Runtime, Service};
 use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
+use crate::spell;
 use crate::units::Bytes;
 
 use super::{is_any, place};
@@ -360,11 +361,12 @@ const LOG_OPTIONS: &[&str] = &["max-size", "max-file", "compress", "tag", "mode"
 fn log_driver(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let Some(logging) = &service.logging else { return Vec::new() };
     let driver = logging.value.driver.as_deref().unwrap_or("json-file");
-    if !is_any(driver, &["json-file", "local", "journald", "none"]) {
-        return vec![Hit::at(logging, format!("log driver `{driver}` sends to elsewhere"))];
-    }
-    if driver == "none" {
+    if is_any(driver, &["none"]) {
         return vec![Hit::at(logging, "what the service writes is thrown away")];
+    }
+    // The engine knows them by these names alone.
+    if !["json-file", "local", "journald"].contains(&driver) {
+        return vec![Hit::at(logging, format!("log driver `{driver}` sends to elsewhere"))];
     }
     let unknown = logging.value.options.keys().filter(|name| !LOG_OPTIONS.contains(&name.as_str()));
     unknown.map(|name| Hit::at(logging, format!("log option `{name}`"))).collect()
@@ -373,6 +375,14 @@ fn log_driver(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 /// What the engine keeps of a log where nothing else is said.
 const BOUNDS: &str = "{max-size: 10m, max-file: \"3\"}";
 
+/// Most of a container's log that the engine holds in its own memory while the disk is slow.
+const MOST_BUFFER: i64 = 64 * 1024 * 1024;
+
+/// Whether a size is one, and more than nothing.
+fn is_bound(size: &str) -> bool {
+    spell::bytes(size).is_some_and(|bytes| bytes > 0)
+}
+
 fn log_bounds(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let Some(logging) = &service.logging else { return Vec::new() };
     let Logging { driver, options } = &logging.value;
@@ -380,8 +390,20 @@ fn log_bounds(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     if driver.as_deref() == Some("json-file") && !options.contains_key("max-size") {
         return vec![Hit::at(logging, "the log has no `max-size`").fix(fix)];
     }
-    if options.get("max-size").is_some_and(|size| size.trim().starts_with('-') || size.trim() == "0") {
-        return vec![Hit::at(logging, "the log's `max-size` is switched off").fix(fix)];
+    if let Some(size) = options.get("max-size").filter(|size| !is_bound(size)) {
+        return vec![Hit::at(logging, format!("the log's `max-size` of `{size}` bounds nothing")).fix(fix)];
+    }
+    let buffer = options.get("max-buffer-size");
+    if let Some(size) =
+        buffer.filter(|size| !spell::bytes(size).is_some_and(|n| (1..=MOST_BUFFER).contains(&n)))
+    {
+        let message = format!("`max-buffer-size` of `{size}` is not up to 64m, in the engine's own memory");
+        return vec![Hit::at(logging, message)];
+    }
+    if let Some(mode) =
+        options.get("mode").filter(|mode| !["blocking", "non-blocking"].contains(&mode.as_str()))
+    {
+        return vec![Hit::at(logging, format!("log mode `{mode}` is not `blocking` or `non-blocking`"))];
     }
     let many =
         options.get("max-file").filter(|n| !n.trim().parse::<u32>().is_ok_and(|n| (1..=100).contains(&n)));
@@ -393,7 +415,7 @@ fn bounded_log(site: &Site<'_>) -> Vec<Change> {
         return vec![Change::Set(&["options"], BOUNDS.into())];
     }
     let kept = |path: &[&str], good: fn(&str) -> bool| site.get(path).is_some_and(|value| good(value.trim()));
-    let size = kept(&["options", "max-size"], |size| !size.starts_with('-') && size != "0");
+    let size = kept(&["options", "max-size"], is_bound);
     let files = kept(&["options", "max-file"], |n| n.parse::<u32>().is_ok_and(|n| (1..=100).contains(&n)));
     let size = (!size).then(|| Change::Set(&["options", "max-size"], "10m".into()));
     let files = (!files).then(|| Change::Set(&["options", "max-file"], "\"3\"".into()));

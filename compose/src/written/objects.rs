@@ -49,12 +49,14 @@ pub(super) fn object(section: &str, name: &str, node: Option<&Node>, project: &s
 /// Driver options, the path of a bind made absolute.
 fn options(node: &Node, path: &dyn Fn(&Node) -> Json) -> Json {
     let is_bind = node.get("o").and_then(Node::as_text).is_some_and(|o| o.split(',').any(|w| w == "bind"));
-    fields(node, |key, value| match value.as_text().as_deref() {
+    let Json::Map(mut out) = each(node, text) else { return as_is(node) };
+    if let Some(device) = node.get("device").filter(|_| is_bind) {
         // An empty path is the folder itself.
-        None | Some("") if is_bind && key == "device" => path(&Node::text(".", value.span)),
-        Some(_) if is_bind && key == "device" => path(value),
-        _ => text(value),
-    })
+        let itself = device.as_text().is_none_or(|path| path.is_empty());
+        let device = if itself { path(&Node::text(".", device.span)) } else { path(device) };
+        out.insert("device".to_owned(), device);
+    }
+    Json::Map(out)
 }
 
 fn ipam(node: &Node) -> Json {

@@ -19,7 +19,7 @@ use crate::json::Json;
 
 pub(super) fn service(node: &Node, model: &Service, tree: &Tree, used: &mut Used) -> Json {
     let mut out = BTreeMap::new();
-    for entry in node.as_map().into_iter().flat_map(|m| &m.entries) {
+    for entry in entries(Some(node)) {
         let value = key(&entry.key, &entry.value, tree, used);
         if is_printed(&entry.key, &value) {
             out.insert(entry.key.clone(), value);
@@ -27,6 +27,7 @@ pub(super) fn service(node: &Node, model: &Service, tree: &Tree, used: &mut Used
     }
     out.remove("env_file");
     out.remove("label_file");
+    out.remove("pull_refresh_after");
     resolved(&mut out, model);
     for key in ["command", "entrypoint"] {
         out.entry(key.to_owned()).or_insert(Json::Null);
@@ -49,8 +50,9 @@ pub(super) fn service(node: &Node, model: &Service, tree: &Tree, used: &mut Used
 fn is_printed(key: &str, value: &Json) -> bool {
     match key {
         "command" | "entrypoint" | "networks" | "healthcheck" => true,
-        "init" | "attach" => *value != Json::Null,
-        _ if key.starts_with("x-") => true,
+        "init" | "attach" | "scale" => *value != Json::Null,
+        // A zero is as good as nothing, but of how many there are.
+        _ if *value == Json::Number("0".to_owned()) => false,
         _ => !is_empty(value) && *value != Json::Bool(false),
     }
 }
@@ -295,7 +297,10 @@ fn grants(node: &Node, used: &mut BTreeSet<String>, secret: bool) -> Json {
 fn mode(node: &Node) -> Json {
     match (node.kind(), node.as_text()) {
         (Some(crate::scalar::Kind::Int(bits)), _) => Json::Text(format!("0{bits:o}")),
-        (_, Some(text)) => text_of(&text),
+        (_, Some(text)) => match u32::from_str_radix(&text, 8) {
+            Ok(bits) => Json::Text(format!("0{bits:o}")),
+            Err(_) => text_of(&text),
+        },
         _ => as_is(node),
     }
 }
@@ -321,6 +326,11 @@ fn deploy(node: &Node) -> Json {
             fields(part, |key, value| match key {
                 "cpus" | "pids" => number(value),
                 "memory" => bytes(value),
+                "devices" => rows(value, |row| {
+                    let all = row.get("count").is_none() && row.get("device_ids").is_none();
+                    let row = as_is(row);
+                    if all { with_defaults(row, [("count", Json::Number("-1".to_owned()))]) } else { row }
+                }),
                 _ => as_is(value),
             })
         }),

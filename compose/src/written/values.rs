@@ -62,11 +62,12 @@ pub(super) fn each(node: &Node, change: impl Fn(&Node) -> Json) -> Json {
     }
 }
 
-/// A mapping with each value changed by its key.
+/// A mapping with each value changed by its key. Extensions are not printed but at the top.
 pub(super) fn fields(node: &Node, change: impl Fn(&str, &Node) -> Json) -> Json {
     match node.as_map() {
         Some(map) => {
-            Json::Map(map.entries.iter().map(|e| (e.key.clone(), change(&e.key, &e.value))).collect())
+            let own = map.entries.iter().filter(|e| !e.key.starts_with("x-"));
+            Json::Map(own.map(|e| (e.key.clone(), change(&e.key, &e.value))).collect())
         }
         None => as_is(node),
     }
@@ -75,7 +76,7 @@ pub(super) fn fields(node: &Node, change: impl Fn(&str, &Node) -> Json) -> Json 
 /// A number, also where it is written as a string.
 pub(super) fn number(node: &Node) -> Json {
     let Some(text) = node.as_text() else { return as_is(node) };
-    match scalar::kind(text.trim()) {
+    match scalar::quoted(&text) {
         Kind::Int(value) => Json::Number(value.to_string()),
         Kind::Float(value) if value.is_finite() => Json::Number(scalar::float(value)),
         _ => text_of(&text),

@@ -31,6 +31,11 @@ fn write(out: &mut String, deep: usize, label: &str, node: &Node, text: &str) {
 
 #[track_caller]
 fn check(text: &str, expect: Expect) {
+    expect.assert_eq(&read(text));
+}
+
+/// What is wrong, and every node.
+fn read(text: &str) -> String {
     let mut sources = Sources::default();
     let source = Source::new("compose.yaml", text);
     let id = sources.add(source.clone());
@@ -44,7 +49,7 @@ fn check(text: &str, expect: Expect) {
     if let Some(node) = node {
         write(&mut out, 0, "", &node, text);
     }
-    expect.assert_eq(&out);
+    out
 }
 
 #[test]
@@ -191,6 +196,85 @@ fn a_key_twice_and_a_second_document() {
         "a:\n\t- b\n",
         expect![[r#"
         SV003 tabs disallowed within this context (block indentation) at ""
+    "#]],
+    );
+}
+
+#[test]
+fn what_resets_says_nothing_itself_so_that_what_is_merged_in_holds() {
+    check(
+        "a: &a {x: 1, y: 2}\nb: {<<: *a, x: !reset null}\nc: {<<: [{y: !reset null}, *a], z: !reset null}\n",
+        expect![[r#"
+            map at "a: &a {x: 1, y: 2}\nb: {<<: *a, x: !reset null}\nc: {<<: [{y: !reset null}, *a], z: !reset null}"
+              a: map at "&a {x: 1, y: 2}"
+                x: plain "1" at "1"
+                y: plain "2" at "2"
+              b: map at "{<<: *a, x: !reset null}"
+                x: plain "1" Override at "1"
+                y: plain "2" at "2"
+              c: map at "{<<: [{y: !reset null}, *a], z: !reset null}"
+                z: plain "null" Reset at "!reset null"
+                y: plain "2" Override at "2"
+                x: plain "1" at "1"
+        "#]],
+    );
+    check(
+        "a: &a !override {x: 1}\nb: &b !reset {y: 1}\nc: {<<: *a}\nd: {<<: *b, z: 1}\n",
+        expect![[r#"
+        map at "a: &a !override {x: 1}\nb: &b !reset {y: 1}\nc: {<<: *a}\nd: {<<: *b, z: 1}"
+          a: map Override at "&a !override {x: 1}"
+            x: plain "1" at "1"
+          b: map Reset at "&b !reset {y: 1}"
+            y: plain "1" at "1"
+          c: map Override at "{<<: *a}"
+            x: plain "1" at "1"
+          d: map Override at "{<<: *b, z: 1}"
+            z: plain "1" at "1"
+    "#]],
+    );
+    check(
+        "a: [1, !reset 2, !override 3]\n",
+        expect![[r#"
+        map at "a: [1, !reset 2, !override 3]"
+          a: list at "[1, !reset 2, !override 3]"
+            plain "1" at "1"
+            plain "3" Override at "!override 3"
+    "#]],
+    );
+}
+
+#[test]
+fn a_tag_under_a_star_would_be_about_every_entry() {
+    check(
+        "a: {'*': {b: [!override c]}}\nd: {'*': e}\n",
+        expect![[r#"
+        SV010 to Compose, a tag under the key `*` is about every entry of earlier files at "'*'"
+        map at "a: {'*': {b: [!override c]}}\nd: {'*': e}"
+          a: map at "{'*': {b: [!override c]}}"
+            '*': map at "{b: [!override c]}"
+              b: list at "[!override c]"
+                plain "c" Override at "!override c"
+          d: map at "{'*': e}"
+            '*': plain "e" at "e"
+    "#]],
+    );
+}
+
+#[test]
+fn what_other_readers_take_for_the_end_of_a_line_and_nul() {
+    for line_end in ['\u{2028}', '\u{2029}', '\u{85}'] {
+        let message = format!(
+            "SV002 a character that ends a line for some readers alone, U+{:04X} at \"\"\n",
+            u32::from(line_end)
+        );
+        assert_eq!(read(&format!("a: 1 # {line_end}b: 2\n")), message);
+    }
+    check(
+        "a: \"x\\0y\"\n",
+        expect![[r#"
+        SV002 an escape that stands for NUL at "\"x\\0y\""
+        map at "a: \"x\\0y\""
+          a: text "x\0y" at "\"x\\0y\""
     "#]],
     );
 }

@@ -62,8 +62,19 @@ pub(super) fn odd_option<'a>(
         if let Some(bad) = bad {
             return Some((name, format!("the volume is mounted with `{bad}`"), None));
         }
-        if !flags.split(',').any(|flag| flag.trim().starts_with("size=")) {
+        let sizes = flags.split(',').filter_map(|flag| flag.trim().strip_prefix("size="));
+        let sizes: Vec<Option<i64>> = sizes.map(crate::spell::bytes).collect();
+        if sizes.is_empty() {
             return Some((name, unbounded, Some("o: size=64m")));
+        }
+        if !sizes.iter().all(|size| size.is_some_and(|bytes| bytes > 0)) {
+            return Some((name, "a tmpfs whose size is no bound".to_owned(), Some("o: size=64m")));
+        }
+        if flags
+            .split(',')
+            .any(|flag| flag.trim().strip_prefix("nr_inodes=").is_some_and(|n| n.trim() == "0"))
+        {
+            return Some((name, "a tmpfs with any number of files".to_owned(), None));
         }
     } else if let Some((name, _)) = of("type") {
         return Some((name, unbounded, Some("o: size=64m")));
