@@ -181,7 +181,8 @@ enum Shape {
 struct Seen {
     /// The first `<<`, which is no entry.
     merge: Option<Span>,
-    index: BTreeMap<String, Span>,
+    /// The places of entries among the map's.
+    index: BTreeMap<String, usize>,
 }
 
 /// From so many entries on there is an index.
@@ -190,18 +191,25 @@ const MANY: usize = 24;
 impl Seen {
     fn first(&self, map: &Map, key: &str) -> Option<Span> {
         let merge = self.merge.filter(|_| key == "<<");
-        let entry = || map.entries.iter().find(|e| e.key == key).map(|e| e.key_span);
-        let indexed = || self.index.get(key).copied();
-        merge.or_else(|| if self.index.is_empty() { entry() } else { indexed() })
+        merge.or_else(|| map.entries.get(self.place(map, key)?).map(|entry| entry.key_span))
+    }
+
+    /// Where among the map's entries the one of this key is.
+    fn place(&self, map: &Map, key: &str) -> Option<usize> {
+        if self.index.is_empty() {
+            map.entries.iter().position(|entry| entry.key == key)
+        } else {
+            self.index.get(key).copied()
+        }
     }
 
     fn push(&mut self, map: &mut Map, entry: Entry) {
         if !self.index.is_empty() {
-            self.index.insert(entry.key.clone(), entry.key_span);
+            self.index.insert(entry.key.clone(), map.entries.len());
         }
         map.entries.push(entry);
         if self.index.is_empty() && map.entries.len() >= MANY {
-            self.index = map.entries.iter().map(|e| (e.key.clone(), e.key_span)).collect();
+            self.index = map.entries.iter().enumerate().map(|(at, e)| (e.key.clone(), at)).collect();
         }
     }
 }
@@ -346,13 +354,14 @@ impl Builder<'_> {
             Value::Map(from) => {
                 for mut entry in from.entries {
                     entry.value.trail.extend(&trail);
-                    if seen.first(map, &entry.key).is_none() {
-                        seen.push(map, entry);
-                    } else if let Some(own) = map.entries.iter_mut().find(|own| {
-                        own.key == entry.key
-                            && own.value.mark == Mark::Reset
-                            && entry.value.mark != Mark::Reset
-                    }) {
+                    let place = seen.place(map, &entry.key);
+                    let Some(own) = place.and_then(|at| map.entries.get_mut(at)) else {
+                        if seen.first(map, &entry.key).is_none() {
+                            seen.push(map, entry);
+                        }
+                        continue;
+                    };
+                    if own.value.mark == Mark::Reset && entry.value.mark != Mark::Reset {
                         // `!reset` takes back what earlier files say, and says nothing itself: what is merged in holds.
                         entry.value.mark = Mark::Override;
                         *own = entry;

@@ -53,6 +53,7 @@ pub const CASES: &[Case] = &[
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
     Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &extending(20_000)) },
     Case { name: "services-extend-a-large-one", arguments: NONE, write: |at| compose(at, &extending(1_900)) },
+    Case { name: "merged-over-as-many-keys", arguments: NONE, write: |at| compose(at, &merged_over(12_000)) },
     Case {
         name: "not-utf-8",
         arguments: NONE,
@@ -131,6 +132,12 @@ fn unknown_keys() -> String {
 
 fn keys_in_line(count: usize) -> String {
     format!("{{{}}}\n", rows(count, |i| format!("k{i}: x, ")))
+}
+
+/// A mapping that has itself all that is merged into it.
+fn merged_over(count: usize) -> String {
+    let keys = rows(count, |i| format!("  k{i}: x\n"));
+    format!("x-a: &a\n{keys}x-b:\n  <<: *a\n{keys}unknown: x\n")
 }
 
 fn many_services() -> String {
