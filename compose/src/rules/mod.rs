@@ -24,6 +24,7 @@ pub use filesystem::volume_elsewhere;
 pub use network::network_elsewhere;
 
 use crate::policy::{Place, Rule};
+use crate::source::{At, Span};
 
 /// The tables, by id.
 const TABLES: [&[Rule]; 16] = [
@@ -73,6 +74,18 @@ fn is_engine_name(name: &str) -> bool {
     let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let is_next = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     first && name.len() > 1 && bytes.all(is_next)
+}
+
+/// What the file has the engine call an object, and where it says so; `None` where the name is made of the project's and the
+/// key. What is made elsewhere and has no other name is called as it is here.
+fn told_name<'a>(
+    key: &'a str,
+    name: Option<&'a At<String>>,
+    external: Option<&'a At<bool>>,
+) -> Option<(&'a str, Option<Span>)> {
+    let external = external.filter(|external| external.value);
+    let told = name.map(|name| (name.value.as_str(), name.span()));
+    told.or_else(|| external.map(|external| (key, external.span())))
 }
 
 /// The first of the given names that a word-like value is.

@@ -6,7 +6,7 @@ use crate::finding::Severity;
 use crate::model::{MountSource, Service};
 use crate::policy::{Change, Check, Exempt, Hit, Repair, Rule, Site, Stack};
 
-use super::{is_engine_name, place};
+use super::{is_engine_name, place, told_name};
 
 /// `read_only: true` of an image's mount is filled in under this id.
 pub(crate) const IMAGE_READ_ONLY: &str = "SV171";
@@ -70,13 +70,7 @@ fn read_only(_: &Site<'_>) -> Vec<Change> {
 
 fn volume_names(stack: &Stack<'_>) -> Vec<Hit> {
     let hits = stack.project.volumes.values().filter_map(|volume| {
-        let external = volume.external.as_ref().filter(|external| external.value);
-        // What is made elsewhere and has no other name is called as it is here.
-        let (name, span) = match (&volume.name, external) {
-            (Some(name), _) => (name.value.as_str(), name.span()),
-            (None, Some(external)) => (volume.key.as_str(), external.span()),
-            (None, None) => return None,
-        };
+        let (name, span) = told_name(&volume.key, volume.name.as_ref(), volume.external.as_ref())?;
         let message = format!("`{name}` is no name for a volume");
         (!is_engine_name(name)).then(|| Hit::on(span.unwrap_or(volume.span), message))
     });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::model::{Network, Service};
 use crate::policy::{Hit, Stack};
 use crate::prefix::Prefix;
-use crate::rules::{is_any, is_engine_name};
+use crate::rules::{is_any, is_engine_name, told_name};
 use crate::source::At;
 
 use super::ports::loopback;
@@ -61,13 +61,7 @@ pub(super) fn drivers(stack: &Stack<'_>) -> Vec<Hit> {
 pub(super) fn engine_names(stack: &Stack<'_>) -> Vec<Hit> {
     const OWN: &[&str] = &["bridge", "default", "host", "none"];
     let hits = networks(stack).filter_map(|network| {
-        let external = network.external.as_ref().filter(|external| external.value);
-        // What is made elsewhere and has no other name is called as it is here.
-        let (name, span) = match (&network.name, external) {
-            (Some(name), _) => (name.value.as_str(), name.span()),
-            (None, Some(external)) => (network.key.as_str(), external.span()),
-            (None, None) => return None,
-        };
+        let (name, span) = told_name(&network.key, network.name.as_ref(), network.external.as_ref())?;
         let why = if OWN.contains(&name) {
             "is a network of the engine's own"
         } else if is_engine_name(name) {
