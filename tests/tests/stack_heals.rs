@@ -145,6 +145,7 @@ impl Heals {
         assert!(self.stack.is_healthy());
         std::fs::write(&path, good).unwrap();
         self.hup();
+        wait::until("the refusal to be over", || self.status()?["stack"]["refused"].is_null().then_some(()));
         self.ready();
         assert_eq!(["caddy", "openclaw"].map(|service| self.started(service)), before);
     }
