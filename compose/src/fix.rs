@@ -73,6 +73,8 @@ pub struct Done {
 /// Why an edit is not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
+    /// More than one thing could be meant.
+    Author,
     /// A variable's value may be another one elsewhere.
     Variable,
     /// It stands after `|` or `>`.
@@ -81,6 +83,8 @@ pub(crate) enum Why {
     Shared,
     /// Nothing that an edit is known for.
     Shape,
+    /// The stack does not load as it is.
+    Unread,
     /// The new text would not load.
     Unreadable,
     /// The finding would still be there.
@@ -96,10 +100,12 @@ pub(crate) enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Author => "only its author can say what belongs there",
             Self::Variable => "its value comes from a variable, which may have another one elsewhere",
             Self::Block => "it is written as a block of text",
             Self::Shared => "other services or keys read the same text through an anchor or a base",
             Self::Shape => "it is written in a way that no edit is known for",
+            Self::Unread => "something in the stack cannot be read",
             Self::Unreadable => "the file could not be read with that edit",
             Self::Stays => "the finding would still be there",
             Self::TooMany => "too many other edits have to be left out",
@@ -210,6 +216,7 @@ pub fn fix(request: Request, policy: &Policy, host: &dyn Host) -> Fixed {
     for _ in 0..MOST_ROUNDS {
         // What cannot be read has no model that could be kept.
         if judged.report.unreadable {
+            left = propose::repairable(&judged.report).map(|(number, _)| (number, Why::Unread)).collect();
             break;
         }
         let (proposals, refused) = propose::proposals(&texts, &judged);

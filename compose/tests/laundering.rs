@@ -11,7 +11,7 @@ use compose::emit::Credentials;
 use compose::fix::Fixed;
 use compose::host::{Kind, Look, MemoryHost};
 use compose::model::Date;
-use compose::{Policy, Report, Request, Severity, Source};
+use compose::{Finding, Policy, Report, Request, Severity, Source};
 
 /// Where a key stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -372,6 +372,12 @@ const DISGUISES: &[Disguise] = &[
         let line = format!("{}: # HERE\n      {}", row.2, value(row, row.4));
         (row.3 == "%" && row.1 == Service).then(|| vec![document(row, "", &line, "")])
     }),
+    ("in a list that is not indented", |row| {
+        let item = row.3.strip_prefix('[')?.strip_suffix(']')?;
+        let one = if item.starts_with('{') { !item.contains("}, {") } else { !item.contains(',') };
+        let line = format!("{}: # USE\n    - {} # HERE", row.2, item.replace('%', row.4));
+        (one && row.1 == Service).then(|| vec![document(row, "", &line, "")])
+    }),
     ("in a profile that is never on", |row| {
         let line = format!("{}: {} # HERE", row.2, value(row, row.4));
         (row.1 == Service).then(|| vec![document(row, "", &line, "    profiles: [never]\n")])
@@ -603,6 +609,11 @@ fn a_repair_converges_keeps_comments_and_bytes_and_brings_nothing_new() {
             }
             assert_eq!(loud(&after), loud(&fixed.report), "{}", case());
             assert_eq!(after.unreadable, before.unreadable, "{}", case());
+            // What is left and is repaired elsewhere says why.
+            let repaired = |id| compose::rules::find(id).is_some_and(|rule| rule.is_repaired());
+            let silent =
+                |f: &&Finding| f.severity != Severity::Note && f.unfixed.is_none() && repaired(f.rule);
+            assert_eq!(fixed.report.findings.iter().find(silent), None, "{}", case());
             // Twice is once.
             assert_eq!(compose::fix::fix(again, &POLICY, &host).files, [], "{}", case());
             assert_eq!(comments(&files), comments(&texts), "{}", case());

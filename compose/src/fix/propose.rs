@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::Severity;
+use crate::finding::{Finding, Report, Severity};
 use crate::policy::{Change, Repair, Rule, Site};
 use crate::rules;
 use crate::source::Span;
@@ -51,12 +51,18 @@ pub(super) fn apart(proposals: &[Proposal]) -> (Vec<&Proposal>, Vec<&Proposal>) 
     (apart, others)
 }
 
+/// The findings of rules that have a repair, with their numbers.
+pub(super) fn repairable(report: &Report) -> impl Iterator<Item = (usize, &Finding)> {
+    let repaired = |rule| rules::find(rule).is_some_and(Rule::is_repaired);
+    let findings = report.findings.iter().enumerate();
+    findings.filter(move |(_, finding)| finding.severity != Severity::Note && repaired(finding.rule))
+}
+
 /// What can be proposed, and the findings whose repair cannot be written, by their numbers in the report.
 pub(super) fn proposals(texts: &Texts, judged: &Judged) -> (Vec<Proposal>, Vec<(usize, Why)>) {
     let mut groups: BTreeMap<(Span, &'static str), Vec<usize>> = BTreeMap::new();
-    for (number, finding) in judged.report.findings.iter().enumerate() {
-        let repaired = rules::find(finding.rule).is_some_and(Rule::is_repaired);
-        if let (true, Some(span), true) = (repaired, finding.span, finding.severity != Severity::Note) {
+    for (number, finding) in repairable(&judged.report) {
+        if let Some(span) = finding.span {
             groups.entry((span, finding.rule)).or_default().push(number);
         }
     }
@@ -66,17 +72,19 @@ pub(super) fn proposals(texts: &Texts, judged: &Judged) -> (Vec<Proposal>, Vec<(
     let (mut proposals, mut refused) = (Vec::new(), Vec::new());
     for ((span, rule), findings) in groups {
         let Some(source) = judged.report.sources.get(span.source) else { continue };
-        let Some(key) = texts.key(span.source.index(), source) else { continue };
+        let Some(key) = texts.key(span.source.index(), source) else {
+            refused.extend(findings.into_iter().map(|finding| (finding, Why::Shape)));
+            continue;
+        };
         let outline =
             outlines.entry(span.source.index()).or_insert_with(|| Outline::of(source.text(), span.source));
         let page = Page { text: source.text(), outline };
         let places = places.get(&span).cloned().unwrap_or_default();
         let made = edits(page, rule, span).and_then(|edits| {
             let alone = keep::is_alone(judged, &findings, &places);
-            if edits.is_empty() || alone { Ok(edits) } else { Err(Why::Shared) }
+            if alone { Ok(edits) } else { Err(Why::Shared) }
         });
         match made {
-            Ok(edits) if edits.is_empty() => {}
             Ok(edits) => {
                 let source = span.source.index();
                 proposals.push(Proposal { rule, findings, key, source, edits, places });
@@ -87,11 +95,10 @@ pub(super) fn proposals(texts: &Texts, judged: &Judged) -> (Vec<Proposal>, Vec<(
     (proposals, refused)
 }
 
-/// The edits of a rule's repair at a place; none where the rule leaves it to the author.
+/// The edits of a rule's repair at a place.
 fn edits(page: Page<'_>, rule: &str, span: Span) -> Result<Vec<Edit>, Why> {
-    let Some(rule) = rules::find(rule) else { return Ok(Vec::new()) };
-    let (target, changes) = match rule.repair {
-        Repair::Author => return Ok(Vec::new()),
+    let (target, changes) = match rules::find(rule).map_or(Repair::Author, |rule| rule.repair) {
+        Repair::Author => return Err(Why::Author),
         Repair::Value(text) => (value(page, span)?, vec![Change::Text(text.to_owned())]),
         Repair::Remove => {
             let target = page.outline.entry_at(span).or_else(|| page.outline.value_at(span));
@@ -108,11 +115,17 @@ fn edits(page: Page<'_>, rule: &str, span: Span) -> Result<Vec<Edit>, Why> {
             (target, decide(&Site { text, below: &below, has: &has }))
         }
     };
+    if changes.is_empty() {
+        return Err(Why::Author);
+    }
     let mut all = Vec::new();
     for change in &changes {
         all.extend(edit::edits(page, target, change)?);
     }
     all.retain(|edit| page.slice(edit.start..edit.end) != edit.text);
+    if all.is_empty() {
+        return Err(Why::Stays);
+    }
     all.sort();
     Ok(merged(all))
 }

@@ -537,8 +537,9 @@ fn what_only_the_author_can_say_is_left_with_the_reason() {
             "    ports: [\"80\", \"8000-8010:80\"]\n    user: root\n    mem_limit: 0\n    shm_size: 8g\n",
         ),
         expect![[r#"
-        SV180 is left: SV181 would be found then
-    "#]],
+            SV180 is left: only its author can say what belongs there
+            SV180 is left: SV181 would be found then
+        "#]],
     );
     check(
         &service(
@@ -550,5 +551,32 @@ fn what_only_the_author_can_say_is_left_with_the_reason() {
         "#]],
     );
     check("services: [", expect![""]);
-    check(&service("    privileged: true\n    bad: key\n"), expect![""]);
+    check(
+        &service("    privileged: true\n    bad: key\n"),
+        expect![[r#"
+        SV105 is left: something in the stack cannot be read
+    "#]],
+    );
+}
+
+#[test]
+fn an_item_of_a_list_that_is_not_indented_under_its_key_is_put_right_like_any_other() {
+    let only = [
+        "volumes:\n    - type: bind\n      source: ./site\n      target: /a\n      bind: {create_host_path: true}\n",
+        "volumes:\n    - ./site:/a:rshared\n",
+        "cap_add:\n    - ALL\n",
+        "devices:\n    - source: /dev/kmsg\n",
+        "ports:\n    - \"80:80\"\n",
+        "ports:\n    - target: 80\n      published: 8080\n",
+        "tmpfs:\n    - /a:exec\n",
+    ];
+    for written in only {
+        for text in [written.to_owned(), written.replace("\n    ", "\n      ")] {
+            let fixed = fixed(&service(&format!("    {text}")));
+            let repaired = |rule| rules::find(rule).is_some_and(|rule| rule.is_repaired());
+            let left =
+                fixed.report.findings.iter().find(|f| f.severity != Severity::Note && repaired(f.rule));
+            assert_eq!(left, None, "{text}");
+        }
+    }
 }

@@ -123,9 +123,10 @@ impl Outline {
         self.parts.get(id)
     }
 
-    /// The value, item or whole document that has exactly these bytes.
+    /// The value, item or whole document that has exactly these bytes; the innermost, where a list that is not indented
+    /// under its key begins and ends with its only item.
     pub(crate) fn value_at(&self, span: Span) -> Option<Id> {
-        self.parts.iter().position(|part| part.span == span && part.role != Role::Key)
+        self.parts.iter().rposition(|part| part.span == span && part.role != Role::Key)
     }
 
     /// The key of the entry that has exactly these bytes, or of the one whose key alone has them.
