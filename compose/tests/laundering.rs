@@ -199,6 +199,8 @@ const REFUSED: &[Row] = &[
     ("SV190", Service, "extra_hosts", "[\"h:%\"]", "host-gateway"),
     ("SV190", Service, "extra_hosts", "{h: %}", "host-gateway"),
     ("SV190", Service, "extra_hosts", "[\"h=%\"]", "169.254.169.254"),
+    ("SV190", Service, "extra_hosts", "[\"h=%\"]", "100.100.100.200"),
+    ("SV190", Service, "extra_hosts", "{h: \"%\"}", "64:ff9b::168.63.129.16"),
     ("SV191", Service, "dns", "%", "resolver.example.org"),
     ("SV193", Service, "external_links", "[%]", "other"),
     ("SV210", Service, "mem_limit", "%", "0"),

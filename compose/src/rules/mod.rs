@@ -21,7 +21,7 @@ pub(crate) mod secrets;
 
 pub use egress::is_local_name;
 pub use filesystem::volume_elsewhere;
-pub use network::network_elsewhere;
+pub use network::{METADATA_V4, METADATA_V6, network_elsewhere};
 
 use crate::policy::{Place, Rule};
 use crate::source::{At, Span};

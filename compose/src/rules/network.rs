@@ -9,6 +9,7 @@ use crate::policy::{Check, Exempt, Repair, Rule};
 
 use super::place;
 
+pub use names::{METADATA_V4, METADATA_V6};
 pub(crate) use networks::inner_services;
 pub use networks::network_elsewhere;
 pub(crate) use ports::loopback;
@@ -163,7 +164,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         id: "SV190",
         title: "no name for the host or its metadata",
-        reason: "`host-gateway`, a bridge's gateway and 169.254.0.0/16 reach services of the host and the cloud's credentials",
+        reason: "`host-gateway`, a bridge's gateway and a metadata service's address reach services of the host and the cloud's credentials",
         severity: Severity::Error,
         fix: "remove it; what the service needs belongs on a network of the stack",
         bad: "services:\n  web:\n    image: caddy:2\n    extra_hosts:\n      - \"host.docker.internal:host-gateway\" # <-\n",

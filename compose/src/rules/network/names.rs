@@ -64,16 +64,23 @@ pub(super) fn extra_hosts(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     hits.collect()
 }
 
+/// Metadata services: all of IPv4's link-local addresses, Azure's host agent, Alibaba's and Oracle's.
+pub const METADATA_V4: [&str; 4] = ["100.100.100.200", "168.63.129.16", "169.254.0.0/16", "192.0.0.192"];
+/// The same in IPv6: Amazon's, Google's, and all link-local addresses.
+pub const METADATA_V6: [&str; 3] = ["fd00:ec2::254", "fd20:ce::254", "fe80::/10"];
+
 /// Addresses of the host, of a bridge, or of a cloud's metadata service.
-pub(super) fn reaches_host(stack: &Stack<'_>, address: IpAddr) -> Option<&'static str> {
-    let address = address.to_canonical();
-    let link_local = match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => {
-            v6.is_unicast_link_local() || v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-        }
+fn reaches_host(stack: &Stack<'_>, address: IpAddr) -> Option<&'static str> {
+    if let IpAddr::V6(v6) = address
+        && let Some(v4) = behind(v6)
+        && let Some(why) = reaches_host(stack, IpAddr::V4(v4))
+    {
+        return Some(why);
+    }
+    let is = |known: &&str| {
+        known.parse() == Ok(address) || Prefix::parse(known).is_some_and(|prefix| prefix.contains(address))
     };
-    if link_local {
+    if METADATA_V4.iter().chain(&METADATA_V6).any(is) {
         return Some("reaches the cloud's metadata service");
     }
     let docker0 = address == IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
@@ -86,8 +93,20 @@ pub(super) fn reaches_host(stack: &Stack<'_>, address: IpAddr) -> Option<&'stati
     (docker0 || gateway || address.is_unspecified()).then_some("is the host on a bridge")
 }
 
+/// Where in IPv4 an address of IPv6 leads: written as one (RFC 4291, section 2.5.5), through a translator (RFC 6052 and
+/// 8215) or a relay (RFC 3056).
+fn behind(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, front, end]
+        | [0x64, 0xff9b, 0, 0, 0, 0, front, end]
+        | [0x64, 0xff9b, 1, _, _, _, front, end]
+        | [0x2002, front, end, ..] => Some(Ipv4Addr::from_bits(u32::from(front) << 16 | u32::from(end))),
+        _ => None,
+    }
+}
+
 /// What the engine gives a bridge whose gateway is not said.
-pub(super) fn first_address(prefix: Prefix) -> Option<IpAddr> {
+fn first_address(prefix: Prefix) -> Option<IpAddr> {
     match prefix.address() {
         IpAddr::V4(v4) => Some(IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits().checked_add(1)?))),
         IpAddr::V6(v6) => Some(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits().checked_add(1)?))),
@@ -106,4 +125,25 @@ pub(super) fn dns(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let odd = service.dns.iter().filter(|resolver| resolver.value.trim().parse::<IpAddr>().is_err());
     odd.map(|resolver| Hit::at(resolver, format!("resolver `{}` is not an address", resolver.value)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_ipv4_is_found_in_every_dress_of_ipv6() {
+        for dressed in [
+            "::169.254.1.2",
+            "::ffff:169.254.1.2",
+            "64:ff9b::a9fe:102",
+            "64:ff9b:1:7::a9fe:102",
+            "2002:a9fe:102::1",
+        ] {
+            assert_eq!(behind(dressed.parse().unwrap()), Some(Ipv4Addr::new(169, 254, 1, 2)), "{dressed}");
+        }
+        for other in ["fd00::a9fe:102", "2001:db8::a9fe:102", "64:ff9b:2::a9fe:102", "fe80::1"] {
+            assert_eq!(behind(other.parse().unwrap()), None, "{other}");
+        }
+    }
 }

@@ -11,10 +11,11 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use compose::prefix::Prefix;
+use compose::rules::{METADATA_V4, METADATA_V6};
 
 use super::super::outside::{inside_v4, inside_v6};
 use super::listing::Rules;
-use super::rows::{self, Deed, METADATA_V4, METADATA_V6, Row};
+use super::rows::{self, Deed, Row};
 use super::{Published, Ruleset};
 
 /// The set of sources that a published port's new connections are counted by.

@@ -151,9 +151,3 @@ pub const fn rate(port: u16) -> Rate {
         _ => Rate { per_minute: 150, burst: 50 },
     }
 }
-
-/// Metadata services, which have a counter of their own: all of IPv4's link-local addresses, Azure's host agent,
-/// Alibaba's and Oracle's.
-pub const METADATA_V4: [&str; 4] = ["100.100.100.200", "168.63.129.16", "169.254.0.0/16", "192.0.0.192"];
-/// The same in IPv6: Amazon's, Google's, and all link-local addresses.
-pub const METADATA_V6: [&str; 3] = ["fd00:ec2::254", "fd20:ce::254", "fe80::/10"];
