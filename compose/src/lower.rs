@@ -94,6 +94,7 @@ pub(crate) fn lower(file: &Node, name: String, context: &mut Context<'_>) -> Pro
         volumes: BTreeMap::new(),
         secrets: BTreeMap::new(),
         configs: BTreeMap::new(),
+        refused: Vec::new(),
         stack: crate::model::Stack::default(),
         included: Vec::new(),
     };
@@ -114,6 +115,9 @@ pub(crate) fn lower(file: &Node, name: String, context: &mut Context<'_>) -> Pro
         project.services.insert(entry.key.clone(), service::service(entry, context));
         context.problems.service = None;
     }
+    let models = file.as_map().and_then(|file| file.entry("models"));
+    let models = models.filter(|entry| entries(Some(&entry.value)).next().is_some());
+    project.refused.extend(models.map(|entry| ("models", entry.key_span)));
     if let Some(node) = file.get("x-supervisor") {
         project.stack = supervisor::stack(node, context);
     }

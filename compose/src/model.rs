@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use crate::destination::Destination;
-use crate::source::At;
+use crate::source::{At, Span};
 
 pub use mounts::{Bind, Mount, MountSource, Tmpfs};
 pub use network::{Attachment, Link, Network, Pool, PublishedPort};
@@ -44,6 +44,8 @@ pub struct Project {
     pub secrets: BTreeMap<String, FileObject>,
     /// Top-level `configs`.
     pub configs: BTreeMap<String, FileObject>,
+    /// Keys of the top that are refused whatever they say, each with its place.
+    pub refused: Vec<(&'static str, Span)>,
     /// Top-level `x-supervisor`.
     pub stack: Stack,
     /// Every file that `extends` and `include` led to, absolute, at the place that names it.

@@ -76,7 +76,7 @@ pub(crate) enum Check {
     Service(fn(&Stack<'_>, &Service) -> Vec<Hit>),
     /// The stack as a whole.
     Stack(fn(&Stack<'_>) -> Vec<Hit>),
-    /// Keys of a service that are refused whatever they say.
+    /// Keys of a service or of the top that are refused whatever they say.
     Keys(&'static [&'static str]),
     /// Nothing to refuse: `harden` fills it in and says so under this id.
     Fill,
@@ -225,23 +225,26 @@ pub(crate) fn judge(stack: &Stack<'_>) -> Vec<Finding> {
         for rule in rules::all() {
             let hits = match rule.check {
                 Check::Service(check) => check(stack, service),
-                Check::Keys(keys) => refused(service, keys),
+                Check::Keys(keys) => refused(&service.refused, keys),
                 Check::Stack(_) | Check::Fill | Check::Exemption => continue,
             };
             findings.extend(hits.into_iter().map(|hit| finding(rule, hit, Some(service))));
         }
     }
     for rule in rules::all() {
-        if let Check::Stack(check) = rule.check {
-            findings.extend(check(stack).into_iter().map(|hit| finding(rule, hit, None)));
-        }
+        let hits = match rule.check {
+            Check::Stack(check) => check(stack),
+            Check::Keys(keys) => refused(&stack.project.refused, keys),
+            Check::Service(_) | Check::Fill | Check::Exemption => continue,
+        };
+        findings.extend(hits.into_iter().map(|hit| finding(rule, hit, None)));
     }
     findings
 }
 
-/// The keys of a service that are among those which a rule refuses.
-fn refused(service: &Service, keys: &[&str]) -> Vec<Hit> {
-    let refused = service.refused.iter().filter(|(key, _)| keys.contains(key));
+/// Keys that are among those which a rule refuses.
+fn refused(said: &[(&'static str, Span)], keys: &[&str]) -> Vec<Hit> {
+    let refused = said.iter().filter(|(key, _)| keys.contains(key));
     refused.map(|(key, span)| Hit::on(*span, format!("`{key}` is not allowed"))).collect()
 }
 

@@ -243,3 +243,16 @@ fn an_exempted_file_is_admitted_as_it_says() {
     let service = admitted.project().services.get("web").and_then(|web| web.read_only.as_ref());
     assert_eq!(service.map(|read_only| read_only.value), Some(false));
 }
+
+#[test]
+fn models_at_the_top_are_refused_with_and_without_a_service_of_theirs() {
+    for models in ["models:\n  m: {model: ai/small}\n", "models: {m: {model: ai/small}}\n"] {
+        let (admitted, report) = admit(&format!("services:\n  web:\n    image: a\n{models}"), TODAY);
+        let found: Vec<_> = report.findings.iter().filter(|finding| finding.rule == "SV132").collect();
+        assert!(admitted.is_none() && found.len() == 1, "{found:?}");
+        let place = report.sources.get(found[0].span.unwrap().source).unwrap();
+        assert_eq!(place.position(found[0].span.unwrap().start).line, 4);
+    }
+    let (admitted, _) = admit("services:\n  web:\n    image: a\nmodels: {}\n", TODAY);
+    assert!(admitted.is_some());
+}
