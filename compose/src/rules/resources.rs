@@ -358,6 +358,17 @@ fn node_heap(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
 /// Options that neither send a log elsewhere nor copy the environment into it.
 const LOG_OPTIONS: &[&str] = &["max-size", "max-file", "compress", "tag", "mode", "max-buffer-size"];
 
+/// What a tag's template may name: the container and its image. Others print its environment.
+const TAG_PARTS: [&str; 7] = [
+    "{{.ID}}",
+    "{{.FullID}}",
+    "{{.Name}}",
+    "{{.ImageID}}",
+    "{{.ImageFullID}}",
+    "{{.ImageName}}",
+    "{{.DaemonName}}",
+];
+
 fn log_driver(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let Some(logging) = &service.logging else { return Vec::new() };
     let driver = logging.value.driver.as_deref().unwrap_or("json-file");
@@ -369,7 +380,10 @@ fn log_driver(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         return vec![Hit::at(logging, format!("log driver `{driver}` sends to elsewhere"))];
     }
     let unknown = logging.value.options.keys().filter(|name| !LOG_OPTIONS.contains(&name.as_str()));
-    unknown.map(|name| Hit::at(logging, format!("log option `{name}`"))).collect()
+    let rest = |tag: &String| TAG_PARTS.iter().fold(tag.clone(), |tag, part| tag.replace(part, ""));
+    let tag = logging.value.options.get("tag").filter(|tag| rest(tag).contains("{{"));
+    let unknown = unknown.map(|name| Hit::at(logging, format!("log option `{name}`")));
+    unknown.chain(tag.map(|tag| Hit::at(logging, format!("log tag `{tag}`")))).collect()
 }
 
 /// What the engine keeps of a log where nothing else is said.
