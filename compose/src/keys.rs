@@ -56,7 +56,7 @@ pub const TOP: &[Key] = &[
         "local files of the stack only: what is fetched can change unseen",
     ),
     accepted("services", &nested::SERVICES, "what is launched"),
-    refused("models", &shape::FREE, "starts a model runner that no rule sees"),
+    refused("models", &nested::MODELS, "starts a model runner that no rule sees"),
     accepted("networks", &nested::NETWORKS, "what connects services"),
     accepted("volumes", &nested::VOLUMES, "what outlives containers"),
     accepted("secrets", &nested::SECRETS, "the channel for credentials"),

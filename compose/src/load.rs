@@ -59,7 +59,7 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
     let mut merged: Option<Node> = None;
     for mut tree in trees {
-        loader.prepare(&mut tree, &environment);
+        loader.prepare(&mut tree, merged.as_ref(), &environment);
         merged = Some(loader.over(merged, tree, &request.directory, &environment, &mut Vec::new()));
     }
     let Some(mut root) = merged else { return loader.nothing() };
@@ -131,8 +131,8 @@ impl Loader<'_> {
         yaml::parse(source, id, &mut self.budget, &mut self.problems)
     }
 
-    /// One file, from its tree to long forms.
-    fn prepare(&mut self, tree: &mut Node, environment: &BTreeMap<String, String>) {
+    /// One file, from its tree to long forms, and over which other one it is to be.
+    fn prepare(&mut self, tree: &mut Node, base: Option<&Node>, environment: &BTreeMap<String, String>) {
         let problems = &mut self.problems;
         if tree.is_null() {
             let next = "write `services:` and what is launched";
@@ -150,6 +150,9 @@ impl Loader<'_> {
             );
         }
         interpolate::interpolate(tree, environment, &mut self.budget.text, &self.sources, problems);
+        if let Some(base) = base {
+            merge::pass_over_empty(base, tree, 2);
+        }
         shape::check(tree, &keys::FILE, "the file", problems);
         if let Some(entry) = tree.as_map().and_then(|m| m.entry("version")) {
             problems.add(&problem::OBSOLETE, entry.key_span, "`version` is obsolete", "remove it");
@@ -191,7 +194,7 @@ impl Loader<'_> {
             self.own.insert(id, Rc::clone(&self.places));
         }
         let mut tree = self.parse(id)?;
-        self.prepare(&mut tree, environment);
+        self.prepare(&mut tree, None, environment);
         Some(tree)
     }
 

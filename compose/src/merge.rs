@@ -24,6 +24,22 @@ pub(crate) fn merge(base: Node, over: Node) -> Node {
     merged
 }
 
+/// Takes what is empty over something out of a later tree, before it is looked at: Compose passes it over, down to the keys
+/// of services and of other objects. Those keys that it replaces as a whole are left to it.
+pub(crate) fn pass_over_empty(base: &Node, over: &mut Node, depth: u8) {
+    let (Some(base), Value::Map(over)) = (base.as_map(), &mut over.value) else { return };
+    let index = base.index();
+    over.entries.retain_mut(|entry| {
+        let under = index.get(entry.key.as_str()).and_then(|at| base.entries.get(*at));
+        let Some(under) = under.filter(|under| !under.value.is_null()) else { return true };
+        if depth > 0 {
+            pass_over_empty(&under.value, &mut entry.value, depth - 1);
+        }
+        let replaced = depth == 0 && matches!(entry.key.as_str(), "command" | "entrypoint" | "logging");
+        replaced || entry.key.starts_with("x-") || entry.value.mark != Mark::None || !entry.value.is_null()
+    });
+}
+
 /// An entry that an included file and the file that includes it declare differently.
 #[derive(Debug)]
 pub(crate) struct Clash {

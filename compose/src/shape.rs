@@ -60,14 +60,16 @@ const fn scalars(scalars: u8) -> Shape {
 pub(crate) const TEXT: Shape = scalars(TEXT_BIT);
 /// A day.
 pub(crate) const DATE: Shape = scalars(SCALAR.scalars | DATE_BIT);
-/// A string or nothing.
-pub(crate) const TEXT_OR_NULL: Shape = scalars(TEXT_BIT | NULL_BIT);
 /// A string or any number.
 pub(crate) const NUMBER: Shape = scalars(TEXT_BIT | NUMBER_BIT | WHOLE_BIT);
 /// A string or a whole number.
 pub(crate) const WHOLE: Shape = scalars(TEXT_BIT | WHOLE_BIT);
+/// A whole number that no string spells.
+pub(crate) const BARE_WHOLE: Shape = scalars(WHOLE_BIT);
 /// A boolean.
 pub(crate) const FLAG: Shape = scalars(TEXT_BIT | BOOL_BIT | FLAG_BIT);
+/// A boolean that no string spells.
+pub(crate) const BARE_FLAG: Shape = scalars(BOOL_BIT | FLAG_BIT);
 /// Any scalar.
 pub(crate) const SCALAR: Shape = scalars(TEXT_BIT | NUMBER_BIT | WHOLE_BIT | BOOL_BIT | NULL_BIT);
 /// Anything at all.

@@ -118,6 +118,16 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         );
         return false;
     }
+    if let Some(at) = directive(text) {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        problems.add(
+            &problem::NOT_YAML,
+            Span::new(id, at, at),
+            "a directive that Docker Compose does not read",
+            "remove the line",
+        );
+        return false;
+    }
     let odd = text
         .char_indices()
         .find(|(_, c)| is_line_end(*c) || c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
@@ -138,6 +148,21 @@ fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
         return false;
     }
     true
+}
+
+/// Where a directive stands before the document that is neither a tag's nor says the version that Compose's parser knows.
+fn directive(text: &str) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let mut words = line.trim_start_matches('\u{feff}').split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("%TAG") | None, _) | (Some("%YAML"), Some("1.1")) => {}
+            (Some(word), _) if word.starts_with('#') => {}
+            (Some(word), _) => return word.starts_with('%').then_some(at),
+        }
+        at += line.len();
+    }
+    None
 }
 
 /// A line end of YAML 1.1, which Compose's own parser knows, and not of YAML 1.2: in a comment it would hide a key from us.

@@ -612,7 +612,7 @@ fn a_repair_converges_keeps_comments_and_bytes_and_brings_nothing_new() {
             assert_eq!(loud(&after), loud(&fixed.report), "{}", case());
             assert_eq!(after.unreadable, before.unreadable, "{}", case());
             // What is left and is repaired elsewhere says why.
-            let repaired = |id| compose::rules::find(id).is_some_and(|rule| rule.is_repaired());
+            let repaired = |id| compose::rules::find(id).is_some_and(compose::policy::Rule::is_repaired);
             let silent =
                 |f: &&Finding| f.severity != Severity::Note && f.unfixed.is_none() && repaired(f.rule);
             assert_eq!(fixed.report.findings.iter().find(silent), None, "{}", case());

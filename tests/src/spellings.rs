@@ -81,6 +81,21 @@ pub const SERVICE: &[&str] = &[
     "x-a: 1\n    logging: {driver: local, x-b: 2}\n    ports: [{target: 80, x-c: 3}]",
     "cpu_shares: 0\n    oom_score_adj: 0\n    scale: 0",
     "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
+    // Values that look like what is meant.
+    "network_mode: ''",
+    "cgroup: ''",
+    "links: ['web:b:c']",
+    "expose: [80.5]",
+    "group_add: [1.5]",
+    "mem_swappiness: much",
+    "blkio_config: {weight: '10'}",
+    "gpus:",
+    "models:",
+    "pull_policy: if_not_present",
+    "volumes: [{type: bind, source: ./a, target: /a, bind: {selinux: x}}]",
+    "volumes: [{type: bind, source: ./a, target: /a, bind: {recursive: never}}]",
+    "volumes: [{type: tmpfs, target: /a, tmpfs: {mode: '0700'}}]",
+    "volumes: [{type: tmpfs, target: /a, tmpfs: {mode: 0700}}]",
 ];
 
 /// Keys of a service with what stands above the services: anchors, merged and marked.
@@ -144,6 +159,16 @@ pub const FILES: &[&[(&str, &str)]] = &[
         ("more.yml", "services: {x: {image: a, privileged: true}}\n"),
     ],
     &[
+        ("a.yaml", "services: {web: {image: a, user: u, dns: [1.1.1.1]}}\nnetworks: {n: {internal: true}}\n"),
+        ("b.yaml", "services: {web: {image: , user: ~, dns: null}}\nnetworks:\n"),
+    ],
+    &[("a.yaml", "services: {web: {image: a, command: b}}\n"), ("b.yaml", "services: {web: {command: }}\n")],
+    &[("a.yaml", "services: {web: {image: a}}\n"), ("b.yaml", "services: {web: {user: }}\n")],
+    &[("compose.yaml", "services: {web: {image: a}}\nvolumes:\n")],
+    &[("compose.yaml", "%YAML 1.1\n---\nservices: {web: {image: a}}\n")],
+    &[("compose.yaml", "%YAML 1.2\n---\nservices: {web: {image: a}}\n")],
+    &[("compose.yaml", "%OTHER x\n---\nservices: {web: {image: a}}\n")],
+    &[
         ("compose.yaml", "services: {web: {image: a, env_file: [a.env, b.env], environment: [C, D=$A]}}\n"),
         ("a.env", "A=1\nB=$A\n"),
         ("b.env", "A=2\nC=$A\nD=3\n"),
@@ -162,4 +187,10 @@ pub const STRICTER: &[(&str, &str)] = &[
     ("hostname: !!binary YQ==", "a tag that Compose does not have"),
     ("! <<: {privileged: true}", "a tag that hides a merge key"),
     ("ports: ['127.0.0.1:80:80/tcp/udp']", "a protocol that is none"),
+    ("hostname:\ta", "a tab where YAML's own productions have a blank, as our parser reads them"),
+    ("restart: sometimes", "a word that no engine knows"),
+    ("deploy: {update_config: {failure_action: guess}}", "a word that no engine knows"),
+    ("cpuset: all", "no list of processors"),
+    ("cpus: -1", "an amount that there is not"),
+    ("healthcheck: {test: [CMD]}", "a check that runs nothing"),
 ];

@@ -573,7 +573,7 @@ fn an_item_of_a_list_that_is_not_indented_under_its_key_is_put_right_like_any_ot
     for written in only {
         for text in [written.to_owned(), written.replace("\n    ", "\n      ")] {
             let fixed = fixed(&service(&format!("    {text}")));
-            let repaired = |rule| rules::find(rule).is_some_and(|rule| rule.is_repaired());
+            let repaired = |rule| rules::find(rule).is_some_and(crate::policy::Rule::is_repaired);
             let left =
                 fixed.report.findings.iter().find(|f| f.severity != Severity::Note && repaired(f.rule));
             assert_eq!(left, None, "{text}");

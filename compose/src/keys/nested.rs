@@ -3,7 +3,9 @@
 //! Deliberately absent: why; a nested key shares the reason of the key that it is in.
 
 use super::{Class, DEPLOY, Key};
-use crate::shape::{FLAG, FREE, NUMBER, PAIRS, SCALAR, Shape, TEXT, TEXT_OR_TEXTS, TEXTS, WHOLE};
+use crate::shape::{
+    BARE_FLAG, BARE_WHOLE, FLAG, FREE, NUMBER, PAIRS, SCALAR, Shape, TEXT, TEXT_OR_TEXTS, TEXTS, WHOLE,
+};
 
 /// A nested key.
 const fn key(name: &'static str, shape: &'static Shape) -> Key {
@@ -12,10 +14,11 @@ const fn key(name: &'static str, shape: &'static Shape) -> Key {
 
 pub(crate) const SERVICE_SHAPE: Shape = Shape::keys_only(super::SERVICE);
 pub(crate) const SERVICES: Shape = Shape::names_only(&SERVICE_SHAPE);
-pub(crate) const NETWORKS: Shape = Shape::names_only(&NETWORK).or_null();
-pub(crate) const VOLUMES: Shape = Shape::names_only(&VOLUME).or_null();
-pub(crate) const SECRETS: Shape = Shape::names_only(&SECRET).or_null();
-pub(crate) const CONFIGS: Shape = Shape::names_only(&CONFIG).or_null();
+pub(crate) const NETWORKS: Shape = Shape::names_only(&NETWORK);
+pub(crate) const VOLUMES: Shape = Shape::names_only(&VOLUME);
+pub(crate) const SECRETS: Shape = Shape::names_only(&SECRET);
+pub(crate) const CONFIGS: Shape = Shape::names_only(&CONFIG);
+pub(crate) const MODELS: Shape = Shape::names_only(&FREE);
 const NETWORK: Shape = Shape::keys_only(super::NETWORK).or_null();
 const VOLUME: Shape = Shape::keys_only(super::VOLUME).or_null();
 const SECRET: Shape = Shape::keys_only(super::SECRET);
@@ -45,8 +48,10 @@ pub(crate) const IPAM: Shape = Shape::keys_only(&[
 ]);
 
 pub(crate) const COMMAND: Shape = TEXT_OR_TEXTS.or_null();
-pub(crate) const EXPOSE: Shape = Shape::list_only(&NUMBER);
-pub(crate) const GROUPS: Shape = Shape::list_only(&NUMBER);
+pub(crate) const EXPOSE: Shape = Shape::list_only(&WHOLE);
+pub(crate) const GPUS: Shape = TEXT.or_list(&FREE);
+pub(crate) const GROUPS: Shape = Shape::list_only(&WHOLE);
+pub(crate) const MODELS_USED: Shape = TEXTS.or_names(&FREE);
 pub(crate) const STORAGE_OPT: Shape = Shape::entries_only(&SCALAR);
 pub(crate) const EXTRA_HOSTS: Shape = TEXTS.or_entries(&TEXT_OR_TEXTS);
 
@@ -60,7 +65,7 @@ pub(crate) const GRANTS: Shape = Shape::list_only(&TEXT.or_keys(&[
 
 pub(crate) const DEPENDS_ON: Shape = TEXTS.or_names(&Shape::keys_only(&[
     key("restart", &FLAG),
-    key("required", &FLAG),
+    key("required", &BARE_FLAG),
     key("condition", &TEXT),
 ]));
 
@@ -123,7 +128,7 @@ pub(crate) const MOUNTS: Shape = Shape::list_only(&TEXT.or_keys(&[
         ]),
     ),
     key("volume", &Shape::keys_only(&[key("labels", &PAIRS), key("nocopy", &FLAG), key("subpath", &TEXT)])),
-    key("tmpfs", &Shape::keys_only(&[key("size", &NUMBER), key("mode", &NUMBER)])),
+    key("tmpfs", &Shape::keys_only(&[key("size", &NUMBER), key("mode", &BARE_WHOLE)])),
     key("image", &Shape::keys_only(&[key("subpath", &TEXT)])),
 ]));
 
@@ -136,8 +141,11 @@ pub(crate) const BLKIO: Shape = Shape::keys_only(&[
     key("device_read_iops", &DEVICE_LIMITS),
     key("device_write_bps", &DEVICE_LIMITS),
     key("device_write_iops", &DEVICE_LIMITS),
-    key("weight", &WHOLE),
-    key("weight_device", &Shape::list_only(&Shape::keys_only(&[key("path", &TEXT), key("weight", &WHOLE)]))),
+    key("weight", &BARE_WHOLE),
+    key(
+        "weight_device",
+        &Shape::list_only(&Shape::keys_only(&[key("path", &TEXT), key("weight", &BARE_WHOLE)])),
+    ),
 ]);
 
 pub(crate) const BUILD: Shape = TEXT.or_keys(&[

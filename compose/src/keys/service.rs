@@ -4,7 +4,7 @@
 
 use super::nested;
 use super::{Key, accepted, constrained, refused};
-use crate::shape::{FLAG, FREE, NUMBER, PAIRS, TEXT, TEXT_OR_NULL, TEXT_OR_TEXTS, TEXTS, WHOLE};
+use crate::shape::{FLAG, NUMBER, PAIRS, TEXT, TEXT_OR_TEXTS, TEXTS, WHOLE};
 
 /// Every key that a service may have, in the order of the alphabet.
 pub const SERVICE: &[Key] = &[
@@ -49,7 +49,7 @@ pub const SERVICE: &[Key] = &[
     constrained("extends", &nested::EXTENDS, "local files of the stack only, judged after merging"),
     refused("external_links", &TEXTS, "reaches containers outside the stack"),
     constrained("extra_hosts", &nested::EXTRA_HOSTS, "names for addresses; the host's own are refused"),
-    refused("gpus", &FREE, "opens devices of the host and runs a vendor's hook"),
+    refused("gpus", &nested::GPUS, "opens devices of the host and runs a vendor's hook"),
     constrained("group_add", &nested::GROUPS, "some groups own the engine's socket or the host's disks"),
     constrained("healthcheck", &nested::HEALTHCHECK, "what cannot be seen to fail cannot be healed"),
     accepted("hostname", &TEXT, "a name"),
@@ -66,12 +66,12 @@ pub const SERVICE: &[Key] = &[
     accepted("mem_reservation", &WHOLE, "what is reclaimed last"),
     accepted("mem_swappiness", &WHOLE, "without effect, which is noted: there is no swap"),
     constrained("memswap_limit", &NUMBER, "swap would undo the memory limit"),
-    refused("models", &FREE, "starts a model runner that no rule sees"),
+    refused("models", &nested::MODELS_USED, "starts a model runner that no rule sees"),
     constrained("network_mode", &TEXT, "the host's or another's network is not isolated"),
     constrained("networks", &nested::ATTACHMENTS, "which services can reach each other"),
     refused("oom_kill_disable", &FLAG, "hangs the host when memory runs out"),
     constrained("oom_score_adj", &WHOLE, "a negative value sacrifices the host first"),
-    constrained("pid", &TEXT_OR_NULL, "processes of the host or another container stay out of reach"),
+    constrained("pid", &TEXT, "processes of the host or another container stay out of reach"),
     constrained("pids_limit", &NUMBER, "without a limit one container can take every process slot"),
     accepted("platform", &TEXT, "must be the host's"),
     constrained("ports", &nested::PORTS, "a port on every address is open to the world"),

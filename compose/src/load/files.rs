@@ -307,6 +307,33 @@ include: [a.yml]
 }
 
 #[test]
+fn what_is_empty_over_something_is_passed_over_and_over_nothing_it_is_refused() {
+    let base = "--- a.yaml\nservices:\n  web:\n    image: x\n    user: u\n    dns: [1.1.1.1]\n    command: a\n    deploy: {replicas: 2}\nnetworks: {n: {internal: true}}\n";
+    let said_of = |over: &str| said(&loaded(&format!("{base}--- b.yaml\n{over}")));
+    let plain = said(&loaded(base));
+    for over in [
+        "services: {web: {image: , user: , dns: ~, deploy: null}}\nnetworks:\n",
+        "services: {web: }\nnetworks: {n: }\n",
+        "services:\n",
+    ] {
+        assert_eq!(said_of(over), plain, "{over}");
+        assert_eq!(problems(&loaded(&format!("{base}--- b.yaml\n{over}"))), "", "{over}");
+    }
+    check_problems(
+        &format!(
+            "{base}--- b.yaml\nservices: {{web: {{tty: , command: , deploy: {{replicas: }}}}}}\nvolumes:\n"
+        ),
+        expect![[r#"
+            SV014 b.yaml:1:21 "" `tty` must be true or false, not empty
+            SV014 b.yaml:1:53 "" `replicas` must be a string or a whole number, not empty
+            SV014 b.yaml:2:8 "" `volumes` must be a mapping, not empty
+        "#]],
+    );
+    // A command is replaced, and an empty one says nothing.
+    assert!(!said_of("services: {web: {command: }}\n").contains("command: Some"));
+}
+
+#[test]
 fn what_later_files_reset_and_override() {
     check(
         "\

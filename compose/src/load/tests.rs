@@ -430,6 +430,64 @@ configs: {c: {content: x}}
         SV014 compose.yaml:1:9 "" `services` must be a mapping, not empty
     "#]],
     );
+    check_problems(
+        "\
+services:
+  a:
+    image: x
+    cgroup: ''
+    pid:
+    links: ['a:b:c']
+    expose: [80.5]
+    group_add: [1.5]
+    mem_swappiness: much
+    blkio_config: {weight: \"10\"}
+    depends_on: {b: {condition: service_started, required: \"true\"}}
+    gpus:
+    models:
+    volumes:
+      - {type: bind, source: ./s, target: /s, bind: {selinux: x, recursive: never}}
+      - {type: tmpfs, target: /t, tmpfs: {mode: \"0700\"}}
+  b: {image: y}
+networks:
+volumes:
+secrets:
+configs:
+models:
+",
+        expect![[r#"
+            SV015 compose.yaml:4:13 "''" `cgroup` is ``, not `private` or `host`
+            SV014 compose.yaml:5:8 "" `pid` must be a string, not empty
+            SV020 compose.yaml:6:13 "'a:b:c'" the service `a:b:c` is not declared
+            SV014 compose.yaml:7:14 "80.5" `expose` must be a string or a whole number, not a number => "80.5"
+            SV014 compose.yaml:8:17 "1.5" `group_add` must be a string or a whole number, not a number => "1.5"
+            SV015 compose.yaml:9:21 "much" `mem_swappiness` is `much`, not an amount such as `512m` or `2g`
+            SV014 compose.yaml:10:28 "\"10\"" `weight` must be a whole number, not a string
+            SV014 compose.yaml:11:60 "\"true\"" `required` must be true or false, not a string
+            SV014 compose.yaml:12:9 "" `gpus` must be a string or a list, not empty
+            SV014 compose.yaml:13:11 "" `models` must be a list or a mapping, not empty
+            SV015 compose.yaml:15:63 "x" `selinux` is `x`, not `z` or `Z`
+            SV015 compose.yaml:15:77 "never" `recursive` is `never`, not `enabled` or `disabled` or `writable` or `readonly`
+            SV014 compose.yaml:16:49 "\"0700\"" `mode` must be a whole number, not a string
+            SV014 compose.yaml:18:9 "" `networks` must be a mapping, not empty
+            SV014 compose.yaml:19:8 "" `volumes` must be a mapping, not empty
+            SV014 compose.yaml:20:8 "" `secrets` must be a mapping, not empty
+            SV014 compose.yaml:21:8 "" `configs` must be a mapping, not empty
+            SV014 compose.yaml:22:7 "" `models` must be a mapping, not empty
+        "#]],
+    );
+    for directive in ["%YAML 1.2", "%YAML", "%OTHER x"] {
+        let loaded = loaded(&format!("{directive}\n---\nservices: {{a: {{image: x}}}}\n"));
+        assert!(
+            problems(&loaded).starts_with("SV003 compose.yaml:1:1 "),
+            "{directive}: {}",
+            problems(&loaded)
+        );
+    }
+    for known in ["%YAML 1.1", "# c\n\n%YAML 1.1 # c", "%TAG ! tag:example.org,2000:"] {
+        let loaded = loaded(&format!("\u{feff}{known}\n---\nservices: {{a: {{image: x}}}}\n"));
+        assert_eq!(problems(&loaded), "", "{known}");
+    }
 }
 
 #[test]

@@ -45,14 +45,17 @@ fn volume(item: &Node, context: &mut Context<'_>) -> Option<At<Mount>> {
         "bind" => {
             let written = read::required(item, "source", "the bind mount", context.problems)?.as_text()?;
             let part = |key| item.get("bind").and_then(|b| b.get(key));
-            let text = |key| part(key).and_then(Node::as_text);
+            let path = context.path(&written);
+            let mut word = |key, words: &[&str]| {
+                part(key).and_then(|n| read::word(n, key, words, context.problems)).map(|word| word.value)
+            };
             MountSource::Bind(Bind {
-                path: context.path(&written),
+                path,
                 written,
-                propagation: text("propagation"),
+                propagation: part("propagation").and_then(Node::as_text),
                 create_host_path: flag(part("create_host_path")),
-                selinux: text("selinux"),
-                recursive: text("recursive"),
+                selinux: word("selinux", &["z", "Z"]),
+                recursive: word("recursive", &["enabled", "disabled", "writable", "readonly"]),
             })
         }
         "volume" => {

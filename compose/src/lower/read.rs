@@ -139,6 +139,15 @@ pub(super) fn variables(node: &Node) -> BTreeMap<String, At<Option<EnvValue>>> {
         .collect()
 }
 
+/// One of a few words; another is reported, and read all the same.
+pub(super) fn word(node: &Node, name: &str, words: &[&str], problems: &mut Problems) -> Option<At<String>> {
+    let text = text(node)?;
+    if !words.contains(&text.value.as_str()) {
+        bad(node, name, &format!("`{}`", words.join("` or `")), problems);
+    }
+    Some(text)
+}
+
 /// Reports a value that is not what it should be.
 pub(super) fn bad(node: &Node, name: &str, wanted: &str, problems: &mut Problems) {
     let text = node.as_text().unwrap_or_default();

@@ -43,7 +43,9 @@ pub(super) fn depends_on(node: &Node, problems: &mut Problems) -> BTreeMap<Strin
 /// `SERVICE` or `SERVICE:ALIAS`.
 pub(super) fn links(node: &Node) -> Vec<At<Link>> {
     let link = |text: At<String>| {
-        let (service, alias) = text.value.split_once(':').unwrap_or((&text.value, &text.value));
+        // Of more parts, Compose takes all for the name.
+        let parts = text.value.split_once(':').filter(|(_, alias)| !alias.contains(':'));
+        let (service, alias) = parts.unwrap_or((&text.value, &text.value));
         let link = Link { service: service.to_owned(), alias: alias.to_owned() };
         At { value: link, origin: text.origin }
     };

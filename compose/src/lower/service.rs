@@ -76,7 +76,7 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "pid" => service.pid = read::text(node),
         "ipc" => service.ipc = read::text(node),
         "uts" => service.uts = read::text(node),
-        "cgroup" => service.cgroup = read::text(node),
+        "cgroup" => service.cgroup = read::word(node, name, &["private", "host"], problems),
         "userns_mode" => service.userns_mode = read::text(node),
         "sysctls" => service.sysctls = read::pairs(node),
         "ulimits" => service.ulimits = ulimits(node, problems),
@@ -91,6 +91,10 @@ fn key(service: &mut Service, entry: &Entry, context: &mut Context<'_>) {
         "blkio_config" => {
             service.blkio_weight = processor::blkio_weight(node, problems);
             service.refused.extend(processor::blkio_devices(node));
+        }
+        "mem_swappiness" => {
+            read::amount(node, name, problems);
+            refuse(service, entry);
         }
         // Windows has others; `default` is what there is.
         "isolation" if node.as_text().is_none_or(|text| text.is_empty() || text == "default") => {}

@@ -32,7 +32,7 @@ pub(super) fn service(node: &Node, model: &Service, tree: &Tree, used: &mut Used
     for key in ["command", "entrypoint"] {
         out.entry(key.to_owned()).or_insert(Json::Null);
     }
-    if !out.contains_key("network_mode")
+    if node.get("network_mode").is_none()
         && out.get("networks").is_none_or(is_empty)
         && !out.contains_key("provider")
     {
@@ -177,6 +177,9 @@ fn key(key: &str, node: &Node, tree: &Tree, used: &mut Used) -> Json {
             _ => text(value),
         }),
         "develop" => fields(node, |_, rules| rows(rules, |row| watch(row, tree))),
+        "pull_policy" if node.as_text().as_deref() == Some("if_not_present") => {
+            Json::Text("missing".to_owned())
+        }
         "gpus" if node.as_text().as_deref() == Some("all") => {
             let every = BTreeMap::from([("count".to_owned(), Json::Number("-1".to_owned()))]);
             Json::List(vec![Json::Map(every)])
