@@ -112,7 +112,7 @@ pub fn admitted(global: &GlobalArgs) -> Result<Admitted, Failure> {
     let judged = load_and_admit(global, false);
     let exit = judged.exit();
     let colour = global.colours(std::io::stderr().is_terminal());
-    eprint!("{}", render::human::without_notes(&judged.report, colour));
+    eprint!("{}", render::human::in_short(&judged.report, colour));
     judged.admitted.ok_or_else(|| Failure::explained(exit))
 }
 

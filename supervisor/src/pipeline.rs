@@ -37,6 +37,8 @@ pub struct Wish {
     pub restarts_unsure: bool,
     /// What the guard counted is of interest, too.
     pub counts: bool,
+    /// The engine's process, where it is known: it says which resolvers it asks.
+    pub engine: Option<u32>,
 }
 
 /// A stack as it is wanted and as it is.
@@ -225,7 +227,7 @@ async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepar
     let mut seen = observe(engine, &Scope::wanted(&wanted), &folder).await?;
     seen.images = images;
     let see = if wish.counts { host::guard::look } else { host::guard::glance };
-    seen.guard = Some(see(&folder, &wanted.project));
+    seen.guard = Some(see(&folder, &wanted.project, wish.engine));
     // Where nobody can tell, nothing is planned about it.
     if let Ok(files) = host::live::list(&folder) {
         live::attribute(&mut seen, &files);

@@ -10,7 +10,7 @@ use crate::decide::wanted::Restarts;
 use crate::engine::{Docker, EngineError, EngineVersion, address};
 use crate::exit::Failure;
 use crate::host::lock::{self, Lock, LockError};
-use crate::host::{kernel, state};
+use crate::host::{kernel, resolvers, state};
 use crate::pipeline::Wish;
 
 /// An engine that answers.
@@ -36,10 +36,14 @@ pub struct Writer {
 /// # Errors
 /// It is not on this machine, does not answer, or is too old.
 pub async fn open(global: &GlobalArgs) -> Result<Session, EngineError> {
-    let variable = std::env::var("DOCKER_HOST").ok();
-    let socket = address::socket(global.host.as_deref(), variable.as_deref())?;
+    let socket = socket(global)?;
     let (engine, version) = Docker::connect(&socket).await?;
     Ok(Session { engine, version, socket })
+}
+
+fn socket(global: &GlobalArgs) -> Result<PathBuf, EngineError> {
+    let variable = std::env::var("DOCKER_HOST").ok();
+    address::socket(global.host.as_deref(), variable.as_deref())
 }
 
 /// Takes the project's lock for a command: `up`, `down`, `run`.
@@ -114,5 +118,6 @@ pub fn wish(global: &GlobalArgs, restarts: Restarts) -> Wish {
         state_dir: global.state_dir.clone(),
         restarts_unsure: false,
         counts: false,
+        engine: socket(global).ok().and_then(|socket| resolvers::behind(&socket)),
     }
 }

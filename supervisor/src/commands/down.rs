@@ -48,7 +48,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     let writer = session::write(global, &project, "down")?;
     let mut seen = pipeline::observe(&session.engine, &Scope::project(&project), &writer.folder).await?;
     if args.services.is_empty() {
-        seen.guard = Some(host::guard::glance(&writer.folder, &project));
+        seen.guard =
+            Some(host::guard::glance(&writer.folder, &project, host::resolvers::behind(&session.socket)));
     } else {
         seen.containers = chosen::of_services(seen.containers, &project, &args.services)?;
         // What the others stand on stays, whether they use it or not.

@@ -256,6 +256,8 @@ async fn wait_for_health(
         _ => None,
     });
     let awaited: BTreeSet<_> = awaited.map(|(service, condition)| (service, condition as u8)).collect();
+    let by_name: BTreeMap<&str, &SeenContainer> =
+        seen.containers.iter().map(|container| (container.name.as_str(), container)).collect();
     for service in wanted.services.values().filter(|_| !args.detach) {
         let chosen = args.services.is_empty() || args.services.contains(&service.service);
         let wait = readiness(wanted, service);
@@ -263,7 +265,7 @@ async fn wait_for_health(
             continue;
         }
         let starts: Vec<usize> = starts_of(plan, &service.service);
-        if starts.is_empty() && is_ready(wanted, service, seen, machine).await {
+        if starts.is_empty() && is_ready(wanted, service, &by_name, machine).await {
             continue;
         }
         plan.steps.push(Planned {
@@ -288,10 +290,14 @@ pub(crate) fn starts_of(plan: &Plan, service: &str) -> Vec<usize> {
     starts.map(|(index, _)| index).collect()
 }
 
-async fn is_ready(wanted: &Wanted, service: &ServiceSpec, seen: &Seen, machine: &ThisMachine<'_>) -> bool {
+async fn is_ready(
+    wanted: &Wanted,
+    service: &ServiceSpec,
+    seen: &BTreeMap<&str, &SeenContainer>,
+    machine: &ThisMachine<'_>,
+) -> bool {
     for spec in &service.containers {
-        let found = seen.containers.iter().find(|container| container.name == spec.name);
-        let ready = match found {
+        let ready = match seen.get(spec.name.as_str()).copied() {
             Some(container) if container.state == State::Running => {
                 answers(service, container, machine).await
             }

@@ -6,7 +6,6 @@
 //! can read the labels can read the container's environment too.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -132,20 +131,19 @@ pub fn changed_parts<'a>(seen: &'a str, wanted: &'a str) -> Vec<&'a str> {
 /// The spec as JSON with sorted keys and without nulls and empty maps, so that a field that a later version adds
 /// leaves the hash of a spec that does not use it.
 fn canonical<T: Serialize>(spec: &T) -> Value {
-    prune(serde_json::to_value(spec).unwrap_or(Value::Null))
+    let mut value = serde_json::to_value(spec).unwrap_or(Value::Null);
+    prune(&mut value);
+    value
 }
 
-fn prune(value: Value) -> Value {
+fn prune(value: &mut Value) {
     match value {
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(name, value)| (name, prune(value)))
-                .filter(|(_, value)| !is_nothing(value))
-                .collect(),
-        ),
-        Value::Array(rows) => Value::Array(rows.into_iter().map(prune).collect()),
-        other => other,
+        Value::Object(fields) => fields.retain(|_, value| {
+            prune(value);
+            !is_nothing(value)
+        }),
+        Value::Array(rows) => rows.iter_mut().for_each(prune),
+        _ => {}
     }
 }
 
@@ -159,15 +157,14 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 fn hex(value: &Value) -> String {
-    digits(&Sha256::digest(value.to_string().as_bytes()))
+    // A value in memory is always written.
+    digits(&Sha256::digest(serde_json::to_vec(value).unwrap_or_default()))
 }
 
 /// Bytes in hexadecimal.
 pub(crate) fn digits(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from_digit(u32::from(half), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 #[cfg(test)]

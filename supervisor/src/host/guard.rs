@@ -94,18 +94,19 @@ struct Intact {
 
 /// How the guard of a project is, without what it counted: nothing is listed where the packet filter stands as it did when the
 /// guard was last found intact.
-pub fn glance(folder: &Path, project: &str) -> SeenGuard {
+pub fn glance(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
     match kept(folder) {
         Some(kept) if is_as_it_was(folder, &kept) => {
             let table = SeenTable::There { ruleset: kept.ruleset.clone(), intact: true };
-            beside(table, listing::Counters::new(), Some(kept))
+            beside(table, listing::Counters::new(), Some(kept), engine)
         }
-        _ => look(folder, project),
+        _ => look(folder, project, engine),
     }
 }
 
-/// How the guard of a project is, beside what it depends on. The project's folder may be missing.
-pub fn look(folder: &Path, project: &str) -> SeenGuard {
+/// How the guard of a project is, beside what it depends on. The project's folder may be missing; the engine's process is
+/// looked for where nobody knows it.
+pub fn look(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
     let kept = kept(folder);
     // Asked for before, so that a change in between makes the next look another one.
     let now = generation();
@@ -122,15 +123,20 @@ pub fn look(folder: &Path, project: &str) -> SeenGuard {
         Ok(None) => (SeenTable::Absent { was_set: kept.is_some() }, listing::Counters::new()),
         Err(error) => (SeenTable::Unable(in_words(&error)), listing::Counters::new()),
     };
-    beside(table, counters, kept)
+    beside(table, counters, kept, engine)
 }
 
 /// The table, beside what it depends on.
-fn beside(table: SeenTable, counters: listing::Counters, kept: Option<Kept>) -> SeenGuard {
+fn beside(
+    table: SeenTable,
+    counters: listing::Counters,
+    kept: Option<Kept>,
+    engine: Option<u32>,
+) -> SeenGuard {
     SeenGuard {
         table,
         links: links(),
-        resolvers: resolvers::of_the_engine(),
+        resolvers: resolvers::of_the_engine(engine),
         counters,
         script: kept.map(|kept| kept.script),
         without_ipv6: !Path::new(IPV6).exists(),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// The engine's file where its command line names no other (dockerd(8)).
@@ -19,9 +20,9 @@ const STUB: &str = "127.0.0.53";
 /// has a thousand processes to look through otherwise.
 const PIDFILE: &str = "/run/docker.pid";
 
-/// The resolvers that are asked from containers' networks.
-pub fn of_the_engine() -> BTreeSet<IpAddr> {
-    let mut said: Vec<String> = engines().iter().flat_map(|arguments| options(arguments)).collect();
+/// The resolvers that are asked from containers' networks, by the engine whose process this is, where that is known.
+pub fn of_the_engine(process: Option<u32>) -> BTreeSet<IpAddr> {
+    let mut said: Vec<String> = engines(process).iter().flat_map(|arguments| options(arguments)).collect();
     if said.is_empty() {
         said = of_the_host(&read("/etc/resolv.conf"), &read(BEHIND_STUB));
     }
@@ -32,15 +33,26 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The command lines of the engines in this network namespace: the host's own, which says where it is, else whoever is one.
-fn engines() -> Vec<Vec<String>> {
+/// The process that made a socket that this one can connect to (`SO_PEERCRED` of unix(7)): the engine, but where a service
+/// manager listens for it.
+pub fn behind(socket: &Path) -> Option<u32> {
+    let engine = UnixStream::connect(socket).ok()?;
+    let process = rustix::net::sockopt::socket_peercred(&engine).ok()?;
+    u32::try_from(process.pid.as_raw_nonzero().get()).ok()
+}
+
+/// The command lines of the engines in this network namespace: the one that was found behind the socket, the host's own, which
+/// says where it is, else whoever is one.
+fn engines(known: Option<u32>) -> Vec<Vec<String>> {
     let here = fs::read_link("/proc/self/ns/net").ok();
     let is_engine = |folder: &PathBuf| {
         is_called(folder, b"dockerd\n") && fs::read_link(folder.join("ns/net")).ok() == here
     };
     let line =
         |folder: PathBuf| read(folder.join("cmdline")).split_terminator('\0').map(str::to_owned).collect();
-    if let Some(own) = process(&read(PIDFILE)).filter(is_engine) {
+    let known = known.map(|number| number.to_string());
+    let said = [known, Some(read(PIDFILE))].into_iter().flatten();
+    if let Some(own) = said.filter_map(|number| process(&number)).find(is_engine) {
         return vec![line(own)];
     }
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();

@@ -53,7 +53,7 @@ pub(super) fn carry_out(
             let prefix = profiles::apparmor::prefix(project);
             Answer::Unloaded(apparmor::unload_unused(&prefix, kept).map_err(Failure))
         }
-        Request::SeeGuard { folder, project } => Answer::Guard(guard::look(folder, project)),
+        Request::SeeGuard { folder, project } => Answer::Guard(guard::look(folder, project, None)),
         Request::SetGuard { folder, project, ruleset, script } => {
             Answer::GuardSet(guard::set(folder, project, ruleset, script))
         }

@@ -3,7 +3,8 @@
 //! Deliberately absent: deciding whether there is a terminal.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -15,6 +16,9 @@ use super::{location, plain};
 
 /// Longest line that is shown, in bytes.
 const LONGEST: usize = 2000;
+/// Of so many warnings of one rule a command tells that goes on all the same: a stack of hundreds of services would hide its
+/// own progress, and drawing them was a third of what finding nothing to do costs.
+const MOST: usize = 3;
 
 /// Every finding, notes included.
 pub fn report(report: &Report, colour: bool) -> String {
@@ -26,18 +30,45 @@ pub fn without_notes(report: &Report, colour: bool) -> String {
     render(report, colour, |finding| finding.severity != Severity::Note)
 }
 
+/// What a command says of a file that it goes on with: of each rule the first [`MOST`] warnings, and how many more there are.
+/// A file that is refused is told of in full.
+pub fn in_short(report: &Report, colour: bool) -> String {
+    if verdict(report) != "admitted" {
+        return without_notes(report, colour);
+    }
+    let mut told = BTreeMap::new();
+    let mut text = render(report, colour, |finding| {
+        let of_its_rule: &mut usize = told.entry(finding.rule).or_default();
+        *of_its_rule += usize::from(finding.severity != Severity::Note);
+        finding.severity != Severity::Note && *of_its_rule <= MOST
+    });
+    for (rule, more) in told.iter().filter_map(|(rule, all)| Some((rule, all.checked_sub(MOST)?))) {
+        if more > 0 {
+            let _ = writeln!(
+                text,
+                "warning[{rule}]: and {more} more like these, which `supervisor check` shows\n"
+            );
+        }
+    }
+    text
+}
+
 /// One line on the whole: `refused: 2 errors, 1 warning; 9 notes`.
 pub fn summary(report: &Report) -> String {
     let [errors, warnings, notes] =
         [Severity::Error, Severity::Warning, Severity::Note].map(|severity| report.count(severity));
-    let word = if report.unreadable {
+    let word = verdict(report);
+    format!("{word}: {}, {}, {}\n", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
+}
+
+fn verdict(report: &Report) -> &'static str {
+    if report.unreadable {
         "cannot be read"
     } else if report.refuses() {
         "refused"
     } else {
         "admitted"
-    };
-    format!("{word}: {}, {}, {}\n", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
+    }
 }
 
 /// What `--fix` wrote: one line a finding that is no more.
@@ -67,7 +98,7 @@ fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-fn render(report: &Report, colour: bool, wanted: impl Fn(&Finding) -> bool) -> String {
+fn render(report: &Report, colour: bool, mut wanted: impl FnMut(&Finding) -> bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut out = String::new();
@@ -250,6 +281,25 @@ mod tests {
 
                 refused: 1 error, 4 warnings, 16 notes
             "#]],
+        );
+    }
+
+    #[test]
+    fn what_may_run_all_the_same_is_told_of_in_short_and_what_is_refused_in_full() {
+        let service = |text: String, n| text + &format!("  s{n}: {{image: a}}\n");
+        let services = |count| (1..=count).fold(String::new(), service);
+        let short = |text: &str| {
+            let text = in_short(&judged(text), false);
+            (
+                text.matches("nothing tells whether").count(),
+                text.matches("SV260]: and 2 more like these").count(),
+            )
+        };
+        assert_eq!(short(&format!("services:\n{}", services(3))), (3, 0));
+        assert_eq!(short(&format!("services:\n{}", services(5))), (3, 1));
+        assert_eq!(
+            short(&format!("services:\n{}  bad: {{image: a, privileged: true}}\n", services(4))),
+            (5, 0)
         );
     }
 

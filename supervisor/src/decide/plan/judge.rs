@@ -16,7 +16,7 @@ use super::draft::Draft;
 use super::networks::Anew;
 use super::order;
 use super::reload::{can_be_told, changed, is_told};
-use super::slot::{Slot, is, lacks_images, slot};
+use super::slot::{Places, Slot, is, lacks_images};
 
 /// What becomes of one wanted container.
 pub(super) struct Verdict<'a> {
@@ -91,6 +91,7 @@ pub(super) fn verdicts<'a>(
     let mut verdicts: Vec<Verdict<'a>> = Vec::new();
     let mut disturbed: BTreeSet<&str> = BTreeSet::new();
     let mut out_of_hand = out_of_hand(wanted, choice);
+    let places = Places::of(wanted, seen);
     for name in order::dependencies_first(wanted).into_iter().filter(|name| scope.contains(name)) {
         let Some(service) = wanted.services.get(name) else { continue };
         warn_of_dependencies(wanted, service, draft);
@@ -100,7 +101,7 @@ pub(super) fn verdicts<'a>(
             .find(|(other, how)| how.restart && disturbed.contains(other.as_str()))
             .map(|(other, _)| other);
         for spec in &service.containers {
-            let slot = slot(wanted, seen, spec);
+            let slot = places.slot(spec);
             let found = slot.main.or(slot.previous);
             if spare::role(&spec.name) != Role::Main {
                 draft.block(format!(
@@ -109,7 +110,7 @@ pub(super) fn verdicts<'a>(
                     spec.name, spare::NEXT, spare::PREVIOUS
                 ));
             }
-            if let Some(taken) = foreign(wanted, seen, spec) {
+            if let Some(taken) = places.foreign(spec) {
                 draft.block(format!(
                     "the name `{}` of service `{name}` is taken by a container that is not ours (image `{}`); it is \
                      not touched: remove or rename it, or choose another `container_name`",
@@ -207,12 +208,6 @@ pub(super) fn is_ours(wanted: &Wanted, container: &SeenContainer) -> bool {
 /// Whether the file has no service of this name, in an active profile or not.
 pub(super) fn is_orphan(wanted: &Wanted, service: &str) -> bool {
     !wanted.services.contains_key(service) && !wanted.inactive.contains(service)
-}
-
-/// A container that is not ours under a name that is wanted.
-fn foreign<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
-    let taken = [spec.name.clone(), spare::next(&spec.name), spare::previous(&spec.name)];
-    seen.containers.iter().find(|container| taken.contains(&container.name) && !is_ours(wanted, container))
 }
 
 fn judge(
@@ -385,7 +380,7 @@ pub(super) fn leaving<'a>(
 ) -> Vec<(&'a SeenContainer, String)> {
     let names: BTreeSet<&str> =
         wanted.services.values().flat_map(|s| &s.containers).map(|c| c.name.as_str()).collect();
-    let mut leaving = Vec::new();
+    let (places, mut leaving) = (Places::of(wanted, seen), Vec::new());
     for container in seen.containers.iter().filter(|container| is_ours(wanted, container)) {
         let name = container.service.as_deref().unwrap_or_default();
         let needed_name = names.contains(container.name.as_str());
@@ -407,7 +402,7 @@ pub(super) fn leaving<'a>(
             continue;
         }
         let spec = service.containers.iter().find(|spec| Some(spec.number) == container.number);
-        match spec.map(|spec| slot(wanted, seen, spec)) {
+        match spec.map(|spec| places.slot(spec)) {
             None => leaving.push((
                 container,
                 format!("service `{name}` has {} container(s) in the file", service.containers.len()),
@@ -424,8 +419,9 @@ pub(super) fn leaving<'a>(
 
 /// Whether a condition holds of every container of a service already.
 pub(super) fn so_already(wanted: &Wanted, seen: &Seen, service: &ServiceSpec, condition: Condition) -> bool {
+    let places = Places::of(wanted, seen);
     service.containers.iter().all(|spec| {
-        slot(wanted, seen, spec).main.is_some_and(|found| match condition {
+        places.slot(spec).main.is_some_and(|found| match condition {
             Condition::Started => found.state == State::Running,
             Condition::Healthy => found.state == State::Running && found.health == Some(Health::Healthy),
             Condition::Completed => found.state == State::Exited(0),

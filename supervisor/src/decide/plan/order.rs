@@ -16,24 +16,29 @@ pub(super) fn dependencies_first(wanted: &Wanted) -> Vec<&str> {
             (name.as_str(), known.map(String::as_str).collect())
         })
         .collect();
+    let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, first) in &waiting {
+        for other in first {
+            dependents.entry(other).or_default().push(name);
+        }
+    }
+    let mut free: BTreeSet<&str> =
+        waiting.iter().filter(|(_, first)| first.is_empty()).map(|(name, _)| *name).collect();
     let mut order = Vec::with_capacity(waiting.len());
-    while let Some(next) = next(&waiting) {
+    // In a cycle simply the first.
+    while let Some(next) = free.pop_first().or_else(|| waiting.keys().next().copied()) {
         waiting.remove(next);
-        for others in waiting.values_mut() {
-            others.remove(next);
+        for dependent in dependents.get(next).into_iter().flatten() {
+            if let Some(first) = waiting.get_mut(dependent)
+                && first.remove(next)
+                && first.is_empty()
+            {
+                free.insert(dependent);
+            }
         }
         order.push(next);
     }
     order
-}
-
-/// The first service that waits for nothing; in a cycle simply the first.
-fn next<'a>(waiting: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<&'a str> {
-    waiting
-        .iter()
-        .find(|(_, first)| first.is_empty())
-        .or_else(|| waiting.iter().next())
-        .map(|(name, _)| *name)
 }
 
 /// The services in `names` and all that they depend on, near or far.

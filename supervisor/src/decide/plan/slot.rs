@@ -2,6 +2,8 @@
 //!
 //! Deliberately absent: what becomes of them (`judge`).
 
+use std::collections::BTreeMap;
+
 use super::super::hash;
 use super::super::seen::{Seen, SeenContainer, State};
 use super::super::spare::{self, Role};
@@ -51,32 +53,54 @@ pub(super) fn lacks_images(spec: &ContainerSpec, container: &SeenContainer) -> b
     !is_up && spec.mounted_images().next().is_some()
 }
 
-/// The containers that stand for a spec, by their labels; of several in one role the one that fits best.
-pub(super) fn slot<'a>(wanted: &Wanted, seen: &'a Seen, spec: &ContainerSpec) -> Slot<'a> {
-    let all: Vec<&SeenContainer> = seen
-        .containers
-        .iter()
-        .filter(|container| {
-            is_ours(wanted, container)
-                && container.service.as_ref() == Some(&spec.service)
-                && container.number == Some(spec.number)
-        })
-        .collect();
-    let best = |wanted: Role| {
-        let mut fit = all.iter().copied().filter(|container| spare::role(&container.name) == wanted);
-        let first = fit.next()?;
-        // Hashing is dear, and several are rare.
-        let Some(second) = fit.next() else { return Some(first) };
-        let hash = hash::container(spec);
-        [first, second].into_iter().chain(fit).max_by_key(|container| {
-            (
-                container.hash.as_deref() == Some(hash),
-                spare::base(&container.name) == spec.name,
-                container.state == State::Running,
-                container.created,
-                &container.id,
-            )
-        })
-    };
-    Slot { main: best(Role::Main), next: best(Role::Next), previous: best(Role::Previous) }
+/// What is seen, by the places that it stands for.
+pub(super) struct Places<'a> {
+    /// By service and number.
+    ours: BTreeMap<(&'a str, u32), Vec<&'a SeenContainer>>,
+    /// What is not ours.
+    foreign: Vec<&'a SeenContainer>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn of(wanted: &Wanted, seen: &'a Seen) -> Self {
+        let mut places = Self { ours: BTreeMap::new(), foreign: Vec::new() };
+        for container in &seen.containers {
+            match (container.service.as_deref(), container.number) {
+                _ if !is_ours(wanted, container) => places.foreign.push(container),
+                (Some(service), Some(number)) => {
+                    places.ours.entry((service, number)).or_default().push(container);
+                }
+                _ => {}
+            }
+        }
+        places
+    }
+
+    /// The containers that stand for a spec, by their labels; of several in one role the one that fits best.
+    pub(super) fn slot(&self, spec: &ContainerSpec) -> Slot<'a> {
+        let all = self.ours.get(&(spec.service.as_str(), spec.number)).map_or(&[][..], Vec::as_slice);
+        let best = |wanted: Role| {
+            let mut fit = all.iter().copied().filter(|container| spare::role(&container.name) == wanted);
+            let first = fit.next()?;
+            // Hashing is dear, and several are rare.
+            let Some(second) = fit.next() else { return Some(first) };
+            let hash = hash::container(spec);
+            [first, second].into_iter().chain(fit).max_by_key(|container| {
+                (
+                    container.hash.as_deref() == Some(hash),
+                    spare::base(&container.name) == spec.name,
+                    container.state == State::Running,
+                    container.created,
+                    &container.id,
+                )
+            })
+        };
+        Slot { main: best(Role::Main), next: best(Role::Next), previous: best(Role::Previous) }
+    }
+
+    /// A container that is not ours under a name that a spec is given, or passes through.
+    pub(super) fn foreign(&self, spec: &ContainerSpec) -> Option<&'a SeenContainer> {
+        let taken = |name: &str| name == spec.name || spare::base(name) == spec.name;
+        self.foreign.iter().copied().find(|container| taken(&container.name))
+    }
 }
