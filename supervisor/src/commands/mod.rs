@@ -50,6 +50,7 @@ pub mod wait;
 mod when;
 
 use std::ffi::OsString;
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser as _};
@@ -234,9 +235,16 @@ fn dispatch(global: &GlobalArgs, command: Command) -> Result<Exit, Failure> {
     }
 }
 
+/// What a command that waits ends with. On the heap, so that there is one loop in the program and not one a command: a
+/// fiftieth of it.
+type Waiting<'a> = Pin<Box<dyn Future<Output = Result<Exit, Failure>> + 'a>>;
+
 /// One thread is enough: what takes time is the engine and the kernel.
-fn block_on(future: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+fn block_on<'a>(future: impl Future<Output = Result<Exit, Failure>> + 'a) -> Result<Exit, Failure> {
+    fn wait(future: Waiting<'_>) -> Result<Exit, Failure> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+    }
+    wait(Box::pin(future))
 }
 
 #[cfg(test)]
