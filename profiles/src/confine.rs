@@ -42,18 +42,24 @@ pub fn confine_all(stack: &compose::Admitted, kernel: &Kernel) -> BTreeMap<Strin
 }
 
 /// Seccomp profiles that were printed already, by what they are made from.
-type Texts = BTreeMap<(Base, BTreeSet<String>, Option<BTreeSet<&'static str>>), seccomp::Text>;
+type Texts = BTreeMap<(Base, BTreeSet<String>, Option<[BTreeSet<&'static str>; 2]>), seccomp::Text>;
 
 /// The promise for a service as its model stands.
 fn promise(project: &Project, service: &Service, kernel: Kernel, texts: &mut Texts) -> Confinement {
     let base = Base::of(service.supervisor.runtime.as_ref().map(|runtime| runtime.value));
     let capabilities = recorded::capabilities(service);
     let recorded = service.supervisor.seccomp.as_ref();
-    let calls = recorded.map(|recorded| recorded::granted(&recorded.value, kernel.arch));
+    let calls = recorded.map(|recorded| {
+        let granted = recorded::granted(&recorded.value, kernel.arch);
+        let left_out = recorded::without_attributes(&recorded.value, &granted);
+        [granted, left_out]
+    });
     let made_from = (base, capabilities.clone(), calls.clone());
     let text = texts.entry(made_from).or_insert_with(|| {
         let profile = match &calls {
-            Some(calls) => seccomp::narrowed(base, calls, &capabilities, &kernel),
+            Some([granted, left_out]) => {
+                seccomp::narrowed(base, granted, &capabilities, &kernel).without_attributes(left_out)
+            }
             None => seccomp::profile(base, &capabilities, &kernel),
         };
         seccomp::Text::of(&profile)

@@ -54,6 +54,8 @@ services:
 base: go
 recordings:
   - {when: 2026-11-26, arch: x86_64, kernel: \"6.18\", engine: 28.5.2, runc: 1.3.6, seconds: 60}
+left_out:
+  - copy_file_range # copy in the kernel; without: cp, Go and Rust read and write instead, libuv calls `sendfile`
 syscalls:
   - accept4
   - openat
@@ -84,38 +86,50 @@ in; an interrupt ends the recording, and a plan puts the service back. Its stop 
 - What is recorded is within the base: what the base denies or tests, the recording's filter denies and tests.
 - Nothing is in the container, and nothing is installed: the OCI runtime hands the filter's own descriptor to a socket of
   the recorder (`listenerPath`, runc 1.1, Linux 5.5).
-- While a call is held, nobody decides on it: it goes on in any case. It costs some microseconds; what every container keeps
-  is not held, and with it the calls that programs make most.
+- While a call is held, nobody looks at what it is about: it goes on, or is left out for its name. It costs some
+  microseconds; what every container keeps is not held, and with it the calls that programs make most.
 - If the recorder dies, held calls answer `ENOSYS`. A guard, a second process, sees that and puts the service back at once. If
   both die, with the machine perhaps, the next `up` or `run` does, for the container is not as the file says.
 - Where `supervisor run` keeps the project, it is asked for the service and lets go of it once no plan and no restart is
   under way: meanwhile it neither heals nor attests that service, does not call it drift, relays its port, and is not ready.
   It takes the service back when the recording ends, or is killed, and brings it to what the file says.
 
-Seen by a test of the real programs, on x86_64, beside 361 names that the engine's default allows unconditionally:
+A recording leaves out what nobody misses. For a few calls every known caller has a way that it goes where there is no such
+call; they are in the table below, with the way. Such a call is heard and answered `ENOSYS` instead of going on, so that the
+service is recorded on that way, and what it calls there is heard. The file has these under `left_out`, each with what its
+callers do; a line that is moved to `syscalls` is granted. A denial of one is no news. One of a call that is on the way is, and
+so is one of any other call.
 
-| recorded | calls allowed | of its base |
-|---|---|---|
-| Caddy 2.11.4: start, HTTP/1.1 and 2, WebSocket, `exec`, stop | 78 | 130 |
-| OpenClaw 2026.9.6: start, HTTP, WebSocket, `exec`, stop | 115 | 229 |
-| the same, with the tools that an agent runs (git, tar, find, sed and their kind) | 149 | 229 |
+With `--without-attributes` a recording leaves out extended attributes, access control lists among them: they answer
+`EOPNOTSUPP`, as a file system without them does. That is a choice, and is made by name, since `cp -a` then silently copies none.
+Later recordings keep to it, unless they are `--fresh`.
 
-Of these, 63 are what every container keeps, 14 of which are not in a trace of OpenClaw itself: they are runc's, the engine's
-init's, Landlock's and the kernel's. All others were heard; a recording adds no call of its own, and no other spelling of one.
-A run more or less hears `mremap`, or does not.
+Seen by a test of the real programs, on x86_64:
 
-With the tools of an agent it is above 130, by 34 calls that OpenClaw itself does not make. A third of them has a way around: a
-tool goes on without extended attributes (`getxattr` and seven more), `copy_file_range`, `fadvise64`, `sendfile` and
-`renameat2`. They are granted all the same: they were used, `cp -a` without them silently copies less, and each would be told as
-a denial for ever. Another third is the same work under two names, `mkdir` by git and `mkdirat` by tar; without either, that
-tool fails. An agent without the tools needs no more than the second row says.
+| recorded | calls allowed | always | of its base |
+|---|---|---|---|
+| Caddy 2.11.4: start, HTTP/1.1 and 2, WebSocket, `exec`, stop | 74 | 70 | 129 |
+| OpenClaw 2026.9.6: start, HTTP, WebSocket, `exec`, stop | 110 | 106 | 228 |
+| the same, with the tools that an agent runs (git, tar, find, sed and their kind), without attributes | 134 | 129 | 228 |
+
+Always is: whatever the arguments are. So the 361 names are counted that the engine's default allows unconditionally; `clone`,
+`ioctl`, `prctl`, `socket` and `mknodat` are tested. A run more or less hears `mremap`, or does not: then it is one more. With
+attributes the last row is eight more.
+
+Of these, 59 are what every container keeps, ten of which are not in a trace of the tools: they are runc's, the engine's init's,
+Landlock's, the C library's and the kernel's. All others were heard; a recording adds no call of its own, and no
+other spelling of one. The 24 that the tools add have no way around: `mkdir` by git and `mkdirat` by tar are the same work under
+two names, and without either that tool fails. Left out are `rseq`, which every program of glibc tries, `copy_file_range`,
+`fadvise64`, and eight of attributes. Not left out, though what was recorded would go on without: `mremap` (Python resizes
+mappings with it), `capget` (`ping` ends without it), `timer_create` (`timeout` counts whole seconds then), `sendfile` (libuv
+copies no file without it, once `copy_file_range` is gone).
 
 The stack that `init` writes names no recorded profile. A recording is of one image, one C library and one use: what an agent
 runs tomorrow was not recorded today, and another Caddyfile makes other calls. Record where it runs, after a while of use.
 
-What it costs: a start by runc with all confinement (filter, capabilities, masked paths, Landlock) takes about 7 ms of CPU more than
-one with none (35 beside 28 ms, on two busy cores); making all promises of a stack of two services takes 0.7 ms. `cargo xtask bench`
-and `cargo xtask figures` measure both.
+What it costs: the README's figures have what a start by runc takes with all confinement (filter, capabilities, masked paths,
+Landlock) beside one with none; making all promises of a stack of two services takes 0.7 ms. `cargo xtask bench` and
+`cargo xtask figures` measure both.
 
 Other ways were tried and left. `SCMP_ACT_LOG` has the kernel write each call to its log: ten lines at once, the rest are
 suppressed, and a start has thousands. Tracing of `sys_enter` (tracefs) sees a service that runs, and its children, without
@@ -155,7 +169,7 @@ fn kept() -> String {
     for (who, names) in needs {
         writeln!(text, "| {who} | {} |", names.join(" ")).unwrap();
     }
-    text + "\n"
+    text + "\n`ppoll` is kept where there is no `poll`, `uretprobe` before Linux 6.14, which asks no filter about it.\n\n"
 }
 
 fn groups() -> String {
@@ -183,14 +197,19 @@ const fn denied(denied: Denied) -> &'static str {
 
 fn calls() -> String {
     let mut text = "### Calls\n\n`*`: x86_64 alone. A call that a kernel is too old for is left out.\n\n\
-                    | group | call | since | why |\n|---|---|---|---|\n"
+                    | group | call | since | why | where a recorded profile leaves it out |\n|---|---|---|---|---|\n"
         .to_owned();
     for row in GROUPS {
         for call in SYSCALLS.iter().filter(|call| call.group == row.group) {
             let mark = if call.x86_64_only { "*" } else { "" };
             let (major, minor) = call.since;
-            writeln!(text, "| {} | `{}`{mark} | {major}.{minor} | {} |", row.name, call.name, call.why)
-                .unwrap();
+            let without = call.without.unwrap_or_default();
+            writeln!(
+                text,
+                "| {} | `{}`{mark} | {major}.{minor} | {} | {without} |",
+                row.name, call.name, call.why
+            )
+            .unwrap();
         }
     }
     text + "\n"

@@ -4,16 +4,20 @@
 //! engine's init starts the service and reaps; the dynamic loader and the C library set a process up; a program that
 //! confines itself with Landlock may stand in between. Deliberately absent: what a service itself uses.
 
-/// Whether a call is kept.
-pub fn keeps(name: &str) -> bool {
-    FLOOR.iter().any(|(kept, _)| *kept == name)
+use crate::confinement::Arch;
+
+/// Whether a call is kept on an architecture.
+pub fn keeps(name: &str, arch: Arch) -> bool {
+    // A C library calls it by its old spelling, where there is one.
+    let spelled = name != "ppoll" || arch == Arch::Aarch64;
+    spelled && FLOOR.iter().any(|(kept, _)| *kept == name)
 }
 
 /// Each call, and who needs it.
 #[rustfmt::skip]
 pub const FLOOR: &[(&str, &str)] = &[
     ("access", "loader"), ("arch_prctl", "loader"), ("brk", "loader"), ("clock_gettime", "runc"), ("clone", "runc"),
-    ("close", "runc"), ("close_range", "runc"), ("epoll_create1", "runc"), ("epoll_ctl", "runc"),
+    ("close", "runc"), ("epoll_create1", "runc"), ("epoll_ctl", "runc"),
     ("epoll_pwait", "runc"), ("eventfd2", "runc"), ("execve", "runc"), ("exit", "runc"), ("exit_group", "init"),
     ("fcntl", "runc"), ("fstat", "runc"), ("fstatfs", "runc"), ("futex", "runc"), ("getdents64", "runc"),
     ("getpgrp", "init"), ("getpid", "runc"), ("getppid", "init"), ("getrandom", "loader"), ("gettid", "runc"),
@@ -22,7 +26,7 @@ pub const FLOOR: &[(&str, &str)] = &[
     ("munmap", "loader"), ("nanosleep", "runc"), ("newfstatat", "loader"), ("openat", "runc"), ("openat2", "runc"),
     ("poll", "Landlock"), ("ppoll", "Landlock"), ("prctl", "Landlock"), ("pread64", "loader"),
     ("prlimit64", "loader"), ("read", "runc"), ("readlinkat", "runc"), ("readlink", "init"), ("recvfrom", "runc"),
-    ("restart_syscall", "kernel"), ("rseq", "loader"), ("rt_sigaction", "init"), ("rt_sigprocmask", "init"),
+    ("restart_syscall", "kernel"), ("rt_sigaction", "init"), ("rt_sigprocmask", "init"),
     ("rt_sigreturn", "kernel"), ("rt_sigtimedwait", "init"), ("sched_getaffinity", "Landlock"),
     ("sched_yield", "runc"), ("set_robust_list", "loader"), ("set_tid_address", "loader"), ("setpgid", "init"),
     ("sigaltstack", "runc"), ("statx", "runc"), ("tgkill", "runc"), ("uretprobe", "kernel"), ("wait4", "init"),

@@ -13,7 +13,8 @@ use crate::bases::Base;
 use crate::capability::{CAPABILITIES, capability};
 use crate::confinement::{Arch, Kernel};
 use crate::floor;
-use crate::groups::GROUPS;
+use crate::groups::{GROUPS, Group};
+use crate::seccomp::{ENOSYS, EOPNOTSUPP};
 use crate::syscalls::{SYSCALLS, Syscall, syscall};
 
 /// What the policy is told of a call that a service's recorded profile names.
@@ -74,10 +75,53 @@ pub fn granted(recorded: &Recorded, arch: Arch) -> BTreeSet<&'static str> {
     names
 }
 
+/// What a recording does about extended attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attributes {
+    /// Calls about them are granted, where they are heard.
+    Granted,
+    /// They are left out: whoever asks is told that there are none.
+    LeftOut,
+}
+
+/// The calls that a recording does not let go on, each with the error number that it answers instead. What their callers
+/// then do is heard.
+pub fn answers(attributes: Attributes) -> BTreeMap<&'static str, u16> {
+    let rows = SYSCALLS.iter().filter(|row| row.without.is_some());
+    let rows = rows.map(|row| (row, if row.group == Group::Attributes { EOPNOTSUPP } else { ENOSYS }));
+    let left_out = |errno| errno == ENOSYS || attributes == Attributes::LeftOut;
+    rows.filter(|&(_, errno)| left_out(errno)).map(|(row, errno)| (row.name, errno)).collect()
+}
+
+/// What a service's earlier recordings did about extended attributes.
+pub fn attributes(left_out: &BTreeSet<&str>) -> Attributes {
+    let rows = left_out.iter().filter_map(|name| syscall(name));
+    match rows.filter(|row| row.group == Group::Attributes).count() {
+        0 => Attributes::Granted,
+        _ => Attributes::LeftOut,
+    }
+}
+
+/// The calls of extended attributes that a recorded profile leaves out by name. A name under `syscalls` is granted.
+pub(crate) fn without_attributes(
+    recorded: &Recorded,
+    granted: &BTreeSet<&'static str>,
+) -> BTreeSet<&'static str> {
+    let rows = recorded.left_out.iter().filter_map(|call| syscall(&call.value));
+    let rows = rows.filter(|row| row.group == Group::Attributes && !granted.contains(row.name));
+    rows.map(|row| row.name).collect()
+}
+
 /// The file of a profile, as people review it: each call with what it is for.
 ///
 /// What every container keeps is not listed.
-pub fn text(service: &str, base: Base, recordings: &[Recording], calls: &BTreeSet<&str>) -> String {
+pub fn text(
+    service: &str,
+    base: Base,
+    recordings: &[Recording],
+    calls: &BTreeSet<&str>,
+    left_out: &BTreeSet<&str>,
+) -> String {
     let mut text = format!(
         "# The system calls that service `{service}` was seen to use, besides those that every container keeps. Each line is\n\
          # granted; what is not here is not, though the base grants it. `supervisor profile diff {service}` compares.\n\
@@ -99,8 +143,20 @@ pub fn text(service: &str, base: Base, recordings: &[Recording], calls: &BTreeSe
             fields.map(|(key, value)| format!("{key}: {}", serde_json::json!(value))).collect();
         let _ = writeln!(text, "  - {{{}}}", fields.join(", "));
     }
+    let left_out = SYSCALLS.iter().filter(|row| left_out.contains(row.name) && !calls.contains(row.name));
+    let left_out: Vec<_> = left_out.filter_map(|row| Some((row, row.without?))).collect();
+    if !left_out.is_empty() {
+        text.push_str(
+            "# Heard, and left out: while it was recorded, its callers were told that there is no such call, and went on as is said\n\
+             # beside it. To grant one, move its line to `syscalls`.\nleft_out:\n",
+        );
+    }
+    for (row, without) in left_out {
+        let _ = writeln!(text, "  - {} # {}; without: {without}", row.name, row.why);
+    }
     text.push_str(if calls.is_empty() { "syscalls: []\n" } else { "syscalls:\n" });
-    for row in SYSCALLS.iter().filter(|row| calls.contains(row.name) && !floor::keeps(row.name)) {
+    let everywhere = |name| [Arch::X86_64, Arch::Aarch64].iter().all(|&arch| floor::keeps(name, arch));
+    for row in SYSCALLS.iter().filter(|row| calls.contains(row.name) && !everywhere(row.name)) {
         let _ = writeln!(text, "  - {} # {}", row.name, row.why);
     }
     text
@@ -121,7 +177,7 @@ pub struct Difference {
 pub fn difference(base: Base, calls: &BTreeSet<&str>, kernel: &Kernel) -> Difference {
     let mut difference = Difference { kept: BTreeSet::new(), used: BTreeSet::new(), gone: BTreeMap::new() };
     for row in SYSCALLS.iter().filter(|row| row.exists(kernel) && base.grants(row)) {
-        if floor::keeps(row.name) {
+        if floor::keeps(row.name, kernel.arch) {
             difference.kept.insert(row.name);
         } else if calls.contains(row.name) {
             difference.used.insert(row.name);

@@ -20,9 +20,11 @@ use crate::recorded;
 use crate::syscalls::{SYSCALLS, Syscall};
 
 /// `ENOSYS`.
-const ENOSYS: u32 = 38;
+pub(crate) const ENOSYS: u16 = 38;
 /// `EPERM`.
-const EPERM: u32 = 1;
+const EPERM: u16 = 1;
+/// `EOPNOTSUPP`.
+pub(crate) const EOPNOTSUPP: u16 = 95;
 
 /// A seccomp profile as the OCI runtime specification and the engine write it. Reading one refuses any other key:
 /// `includes` and `excludes` would be lost in silence, and what they gate would become unconditional.
@@ -130,7 +132,7 @@ pub fn narrowed(
     let opened = recorded::opened(capabilities);
     let granted = |row: &Syscall| {
         let base = base.grants(row) || opened.contains(row.name);
-        (base && (calls.contains(row.name) || floor::keeps(row.name))).then_some(Granted::Always)
+        (base && (calls.contains(row.name) || floor::keeps(row.name, kernel.arch))).then_some(Granted::Always)
     };
     Profile { flags: vec![Flag::Log], ..of(&granted, capabilities, *kernel) }
 }
@@ -146,7 +148,7 @@ pub fn heard(
 ) -> Profile {
     let opened = recorded::opened(capabilities);
     let granted = |row: &Syscall| {
-        let silent = known.contains(row.name) || floor::keeps(row.name);
+        let silent = known.contains(row.name) || floor::keeps(row.name, kernel.arch);
         let how = if silent { Granted::Always } else { Granted::Heard };
         (base.grants(row) || opened.contains(row.name)).then_some(how)
     };
@@ -180,7 +182,7 @@ fn of(
     });
     Profile {
         default_action: Action::Errno,
-        default_errno_ret: ENOSYS,
+        default_errno_ret: ENOSYS.into(),
         architectures: vec![architecture(kernel.arch).to_owned()],
         flags: Vec::new(),
         listener_path: None,
@@ -237,6 +239,23 @@ impl Profile {
         Self { flags: Vec::new(), ..self }
     }
 
+    /// The same, with these calls, none of which it grants, answering as a file system without extended attributes does.
+    #[must_use]
+    pub fn without_attributes(mut self, names: &BTreeSet<&str>) -> Self {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        if !names.is_empty() {
+            let errno_ret = Some(EOPNOTSUPP.into());
+            self.syscalls.push(Rule { names, action: Action::Errno, errno_ret, args: Vec::new() });
+        }
+        self
+    }
+
+    /// Whether a call of extended attributes was left out by name.
+    pub fn leaves_out(&self, name: &str) -> bool {
+        let mut left_out = self.syscalls.iter().filter(|rule| rule.errno_ret == Some(EOPNOTSUPP.into()));
+        left_out.any(|rule| rule.names.iter().any(|left| left == name))
+    }
+
     /// Names that are allowed, for some arguments at least.
     pub fn allowed(&self) -> BTreeSet<&str> {
         let granted = |rule: &&Rule| matches!(rule.action, Action::Allow | Action::Notify);
@@ -271,10 +290,10 @@ impl Outcome {
         }
     }
 
-    const fn errno(self) -> Option<u32> {
+    fn errno(self) -> Option<u32> {
         match self {
-            Self::Deny(Denied::Absent) => Some(ENOSYS),
-            Self::Deny(Denied::Refused) => Some(EPERM),
+            Self::Deny(Denied::Absent) => Some(ENOSYS.into()),
+            Self::Deny(Denied::Refused) => Some(EPERM.into()),
             Self::Grant(_) | Self::Deny(Denied::Killed) => None,
         }
     }

@@ -19,14 +19,26 @@ pub struct Syscall {
     pub x86_64_only: bool,
     /// What it is for, or what is dangerous about it.
     pub why: &'static str,
+    /// What its callers do where there is no such call, if every known one goes on: a recorded profile leaves it out.
+    pub without: Option<&'static str>,
 }
 
 impl Syscall {
-    /// Whether this kernel has it, as far as version and architecture say.
+    /// Whether this kernel has it and asks a filter about it, as far as version and architecture say.
     pub fn exists(&self, kernel: &Kernel) -> bool {
-        self.since <= kernel.version && !(self.x86_64_only && kernel.arch == Arch::Aarch64)
+        self.since <= kernel.version
+            && !(self.x86_64_only && kernel.arch == Arch::Aarch64)
+            && (self.name != "uretprobe" || kernel.version < UNASKED)
+    }
+
+    /// The same row, with what callers do where there is no such call.
+    const fn or(self, without: &'static str) -> Self {
+        Self { without: Some(without), ..self }
     }
 }
+
+/// From this version on the kernel lets `uretprobe` by without asking a filter (`kernel/seccomp.c`).
+const UNASKED: (u16, u16) = (6, 14);
 
 impl Syscall {
     /// The call that does the same on every architecture, where this is the old spelling of one.
@@ -42,13 +54,17 @@ pub fn syscall(name: &str) -> Option<&'static Syscall> {
 
 /// A call of both architectures.
 const fn both(name: &'static str, group: Group, since: (u16, u16), why: &'static str) -> Syscall {
-    Syscall { name, group, since, x86_64_only: false, why }
+    Syscall { name, group, since, x86_64_only: false, why, without: None }
 }
 
 /// A call that newer architectures never had.
 const fn x86(name: &'static str, group: Group, since: (u16, u16), why: &'static str) -> Syscall {
-    Syscall { name, group, since, x86_64_only: true, why }
+    Syscall { name, group, since, x86_64_only: true, why, without: None }
 }
+
+/// Of extended attributes, access control lists among them. A recording leaves these calls out only where it is told to.
+const NO_ATTRIBUTES: &str =
+    "goes on as on a file system without attributes: they are not shown, copied or set";
 
 /// In every kernel that an engine runs on.
 const OLD: (u16, u16) = (2, 6);
@@ -76,7 +92,7 @@ pub const SYSCALLS: &[Syscall] = &[
     both("prctl", Group::Process, OLD, "thread names, parent-death signal; options are filtered"),
     both("prlimit64", Group::Process, (2, 6), "read and lower limits"),
     both("restart_syscall", Group::Process, OLD, "the kernel's own, after a stop and continue"),
-    both("rseq", Group::Process, (4, 18), "per-processor data of the C library"),
+    both("rseq", Group::Process, (4, 18), "per-processor data of the C library").or("glibc asks the vDSO instead"),
     both("sched_getaffinity", Group::Process, OLD, "how many processors are there"),
     both("sched_yield", Group::Process, OLD, "let another thread run"),
     both("set_robust_list", Group::Process, OLD, "locks of dead threads"),
@@ -109,7 +125,7 @@ pub const SYSCALLS: &[Syscall] = &[
     both("uname", Group::System, OLD, "name and version of the kernel"),
 
     both("close", Group::Descriptors, OLD, "close a descriptor"),
-    both("close_range", Group::Descriptors, (5, 9), "close descriptors; runc does so after the filter is on"),
+    both("close_range", Group::Descriptors, (5, 9), "close descriptors").or("each is closed by its number"),
     both("dup", Group::Descriptors, OLD, "copy a descriptor"),
     both("dup3", Group::Descriptors, OLD, "copy a descriptor to a number"),
     both("fcntl", Group::Descriptors, OLD, "flags and locks of a descriptor"),
@@ -219,11 +235,11 @@ pub const SYSCALLS: &[Syscall] = &[
     x86("unlink", Group::OldSpelling, OLD, "unlinkat's old spelling"),
     x86("utimes", Group::OldSpelling, OLD, "utimensat's old spelling"),
 
-    both("copy_file_range", Group::Libc, (4, 5), "copy in the kernel"),
+    both("copy_file_range", Group::Libc, (4, 5), "copy in the kernel").or("cp, Go and Rust read and write instead, libuv calls `sendfile`"),
     both("accept", Group::Libc, OLD, "take a connection"),
     both("clock_getres", Group::Libc, OLD, "resolution of a clock"),
     both("epoll_pwait2", Group::Libc, (5, 11), "event loop with nanoseconds"),
-    both("fadvise64", Group::Libc, OLD, "how a file will be read"),
+    both("fadvise64", Group::Libc, OLD, "how a file will be read").or("it is advice, and its callers pass over the answer"),
     both("fallocate", Group::Libc, OLD, "reserve room in a file"),
     both("fchdir", Group::Libc, OLD, "working directory, as tree walkers set"),
     both("fchmodat2", Group::Libc, (6, 6), "permissions without following links"),
@@ -280,18 +296,18 @@ pub const SYSCALLS: &[Syscall] = &[
     both("timerfd_gettime", Group::Timers, OLD, "timer as a descriptor"),
     both("timerfd_settime", Group::Timers, OLD, "timer as a descriptor"),
 
-    both("fgetxattr", Group::Attributes, OLD, "extended attribute"),
-    both("flistxattr", Group::Attributes, OLD, "extended attributes"),
-    both("fremovexattr", Group::Attributes, OLD, "extended attribute"),
-    both("fsetxattr", Group::Attributes, OLD, "extended attribute, as `cp -a` and `sed -i` copy"),
-    both("getxattr", Group::Attributes, OLD, "extended attribute, as `ls -l` shows"),
-    both("lgetxattr", Group::Attributes, OLD, "extended attribute"),
-    both("listxattr", Group::Attributes, OLD, "extended attributes"),
-    both("llistxattr", Group::Attributes, OLD, "extended attributes"),
-    both("lremovexattr", Group::Attributes, OLD, "extended attribute"),
-    both("lsetxattr", Group::Attributes, OLD, "extended attribute"),
-    both("removexattr", Group::Attributes, OLD, "extended attribute"),
-    both("setxattr", Group::Attributes, OLD, "extended attribute"),
+    both("fgetxattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
+    both("flistxattr", Group::Attributes, OLD, "extended attributes").or(NO_ATTRIBUTES),
+    both("fremovexattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
+    both("fsetxattr", Group::Attributes, OLD, "extended attribute, as `cp -a` and `sed -i` copy").or(NO_ATTRIBUTES),
+    both("getxattr", Group::Attributes, OLD, "extended attribute, as `ls -l` shows").or(NO_ATTRIBUTES),
+    both("lgetxattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
+    both("listxattr", Group::Attributes, OLD, "extended attributes").or(NO_ATTRIBUTES),
+    both("llistxattr", Group::Attributes, OLD, "extended attributes").or(NO_ATTRIBUTES),
+    both("lremovexattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
+    both("lsetxattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
+    both("removexattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
+    both("setxattr", Group::Attributes, OLD, "extended attribute").or(NO_ATTRIBUTES),
 
     both("mknodat", Group::Nodes, OLD, "make a FIFO; devices are filtered out"),
 

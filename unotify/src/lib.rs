@@ -1,9 +1,9 @@
-//! Seccomp's user notifications (`seccomp_unotify(2)`): hear of a call that a filter holds, and let it go on.
+//! Seccomp's user notifications (`seccomp_unotify(2)`): hear of a call that a filter holds, and let it go on or fail.
 //!
 //! The one place with `unsafe` in the product: the kernel offers this by two ioctls that take a structure, and no
-//! maintained crate has them without a C library. Deliberately absent: any other answer than going on. A call that is
+//! maintained crate has them without a C library. Deliberately absent: looking at a call's arguments. A call that is
 //! held has passed its filter; whoever answers could be lied to about the memory of the caller, so that nothing may be
-//! decided here.
+//! decided by it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -65,7 +65,18 @@ pub fn receive(filter: BorrowedFd<'_>) -> io::Result<Option<Notification>> {
 /// # Errors
 /// The descriptor is no filter's, or the kernel is older than 5.5.
 pub fn let_go_on(filter: BorrowedFd<'_>, notification: &Notification) -> io::Result<bool> {
-    let mut response = Response { id: notification.id, flags: CONTINUE, ..Response::default() };
+    respond(filter, Response { id: notification.id, flags: CONTINUE, ..Response::default() })
+}
+
+/// Answers a call with an error number, and the kernel does nothing of it. Whether it still waited.
+///
+/// # Errors
+/// The descriptor is no filter's, or the kernel is older than 5.0.
+pub fn fail(filter: BorrowedFd<'_>, notification: &Notification, errno: u16) -> io::Result<bool> {
+    respond(filter, Response { id: notification.id, error: -i32::from(errno), ..Response::default() })
+}
+
+fn respond(filter: BorrowedFd<'_>, mut response: Response) -> io::Result<bool> {
     match update::<SEND, _>(filter, &mut response) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::NOENT) => Ok(false),
@@ -104,5 +115,6 @@ mod tests {
         assert_eq!(receive(pipe.as_fd()).unwrap_err().raw_os_error(), Some(25));
         let any = Notification::default();
         assert_eq!(let_go_on(pipe.as_fd(), &any).unwrap_err().raw_os_error(), Some(25));
+        assert_eq!(fail(pipe.as_fd(), &any, 38).unwrap_err().raw_os_error(), Some(25));
     }
 }

@@ -29,6 +29,7 @@ const FILE: Shape = Shape::keys_only(&[
             key("seconds", &SCALAR),
         ])),
     ),
+    key("left_out", &TEXTS),
     key("syscalls", &TEXTS),
 ]);
 
@@ -43,9 +44,10 @@ pub(super) fn profile(node: &Node, context: &mut Context<'_>) -> Option<At<Recor
     let base = read::required(&file, "base", "the recorded profile", problems)
         .and_then(|node| supervisor::runtime(node, "base", problems));
     let calls = read::required(&file, "syscalls", "the recorded profile", problems).map(read::texts);
+    let left_out = file.get("left_out").map(read::texts).unwrap_or_default();
     let recordings = file.get("recordings").and_then(Node::as_list).unwrap_or_default();
     let recordings = recordings.iter().map(recording).collect();
-    Some(At::file(Recorded { path, base: base?, calls: calls?, recordings }, node.span))
+    Some(At::file(Recorded { path, base: base?, calls: calls?, left_out, recordings }, node.span))
 }
 
 fn recording(node: &Node) -> Recording {

@@ -16,6 +16,8 @@ pub struct Recorded {
     pub base: At<Runtime>,
     /// Names of system calls, as the kernel spells them.
     pub calls: Vec<At<String>>,
+    /// Names of those that were heard and left out, since their callers go on without.
+    pub left_out: Vec<At<String>>,
     /// Where and when they were seen.
     pub recordings: Vec<Recording>,
 }

@@ -39,7 +39,8 @@ pub(crate) const RULES: &[Rule] = &[
 
 fn unknown(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
     let Some(recorded) = &service.supervisor.seccomp else { return Vec::new() };
-    let hits = recorded.value.calls.iter().filter_map(|call| match (stack.calls)(service, &call.value) {
+    let names = recorded.value.calls.iter().chain(&recorded.value.left_out);
+    let hits = names.filter_map(|call| match (stack.calls)(service, &call.value) {
         Call::Unknown { near } => {
             let name = crate::yaml::shown(&call.value);
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));

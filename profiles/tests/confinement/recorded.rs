@@ -7,6 +7,7 @@ use compose::host::MemoryHost;
 use compose::model::Date;
 use compose::{Admitted, Policy, Report, Request, Severity, Source};
 use expect_test::{Expect, expect};
+use profiles::recorded::{self, Attributes};
 use profiles::seccomp::Profile;
 use profiles::{Arch, Base, Kernel, floor, seccomp};
 
@@ -68,9 +69,10 @@ fn promised(service: &str, recorded: &str, kernel: Kernel) -> Profile {
 fn what_was_recorded_and_what_a_container_needs_to_start_is_granted() {
     let profile = promised(NODE, "base: node\nsyscalls: [mkdir, chmod, read]\n", KERNEL);
     let recorded = BTreeSet::from(["mkdir", "mkdirat", "chmod", "fchmodat"]);
-    let beside: Vec<_> = profile.allowed().into_iter().filter(|name| !floor::keeps(name)).collect();
+    let beside: Vec<_> =
+        profile.allowed().into_iter().filter(|name| !floor::keeps(name, KERNEL.arch)).collect();
     assert_eq!(beside, recorded.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
-    for (kept, _) in floor::FLOOR {
+    for (kept, _) in floor::FLOOR.iter().filter(|(name, _)| floor::keeps(name, KERNEL.arch)) {
         assert!(profile.allowed().contains(kept), "{kept} is needed to start");
     }
 }
@@ -81,7 +83,7 @@ fn where_it_was_recorded_no_other_spelling_is_granted() {
         "base: node\nrecordings: [{arch: x86_64, when: 2026-11-26}]\nsyscalls: [mkdir, unlinkat]\n";
     let beside = |arch| {
         let profile = promised(NODE, recorded, Kernel { arch, ..KERNEL });
-        let names = profile.allowed().into_iter().filter(|name| !floor::keeps(name));
+        let names = profile.allowed().into_iter().filter(|name| !floor::keeps(name, arch));
         names.collect::<Vec<_>>().join(" ")
     };
     expect!["mkdir unlinkat"].assert_eq(&beside(Arch::X86_64));
@@ -238,7 +240,7 @@ fn what_is_recorded_is_within_the_base_and_what_is_kept_is_not_asked_about() {
             heard.syscalls.iter().filter(|rule| rule.action == seccomp::Action::Notify).collect();
         let asked = |name: &str| asked.iter().any(|rule| rule.names.iter().any(|asked| asked == name));
         assert!(asked("mkdirat") && asked("socket") && !asked("mkdir") && !asked("write"), "{}", base.name());
-        assert!(floor::FLOOR.iter().all(|(kept, _)| !asked(kept)));
+        assert!(floor::FLOOR.iter().all(|(kept, _)| !asked(kept) || !floor::keeps(kept, KERNEL.arch)));
     }
 }
 
@@ -260,8 +262,9 @@ fn a_profile_that_is_written_is_read_back_as_it_was() {
         kernel: Some("6.18.1: \"odd\" #".to_owned()),
         ..compose::model::Recording::default()
     };
-    let calls = BTreeSet::from(["mkdir", "unlinkat", "read"]);
-    let text = profiles::recorded::text("web", Base::Node, &[recording.clone(), recording.clone()], &calls);
+    let calls = BTreeSet::from(["mkdir", "unlinkat", "read", "fadvise64"]);
+    let left_out = BTreeSet::from(["copy_file_range", "fadvise64", "getxattr"]);
+    let text = recorded::text("web", Base::Node, &[recording.clone(), recording.clone()], &calls, &left_out);
     expect![[r##"
         # The system calls that service `web` was seen to use, besides those that every container keeps. Each line is
         # granted; what is not here is not, though the base grants it. `supervisor profile diff web` compares.
@@ -269,20 +272,66 @@ fn a_profile_that_is_written_is_read_back_as_it_was() {
         recordings:
           - {when: "2026-11-26", arch: "x86_64", kernel: "6.18.1: \"odd\" #"}
           - {when: "2026-11-26", arch: "x86_64", kernel: "6.18.1: \"odd\" #"}
+        # Heard, and left out: while it was recorded, its callers were told that there is no such call, and went on as is said
+        # beside it. To grant one, move its line to `syscalls`.
+        left_out:
+          - copy_file_range # copy in the kernel; without: cp, Go and Rust read and write instead, libuv calls `sendfile`
+          - getxattr # extended attribute, as `ls -l` shows; without: goes on as on a file system without attributes: they are not shown, copied or set
         syscalls:
           - unlinkat # remove
           - mkdir # mkdirat's old spelling
+          - fadvise64 # how a file will be read
     "##]].assert_eq(&text);
     let (admitted, report) = judge(NODE, &text);
     let admitted = admitted.unwrap_or_else(|| panic!("refused: {:#?}", report.findings));
     let read = admitted.project().services["web"].supervisor.seccomp.clone().unwrap().value;
     assert_eq!(read.recordings, [recording.clone(), recording]);
-    assert_eq!(read.calls.iter().map(|call| call.value.as_str()).collect::<Vec<_>>(), ["unlinkat", "mkdir"]);
+    assert_eq!(
+        read.calls.iter().map(|call| call.value.as_str()).collect::<Vec<_>>(),
+        ["unlinkat", "mkdir", "fadvise64"]
+    );
+    assert_eq!(
+        read.left_out.iter().map(|call| call.value.as_str()).collect::<Vec<_>>(),
+        ["copy_file_range", "getxattr"]
+    );
+}
+
+#[test]
+fn what_was_left_out_is_answered_as_its_callers_know_it_and_a_line_grants_it() {
+    let profile = promised(
+        NODE,
+        "base: node\nleft_out: [copy_file_range, getxattr, mkdir, listxattr]\nsyscalls: [listxattr]\n",
+        KERNEL,
+    );
+    for name in ["copy_file_range", "getxattr", "mkdir"] {
+        assert!(!profile.allowed().contains(name), "{name}");
+    }
+    assert!(profile.allowed().contains("listxattr"));
+    // ENOSYS is what the filter says of everything that it does not name.
+    let named: Vec<_> = profile.syscalls.iter().filter(|rule| rule.errno_ret == Some(95)).collect();
+    assert!(matches!(named[..], [rule] if rule.names == ["getxattr"]), "{named:?}");
+    assert!(profile.leaves_out("getxattr") && !profile.leaves_out("listxattr"));
+}
+
+#[test]
+fn a_recording_answers_what_callers_do_without_and_attributes_where_it_is_told_to() {
+    let always = recorded::answers(Attributes::Granted);
+    expect!["close_range 38, copy_file_range 38, fadvise64 38, rseq 38"].assert_eq(
+        &always.iter().map(|(name, errno)| format!("{name} {errno}")).collect::<Vec<_>>().join(", "),
+    );
+    let all = recorded::answers(Attributes::LeftOut);
+    let attributes: Vec<_> = all.iter().filter(|(name, _)| !always.contains_key(*name)).collect();
+    assert!(
+        attributes.len() == 12
+            && attributes.iter().all(|&(name, errno)| name.contains("xattr") && *errno == 95)
+    );
+    assert_eq!(recorded::attributes(&BTreeSet::from(["rseq"])), Attributes::Granted);
+    assert_eq!(recorded::attributes(&BTreeSet::from(["rseq", "getxattr"])), Attributes::LeftOut);
 }
 
 #[test]
 fn a_difference_says_what_is_used_and_what_falls_away() {
-    let difference = profiles::recorded::difference(Base::Go, &BTreeSet::from(["bind", "ptrace"]), &KERNEL);
+    let difference = recorded::difference(Base::Go, &BTreeSet::from(["bind", "ptrace"]), &KERNEL);
     assert_eq!(difference.used, BTreeSet::from(["bind"]));
     assert_eq!(difference.gone["pidfd"], ["pidfd_open", "pidfd_send_signal"]);
     let gone: usize = difference.gone.values().map(Vec::len).sum();

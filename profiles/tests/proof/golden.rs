@@ -36,11 +36,11 @@ fn so_many_calls_are_allowed() {
         }
     }
     expect![[r#"
-        go X86_64: 130 allowed, 20617 bytes
+        go X86_64: 129 allowed, 20605 bytes
         go Aarch64: 116 allowed, 20463 bytes
-        node X86_64: 229 allowed, 23317 bytes
+        node X86_64: 228 allowed, 23305 bytes
         node Aarch64: 195 allowed, 22223 bytes
-        generic X86_64: 247 allowed, 23515 bytes
+        generic X86_64: 246 allowed, 23503 bytes
         generic Aarch64: 210 allowed, 22390 bytes
     "#]]
     .assert_eq(&lines);

@@ -1,10 +1,13 @@
 //! Who its processes are and what they may do: user, groups, capabilities, seccomp, AppArmor, process 1.
 
+use std::collections::BTreeMap;
+
 use profiles::AppArmor;
 
 use super::{Case, Check, Verdict};
+use crate::decide::denials;
 use crate::observe::kernel::status::CapabilitySets;
-use crate::observe::kernel::{Process, Read, Unread, capability, inward};
+use crate::observe::kernel::{Denied, Process, Read, Unread, capability, inward};
 
 /// Real, effective, saved and file system id are all the promised one.
 pub(super) fn user(case: &Case<'_>) -> Vec<Check> {
@@ -121,20 +124,23 @@ pub(super) fn denied_calls(case: &Case<'_>) -> Option<Check> {
     }
     let seen = match &case.evidence.denied {
         Err(why) => format!("could not be read: {why}"),
-        Ok(denied) if denied.is_empty() => "none was seen".to_owned(),
         Ok(denied) => {
-            let calls = denied
-                .iter()
-                .map(|(name, call)| format!("`{name}` {} times, last by {}", call.times, call.program));
-            let lines = denied.keys().map(|name| format!("`- {name}`")).collect::<Vec<_>>().join(", ");
-            let calls = calls.collect::<Vec<_>>().join("; ");
-            format!(
-                "{calls}: if it belongs to the service, add {lines} to its recorded profile, or record again"
-            )
+            let news = |name: &&String| denials::call(case.spec, name, false).is_some();
+            let denied: BTreeMap<_, _> = denied.iter().filter(|(name, _)| news(name)).collect();
+            if denied.is_empty() { "none was seen".to_owned() } else { told(&denied) }
         }
     };
     let promised = "recorded calls alone".to_owned();
     Some(Check { item: super::DENIED_CALLS.to_owned(), promised, seen, verdict: Verdict::Noted })
+}
+
+/// Calls that were denied, and the lines that grant them.
+fn told(denied: &BTreeMap<&String, &Denied>) -> String {
+    let calls = denied.iter();
+    let calls = calls.map(|(name, call)| format!("`{name}` {} times, last by {}", call.times, call.program));
+    let lines = denied.keys().map(|name| format!("`- {name}`")).collect::<Vec<_>>().join(", ");
+    let calls = calls.collect::<Vec<_>>().join("; ");
+    format!("{calls}: if it belongs to the service, add {lines} to its recorded profile, or record again")
 }
 
 /// The label that the kernel enforces. A kernel without AppArmor promises nothing, and that is said.

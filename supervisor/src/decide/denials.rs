@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use profiles::groups::Denied;
+use profiles::groups::{Denied, Group};
 use profiles::{Base, seccomp, syscalls};
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,8 @@ impl Tally {
     }
 }
 
-/// What to do about a call that seccomp denied; `None` where it is no news: what a library tries and does without.
+/// What to do about a call that seccomp denied; `None` where it is no news: what its callers
+/// do without, and what the recorded profile leaves out by name.
 pub fn call(spec: &ContainerSpec, name: &str, killed: bool) -> Option<String> {
     let intruder =
         "no service is granted it, and nothing but an intruder is expected to make it: look into the service";
@@ -116,6 +117,9 @@ pub fn call(spec: &ContainerSpec, name: &str, killed: bool) -> Option<String> {
         return Some(format!(
             "{why}: it is granted, but not with these arguments, and no setting opens them"
         ));
+    }
+    if row.without.is_some() && (row.group != Group::Attributes || profile.leaves_out(row.name)) {
+        return None;
     }
     if Base::Generic.grants(row) {
         return Some(format!(
@@ -205,6 +209,23 @@ volumes: {data: {}}
             ],
         );
         check_call("clone3", false, expect!["-"]);
+        check_call("copy_file_range", false, expect!["-"]);
+        check_call(
+            "getxattr",
+            false,
+            expect![
+                "extended attribute, as `ls -l` shows: if it belongs to the service, add `- getxattr` to its recorded profile, or record again"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_call_that_was_left_out_by_name_is_no_news_and_one_that_was_not_is() {
+        let text = "services: {web: {image: i, x-supervisor: {seccomp: ./profiles/recorded.yaml}}}";
+        let spec = want_on(text, 6).services["web"].containers[0].clone();
+        for (name, news) in [("getxattr", false), ("rseq", false), ("setxattr", true), ("sendfile", true)] {
+            assert_eq!(call(&spec, name, false).is_some(), news, "{name}");
+        }
     }
 
     #[track_caller]

@@ -60,6 +60,9 @@ pub(crate) fn project(text: &str) -> compose::Project {
     admitted(text).project().clone()
 }
 
+/// A recorded profile beside every stack.
+const RECORDED: &str = "base: generic\nleft_out: [getxattr, rseq]\nsyscalls: [socket]\n";
+
 #[track_caller]
 fn admitted(text: &str) -> compose::Admitted {
     let request = Request {
@@ -68,7 +71,8 @@ fn admitted(text: &str) -> compose::Admitted {
         project_name: Some("shop".to_owned()),
         environment: compose::Environment::default(),
     };
-    let host = MemoryHost::default();
+    let mut host = MemoryHost::default();
+    host.files.insert("/srv/shop/profiles/recorded.yaml".into(), RECORDED.into());
     let policy = Policy {
         today: Date { year: 2026, month: 11, day: 22 },
         strict: false,

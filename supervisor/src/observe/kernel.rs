@@ -23,7 +23,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use cgroup::{Bound, Version};
-use denied::Denied;
+pub(crate) use denied::Denied;
 use inside::{FileId, Root};
 use mountinfo::MountInfo;
 use status::Status;

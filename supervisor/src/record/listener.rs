@@ -1,9 +1,9 @@
 //! The host's end of a recording: a socket that runc hands each filter of a container to, and a thread that lets every
-//! call go on and remembers which there were.
+//! call go on, but for those that are to be left out, and remembers which there were.
 //!
 //! Deliberately absent: deciding on a call. The filter has decided already; what it holds is within the base.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
@@ -36,20 +36,22 @@ pub struct Recorder {
 pub struct Heard {
     /// Names of the calls that the service itself made.
     pub calls: BTreeSet<&'static str>,
+    /// Names of those that it made and that were answered instead.
+    pub left_out: BTreeSet<&'static str>,
     /// How many filters were handed over: one a start, one an `exec`.
     pub filters: u32,
-    /// Calls that were let go on, each time it was made.
+    /// Calls that were told, each time it was made.
     pub held: u64,
     /// Why the recording is not whole, if it is not.
     pub failure: Option<String>,
 }
 
 impl Recorder {
-    /// Makes the socket, for root alone, and listens.
+    /// Makes the socket, for root alone, and listens. Calls that have an error number in `answers` do not go on.
     ///
     /// # Errors
     /// The socket or the thread cannot be made.
-    pub fn listen(path: &Path, arch: Arch) -> io::Result<Self> {
+    pub fn listen(path: &Path, arch: Arch, answers: BTreeMap<&'static str, u16>) -> io::Result<Self> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -57,7 +59,7 @@ impl Recorder {
         let listener = UnixListener::bind(path)?;
         let (wake, woken) = UnixStream::pair()?;
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let ear = Ear { listener, woken, heard: Arc::clone(&heard), arch, filters: Vec::new() };
+        let ear = Ear { listener, woken, heard: Arc::clone(&heard), arch, answers, filters: Vec::new() };
         let thread = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || ear.hear())?;
         Ok(Self { path: path.to_path_buf(), heard, wake: Some(wake), thread: Some(thread) })
     }
@@ -85,6 +87,7 @@ struct Ear {
     woken: UnixStream,
     heard: Arc<Mutex<Heard>>,
     arch: Arch,
+    answers: BTreeMap<&'static str, u16>,
     filters: Vec<OwnedFd>,
 }
 
@@ -136,6 +139,14 @@ impl Ear {
         let Some(held) = unotify::receive(filter.as_fd())? else { return Ok(()) };
         let number = u32::try_from(held.number).ok().filter(|_| held.arch == numbers::audit_arch(self.arch));
         let name = number.and_then(|number| numbers::name(self.arch, number));
+        if let Some((name, &errno)) = name.and_then(|name| self.answers.get_key_value(name)) {
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.held += 1;
+            heard.left_out.insert(name);
+            drop(heard);
+            unotify::fail(filter.as_fd(), &held, errno)?;
+            return Ok(());
+        }
         let known = {
             let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
             heard.held += 1;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use compose::Admitted;
 use compose::model::Recording;
 use profiles::Base;
+use profiles::recorded::{self, Attributes};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::apply::ThisMachine;
@@ -41,6 +42,9 @@ pub struct Args {
     /// Forget earlier recordings; without it, they are merged
     #[arg(long)]
     pub fresh: bool,
+    /// Leave extended attributes out, access control lists among them: `cp -a` then copies none, and `ls -l` shows none
+    #[arg(long)]
+    pub without_attributes: bool,
     /// How progress is shown
     #[command(flatten)]
     pub progress: OutputArgs,
@@ -88,7 +92,8 @@ pub(super) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
 
-    let recorder = Recorder::listen(&socket, wish.kernel.arch)?;
+    let answers = recorded::answers(before.attributes(args));
+    let recorder = Recorder::listen(&socket, wish.kernel.arch, answers)?;
     let hand = hand.guarded()?;
     eprintln!(
         "service `{0}` is recreated for the recording, is slower meanwhile, and is put back afterwards",
@@ -197,6 +202,7 @@ struct Before {
     service: String,
     base: Base,
     calls: BTreeSet<String>,
+    left_out: BTreeSet<String>,
     recordings: Vec<Recording>,
     file: PathBuf,
 }
@@ -216,6 +222,9 @@ impl Before {
             calls: merged
                 .map(|r| r.calls.iter().map(|call| call.value.clone()).collect())
                 .unwrap_or_default(),
+            left_out: merged
+                .map(|r| r.left_out.iter().map(|call| call.value.clone()).collect())
+                .unwrap_or_default(),
             recordings: merged.map(|recorded| recorded.recordings.clone()).unwrap_or_default(),
             file: args
                 .output
@@ -223,6 +232,12 @@ impl Before {
                 .or_else(|| earlier.map(|recorded| recorded.path.clone()))
                 .unwrap_or_else(beside),
         })
+    }
+
+    /// What an earlier recording left out stays left out.
+    fn attributes(&self, args: &Args) -> Attributes {
+        let earlier = recorded::attributes(&self.left_out.iter().map(String::as_str).collect());
+        if args.without_attributes { Attributes::LeftOut } else { earlier }
     }
 
     /// With what was heard now.
@@ -236,14 +251,17 @@ impl Before {
                 .help("recording needs Linux 5.5 and runc 1.1 or later; nothing was written"));
         }
         let new: Vec<&str> = heard.calls.iter().copied().filter(|name| !self.calls.contains(*name)).collect();
+        let left_out: Vec<&str> = heard.left_out.iter().copied().collect();
         eprintln!(
-            "heard {} starts and execs, {} calls told, {} new names: {}",
+            "heard {} starts and execs, {} calls told, {} new names: {}; left out: {}",
             heard.filters,
             heard.held,
             new.len(),
-            new.join(" ")
+            new.join(" "),
+            left_out.join(" ")
         );
         self.calls.extend(heard.calls.iter().map(|name| (*name).to_owned()));
+        self.left_out.extend(heard.left_out.iter().map(|name| (*name).to_owned()));
         self.recordings.push(recording);
         Ok(self)
     }
@@ -251,7 +269,8 @@ impl Before {
     /// Writes the file, in one step, and says what it makes of the base.
     fn write(&self, stack: &Admitted, kernel: profiles::Kernel) -> Result<Exit, Failure> {
         let calls: BTreeSet<&str> = self.calls.iter().map(String::as_str).collect();
-        let text = profiles::recorded::text(&self.service, self.base, &self.recordings, &calls);
+        let left_out: BTreeSet<&str> = self.left_out.iter().map(String::as_str).collect();
+        let text = recorded::text(&self.service, self.base, &self.recordings, &calls, &left_out);
         let failed = |error: std::io::Error| {
             Failure::new(Exit::Failed, format!("cannot write `{}`: {error}", self.file.display()))
         };
