@@ -195,10 +195,9 @@ fn is_stopped_and_kept(bed: &Bed) {
     let (evidence, written) = evidence(bed);
     let mut date = std::process::Command::new("date");
     let ended = tests::bed::ran(date.args(["--date", state["FinishedAt"].as_str().unwrap(), "+%s%3N"])).out;
-    eprintln!(
-        "    stopped {} ms after the evidence was written",
-        ended.trim().parse::<i64>().unwrap() - written
-    );
+    let after = ended.trim().parse::<i64>().unwrap() - written;
+    eprintln!("    stopped {after} ms after the evidence was written");
+    assert!(after < 1000, "it was stopped {after} ms after the evidence was written");
     assert_eq!(evidence["id"], bed.engine.inspect(&bed.container("web"))["Id"]);
     let checks = evidence["checks"].as_array().unwrap();
     assert!(checks.len() >= 25 && checks.iter().any(|check| check["verdict"] == "broken"), "{evidence}");
