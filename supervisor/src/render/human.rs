@@ -30,7 +30,7 @@ pub fn without_notes(report: &Report, colour: bool) -> String {
     render(report, colour, |finding| finding.severity != Severity::Note)
 }
 
-/// What a command says of a file that it goes on with: of each rule the first [`MOST`] warnings, and how many more there are.
+/// What a command says of a file that it goes on with: of each rule the first three warnings, and how many more there are.
 /// A file that is refused is told of in full.
 pub fn in_short(report: &Report, colour: bool) -> String {
     if verdict(report) != "admitted" {
