@@ -129,7 +129,8 @@ fn exemption(row: &Node, problems: &mut Problems) -> Option<At<Exemption>> {
     Some(At::file(Exemption { rule: rule?, service, reason: reason?, until: date? }, row.span))
 }
 
-fn date(text: &str) -> Option<Date> {
+/// A day of the calendar, such as `2027-01-31`.
+pub(crate) fn date(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let mut part =
         |length: usize| parts.next().filter(|p| p.len() == length && p.bytes().all(|b| b.is_ascii_digit()));
