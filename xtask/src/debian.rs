@@ -16,7 +16,12 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Installs what is missing of the packages that have these programs: `(program or file, package)`.
 pub(crate) fn install(wanted: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = missing(wanted);
+    if missing(wanted).is_empty() {
+        return Ok(());
+    }
+    // The machine for the tests is made beside them, by another process, and apt waits for nobody who reads its lists.
+    let _lock = crate::cache::lock("packages.lock")?;
+    let missing = missing(wanted);
     if missing.is_empty() {
         return Ok(());
     }
