@@ -8,7 +8,7 @@ use compose::model::Condition;
 
 use super::super::hash;
 use super::super::heal::Hold;
-use super::super::seen::{Health, Seen, SeenContainer, State};
+use super::super::seen::{Health, SeenContainer, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{ContainerSpec, ServiceSpec, Wanted};
 use super::choice::{Choice, Orphans, Recreate};
@@ -82,7 +82,7 @@ impl<'a> Verdict<'a> {
 /// What becomes of each wanted container, dependencies first.
 pub(super) fn verdicts<'a>(
     wanted: &'a Wanted,
-    seen: &'a Seen,
+    places: &Places<'a>,
     choice: &Choice,
     scope: &BTreeSet<&str>,
     anew: &BTreeMap<&str, Anew>,
@@ -91,7 +91,6 @@ pub(super) fn verdicts<'a>(
     let mut verdicts: Vec<Verdict<'a>> = Vec::new();
     let mut disturbed: BTreeSet<&str> = BTreeSet::new();
     let mut out_of_hand = out_of_hand(wanted, choice);
-    let places = Places::of(wanted, seen);
     for name in order::dependencies_first(wanted).into_iter().filter(|name| scope.contains(name)) {
         let Some(service) = wanted.services.get(name) else { continue };
         warn_of_dependencies(wanted, service, draft);
@@ -136,7 +135,7 @@ pub(super) fn verdicts<'a>(
                 ),
                 _ => (deed, reason),
             };
-            let (deed, reason) = match obstacle(wanted, seen, service, deed, &out_of_hand) {
+            let (deed, reason) = match obstacle(wanted, places, service, deed, &out_of_hand) {
                 Some(why) => {
                     draft.waits(name, &why);
                     out_of_hand.insert(name, why.clone());
@@ -170,7 +169,7 @@ fn out_of_hand<'a>(wanted: &'a Wanted, choice: &Choice) -> BTreeMap<&'a str, Str
 /// gave up, or on one that waits for such a one.
 fn obstacle(
     wanted: &Wanted,
-    seen: &Seen,
+    places: &Places<'_>,
     service: &ServiceSpec,
     deed: Deed,
     out_of_hand: &BTreeMap<&str, String>,
@@ -182,7 +181,7 @@ fn obstacle(
         let why = out_of_hand.get(name.as_str())?;
         let other = wanted.services.get(name)?;
         let is_needed = how.required && how.condition != Condition::Started;
-        (is_needed && !so_already(wanted, seen, other, how.condition)).then(|| why.clone())
+        (is_needed && !so_already(places, other, how.condition)).then(|| why.clone())
     })
 }
 
@@ -373,15 +372,15 @@ pub fn runs_to_its_end(wanted: &Wanted, service: &ServiceSpec) -> bool {
 /// Containers of ours that stand for nothing in the file any more, with the reason.
 pub(super) fn leaving<'a>(
     wanted: &Wanted,
-    seen: &'a Seen,
+    places: &Places<'a>,
     choice: &Choice,
     scope: &BTreeSet<&str>,
     draft: &mut Draft,
 ) -> Vec<(&'a SeenContainer, String)> {
     let names: BTreeSet<&str> =
         wanted.services.values().flat_map(|s| &s.containers).map(|c| c.name.as_str()).collect();
-    let (places, mut leaving) = (Places::of(wanted, seen), Vec::new());
-    for container in seen.containers.iter().filter(|container| is_ours(wanted, container)) {
+    let mut leaving = Vec::new();
+    for container in places.seen.containers.iter().filter(|container| is_ours(wanted, container)) {
         let name = container.service.as_deref().unwrap_or_default();
         let needed_name = names.contains(container.name.as_str());
         let Some(service) = wanted.services.get(name) else {
@@ -418,8 +417,7 @@ pub(super) fn leaving<'a>(
 }
 
 /// Whether a condition holds of every container of a service already.
-pub(super) fn so_already(wanted: &Wanted, seen: &Seen, service: &ServiceSpec, condition: Condition) -> bool {
-    let places = Places::of(wanted, seen);
+pub(super) fn so_already(places: &Places<'_>, service: &ServiceSpec, condition: Condition) -> bool {
     service.containers.iter().all(|spec| {
         places.slot(spec).main.is_some_and(|found| match condition {
             Condition::Started => found.state == State::Running,

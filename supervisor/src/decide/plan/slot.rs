@@ -53,8 +53,10 @@ pub(super) fn lacks_images(spec: &ContainerSpec, container: &SeenContainer) -> b
     !is_up && spec.mounted_images().next().is_some()
 }
 
-/// What is seen, by the places that it stands for.
+/// What is seen, by the places that it stands for: made once a plan.
 pub(super) struct Places<'a> {
+    /// All of it.
+    pub(super) seen: &'a Seen,
     /// By service and number.
     ours: BTreeMap<(&'a str, u32), Vec<&'a SeenContainer>>,
     /// What is not ours.
@@ -63,7 +65,7 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     pub(super) fn of(wanted: &Wanted, seen: &'a Seen) -> Self {
-        let mut places = Self { ours: BTreeMap::new(), foreign: Vec::new() };
+        let mut places = Self { seen, ours: BTreeMap::new(), foreign: Vec::new() };
         for container in &seen.containers {
             match (container.service.as_deref(), container.number) {
                 _ if !is_ours(wanted, container) => places.foreign.push(container),

@@ -16,6 +16,7 @@ use super::ground::{Made, create_networks, create_volumes, mounted_images, pulls
 use super::guard::guard;
 use super::judge::{leaving, runs_to_its_end, verdicts};
 use super::networks::networks;
+use super::slot::Places;
 use super::update::Update;
 
 /// The steps from what is seen to what is wanted. The same input gives the same plan, byte for byte, and a plan
@@ -31,8 +32,9 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
     let networks = networks(wanted, seen, choice, &scope, &mut draft);
     volumes(wanted, seen, &scope, &mut draft);
     mounted_images(wanted, seen, &scope, &mut draft);
-    let verdicts = verdicts(wanted, seen, choice, &scope, &networks.anew, &mut draft);
-    let leaving = leaving(wanted, seen, choice, &scope, &mut draft);
+    let places = Places::of(wanted, seen);
+    let verdicts = verdicts(wanted, &places, choice, &scope, &networks.anew, &mut draft);
+    let leaving = leaving(wanted, &places, choice, &scope, &mut draft);
     warn_of_ports(wanted, &scope, &mut draft);
     warn_of_order(wanted, &scope, &mut draft);
 
@@ -47,7 +49,7 @@ pub fn plan_with(wanted: &Wanted, seen: &Seen, choice: &Choice) -> Plan {
         made.guard = guard(wanted, seen, &first, &mut draft);
     }
 
-    let mut update = Update::new(wanted, seen, &scope, &verdicts, &leaving, &networks.anew, choice);
+    let mut update = Update::new(wanted, &places, &scope, &verdicts, &leaving, &networks.anew, choice);
     update.make_ready(&mut draft, &made);
     update.take_down(&mut draft);
     let gone = update.out_of_the_way().chain(made.all()).collect();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compose::model::{FailureAction, UpdateOrder};
 
 use super::super::live::next_generation;
-use super::super::seen::{Seen, SeenContainer, State};
+use super::super::seen::{SeenContainer, State};
 use super::super::spare::{self, Role};
 use super::super::spec::{Await, ContainerSpec, Restart, ServiceSpec, Wanted};
 use super::choice::Choice;
@@ -19,6 +19,7 @@ use super::in_place::{bound_before_start, change_in_place, is_risky, take_name};
 use super::judge::{Deed, Verdict, networks_of, so_already};
 use super::networks::{Anew, remove_notes};
 use super::reload::{is_told, settle};
+use super::slot::Places;
 use super::up::readiness;
 use super::{Step, order};
 
@@ -38,7 +39,7 @@ enum Away {
 
 pub(super) struct Update<'a> {
     wanted: &'a Wanted,
-    seen: &'a Seen,
+    places: &'a Places<'a>,
     scope: &'a BTreeSet<&'a str>,
     verdicts: &'a [Verdict<'a>],
     leaving: &'a [(&'a SeenContainer, String)],
@@ -63,7 +64,7 @@ pub(super) struct Update<'a> {
 impl<'a> Update<'a> {
     pub(super) fn new(
         wanted: &'a Wanted,
-        seen: &'a Seen,
+        places: &'a Places<'a>,
         scope: &'a BTreeSet<&'a str>,
         verdicts: &'a [Verdict<'a>],
         leaving: &'a [(&'a SeenContainer, String)],
@@ -81,7 +82,7 @@ impl<'a> Update<'a> {
             });
         Self {
             wanted,
-            seen,
+            places,
             scope,
             verdicts,
             leaving,
@@ -126,7 +127,7 @@ impl<'a> Update<'a> {
 
     /// What a container is made of: its files are nobody else's.
     fn fresh(&self, spec: &ContainerSpec) -> Box<ContainerSpec> {
-        let generation = if spec.reload.is_some() { next_generation(self.seen, spec) } else { 0 };
+        let generation = if spec.reload.is_some() { next_generation(self.places.seen, spec) } else { 0 };
         Box::new(ContainerSpec { generation, ..spec.clone() })
     }
 
@@ -310,7 +311,7 @@ impl<'a> Update<'a> {
 
     fn dependencies(&self, service: &ServiceSpec, draft: &mut Draft) -> BTreeSet<usize> {
         draft.dependencies(self.wanted, service, self.scope, |other, condition| {
-            so_already(self.wanted, self.seen, other, condition)
+            so_already(self.places, other, condition)
         })
     }
 
@@ -355,7 +356,7 @@ impl<'a> Update<'a> {
             (Deed::Back | Deed::Start | Deed::Restart, Some(found)) => {
                 let first = self.way_is_free(verdict);
                 let mut after: BTreeSet<usize> =
-                    change_in_place(spec, found, self.seen, self.choice.recreate, made, &first, draft)
+                    change_in_place(spec, found, self.places.seen, self.choice.recreate, made, &first, draft)
                         .into_iter()
                         .collect();
                 after.extend(&first);
@@ -367,7 +368,7 @@ impl<'a> Update<'a> {
             }
             (Deed::Unpause, Some(found)) => {
                 let first = self.way_is_free(verdict);
-                change_in_place(spec, found, self.seen, self.choice.recreate, made, &first, draft);
+                change_in_place(spec, found, self.places.seen, self.choice.recreate, made, &first, draft);
                 let index = draft.unpause(found, reason);
                 self.touch(service, index);
                 None
@@ -388,7 +389,7 @@ impl<'a> Update<'a> {
                     first.extend(draft.dependencies(self.wanted, service, self.scope, |_, _| true));
                 }
                 let changed =
-                    change_in_place(spec, found, self.seen, self.choice.recreate, made, &first, draft);
+                    change_in_place(spec, found, self.places.seen, self.choice.recreate, made, &first, draft);
                 let owes = found.owes && found.state == State::Running;
                 if owes {
                     let first = first.iter().chain(&changed).copied();
@@ -510,7 +511,7 @@ impl<'a> Update<'a> {
     pub(super) fn tidy(&mut self, made: &Made, draft: &mut Draft) {
         if !self.at_stake {
             let after = draft.all_starts();
-            remove_notes(self.wanted, self.seen, self.verdicts, made, &after, draft);
+            remove_notes(self.wanted, self.places.seen, self.verdicts, made, &after, draft);
             return;
         }
         draft.tidy_from_here();
@@ -531,7 +532,7 @@ impl<'a> Update<'a> {
         for (container, reason) in std::mem::take(&mut self.old) {
             last.insert(draft.remove(container, &reason, after.iter().copied()));
         }
-        remove_notes(self.wanted, self.seen, self.verdicts, made, &last, draft);
+        remove_notes(self.wanted, self.places.seen, self.verdicts, made, &last, draft);
     }
 }
 
