@@ -33,22 +33,20 @@ pub fn without_notes(report: &Report, colour: bool) -> String {
 /// What a command says of a file that it goes on with: of each rule the first three warnings, and how many more there are.
 /// A file that is refused is told of in full.
 pub fn in_short(report: &Report, colour: bool) -> String {
-    if verdict(report) != "admitted" {
+    if report.unreadable || report.refuses() {
         return without_notes(report, colour);
     }
-    let mut told = BTreeMap::new();
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
     let mut text = render(report, colour, |finding| {
-        let of_its_rule: &mut usize = told.entry(finding.rule).or_default();
-        *of_its_rule += usize::from(finding.severity != Severity::Note);
-        finding.severity != Severity::Note && *of_its_rule <= MOST
+        let is_told = finding.severity != Severity::Note;
+        let of_its_rule = told.entry(finding.rule).or_default();
+        *of_its_rule += usize::from(is_told);
+        is_told && *of_its_rule <= MOST
     });
-    for (rule, more) in told.iter().filter_map(|(rule, all)| Some((rule, all.checked_sub(MOST)?))) {
-        if more > 0 {
-            let _ = writeln!(
-                text,
-                "warning[{rule}]: and {more} more like these, which `supervisor check` shows\n"
-            );
-        }
+    for (rule, all) in told.iter().filter(|(_, all)| **all > MOST) {
+        let more = all - MOST;
+        let _ =
+            writeln!(text, "warning[{rule}]: and {more} more like these, which `supervisor check` shows\n");
     }
     text
 }
@@ -57,18 +55,14 @@ pub fn in_short(report: &Report, colour: bool) -> String {
 pub fn summary(report: &Report) -> String {
     let [errors, warnings, notes] =
         [Severity::Error, Severity::Warning, Severity::Note].map(|severity| report.count(severity));
-    let word = verdict(report);
-    format!("{word}: {}, {}, {}\n", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
-}
-
-fn verdict(report: &Report) -> &'static str {
-    if report.unreadable {
+    let word = if report.unreadable {
         "cannot be read"
     } else if report.refuses() {
         "refused"
     } else {
         "admitted"
-    }
+    };
+    format!("{word}: {}, {}, {}\n", count(errors, "error"), count(warnings, "warning"), count(notes, "note"))
 }
 
 /// What `--fix` wrote: one line a finding that is no more.
