@@ -63,6 +63,27 @@ pub struct Date {
     pub day: u8,
 }
 
+impl Date {
+    /// A day of the calendar, such as `2027-01-31`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let mut part = |length: usize| {
+            parts.next().filter(|p| p.len() == length && p.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let (year, month, day) =
+            (part(4)?.parse::<i16>().ok()?, part(2)?.parse::<u8>().ok()?, part(2)?.parse::<u8>().ok()?);
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            1..=12 => 31,
+            _ => return None,
+        };
+        (parts.next().is_none() && (1..=days).contains(&day)).then_some(Self { year, month, day })
+    }
+}
+
 impl std::fmt::Display for Date {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)

@@ -121,30 +121,12 @@ fn exemption(row: &Node, problems: &mut Problems) -> Option<At<Exemption>> {
     row.as_map()?;
     let mut text = |key| read::required(row, key, "the exemption", problems).and_then(Node::as_text);
     let (rule, reason, until) = (text("rule"), text("reason"), text("until"));
-    let date = until.as_deref().and_then(date);
+    let date = until.as_deref().and_then(Date::parse);
     if let Some(node) = row.get("until").filter(|_| until.is_some() && date.is_none()) {
         read::bad(node, "until", "a day such as `2027-01-31`", problems);
     }
     let service = row.get("service").and_then(Node::as_text);
     Some(At::file(Exemption { rule: rule?, service, reason: reason?, until: date? }, row.span))
-}
-
-/// A day of the calendar, such as `2027-01-31`.
-pub(crate) fn date(text: &str) -> Option<Date> {
-    let mut parts = text.split('-');
-    let mut part =
-        |length: usize| parts.next().filter(|p| p.len() == length && p.bytes().all(|b| b.is_ascii_digit()));
-    let (year, month, day) =
-        (part(4)?.parse::<i16>().ok()?, part(2)?.parse::<u8>().ok()?, part(2)?.parse::<u8>().ok()?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return None,
-    };
-    (parts.next().is_none() && (1..=days).contains(&day)).then_some(Date { year, month, day })
 }
 
 /// A service's `x-supervisor`.

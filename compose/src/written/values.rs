@@ -10,7 +10,7 @@ use crate::scalar::{self, Kind};
 use crate::spell;
 
 use crate::json::Json;
-use crate::lower::supervisor::date;
+use crate::model::Date;
 
 /// Whatever it is, by what YAML reads in it. A dollar sign is doubled, so that reading it again gives the same.
 pub(super) fn as_is(node: &Node) -> Json {
@@ -22,7 +22,7 @@ pub(super) fn as_is(node: &Node) -> Json {
             Kind::Bool(value) => Json::Bool(value),
             Kind::Int(value) => Json::Number(value.to_string()),
             Kind::Float(value) if value.is_finite() => Json::Number(scalar::float(value)),
-            Kind::Float(_) | Kind::Text => match date(&scalar.text).filter(|_| scalar.plain) {
+            Kind::Float(_) | Kind::Text => match Date::parse(&scalar.text).filter(|_| scalar.plain) {
                 // YAML 1.1 reads a time in it, and JSON writes that as RFC 3339 does. One with a time of day stays as it is.
                 Some(day) => Json::Text(format!("{day}T00:00:00Z")),
                 None => text_of(&scalar.text),
