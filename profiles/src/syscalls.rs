@@ -19,6 +19,8 @@ pub struct Syscall {
     pub x86_64_only: bool,
     /// What it is for, or what is dangerous about it.
     pub why: &'static str,
+    /// Major and minor version of the first kernel that lets it by without asking a filter.
+    pub until: Option<(u16, u16)>,
     /// What its callers do where there is no such call, if every known one goes on: a recorded profile leaves it out.
     pub without: Option<&'static str>,
 }
@@ -28,17 +30,19 @@ impl Syscall {
     pub fn exists(&self, kernel: &Kernel) -> bool {
         self.since <= kernel.version
             && !(self.x86_64_only && kernel.arch == Arch::Aarch64)
-            && (self.name != "uretprobe" || kernel.version < UNASKED)
+            && self.until.is_none_or(|until| kernel.version < until)
     }
 
     /// The same row, with what callers do where there is no such call.
     const fn or(self, without: &'static str) -> Self {
         Self { without: Some(without), ..self }
     }
-}
 
-/// From this version on the kernel lets `uretprobe` by without asking a filter (`kernel/seccomp.c`).
-const UNASKED: (u16, u16) = (6, 14);
+    /// The same row, of a call that filters are not asked about from a version on (`kernel/seccomp.c`).
+    const fn until(self, version: (u16, u16)) -> Self {
+        Self { until: Some(version), ..self }
+    }
+}
 
 impl Syscall {
     /// The call that does the same on every architecture, where this is the old spelling of one.
@@ -54,12 +58,12 @@ pub fn syscall(name: &str) -> Option<&'static Syscall> {
 
 /// A call of both architectures.
 const fn both(name: &'static str, group: Group, since: (u16, u16), why: &'static str) -> Syscall {
-    Syscall { name, group, since, x86_64_only: false, why, without: None }
+    Syscall { name, group, since, x86_64_only: false, why, until: None, without: None }
 }
 
 /// A call that newer architectures never had.
 const fn x86(name: &'static str, group: Group, since: (u16, u16), why: &'static str) -> Syscall {
-    Syscall { name, group, since, x86_64_only: true, why, without: None }
+    Syscall { name, group, since, x86_64_only: true, why, until: None, without: None }
 }
 
 /// Of extended attributes, access control lists among them. A recording leaves these calls out only where it is told to.
@@ -98,7 +102,7 @@ pub const SYSCALLS: &[Syscall] = &[
     both("set_robust_list", Group::Process, OLD, "locks of dead threads"),
     both("set_tid_address", Group::Process, OLD, "thread start"),
     both("tgkill", Group::Process, OLD, "signal a thread"),
-    x86("uretprobe", Group::Process, (6, 11), "the kernel's own, where the host watches a function; without it the process would crash"),
+    x86("uretprobe", Group::Process, (6, 11), "the kernel's own, where the host watches a function; without it the process would crash").until((6, 14)),
     both("wait4", Group::Process, OLD, "reap a child"),
     both("waitid", Group::Process, OLD, "reap a child"),
 
