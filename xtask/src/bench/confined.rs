@@ -4,24 +4,80 @@
 //! Deliberately absent: the engine, whose own work for a container is the same in both, but for the text of the profile that
 //! it passes on; and AppArmor, whose profile is loaded once and costs a look-up then.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use profiles::seccomp::Profile;
+use profiles::seccomp::{self, Profile};
+use profiles::{Arch, Base, Kernel};
 use serde_json::{Value, json};
 
-use super::measure::{Usage, measure};
+use super::measure::{Usage, measure, median};
+use super::{Bench, ms, row};
+use crate::engine::unpack::unpacked;
 use crate::runc::Bed;
-use crate::shell::command;
+use crate::shell::{command, quiet};
+
+/// This machine's.
+const ARCH: Arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
 
 /// The same sum of work in both: a shell that ends.
 const PROGRAM: [&str; 2] = ["/bin/busybox", "true"];
 /// Where the program that keeps Landlock rules is in the root.
 const CONFINE: &str = "/bin/confine";
 
+/// What the program costs that keeps a service's Landlock rules: a start through it, beside one without it. The rules are
+/// a container's; the file system is this machine's, which is larger.
+pub(super) fn run(bench: &Bench, runs: usize) -> Result<()> {
+    let small = bench.folder.join("small");
+    let state = bench.folder.join("state");
+    let at_small = |word: &str| {
+        let mut command = bench.at(&bench.supervisor, &small);
+        command.arg(word).arg("--state-dir").arg(&state);
+        command
+    };
+    quiet(&mut at_small("up"))?;
+    let staged = fs::read_dir(state.join("bench-small/contents"))?.flatten().map(|entry| entry.path());
+    let is_program = |path: &PathBuf| path.to_string_lossy().contains("program-confine");
+    let program = staged.into_iter().find(is_program).context("no program is staged")?;
+    let rules =
+        ["--abi=6", "--write=/tmp", "--write=/home", "--bind=443", "--connect=443", "--", "/bin/true"];
+    let (mut through, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        through.push(measure(command(&program, rules).current_dir("/"))?);
+        plain.push(measure(command("/bin/true", [""; 0]).current_dir("/"))?);
+    }
+    let kernel = Kernel { arch: ARCH, version: (7, 0), apparmor: false, landlock: 0 };
+    let profile = seccomp::profile(Base::Generic, &BTreeSet::new(), &kernel);
+    let runc = unpacked()?.join("root/usr/sbin/runc");
+    let [nothing, all] = starts(&runc, &program, &profile, runs)?;
+    // The program is staged for as long as the stack is there.
+    quiet(&mut at_small("down"))?;
+    let (nothing, all) = (ms(median(&nothing).cpu), ms(median(&all).cpu));
+    row(
+        "a start by runc with all confinement, CPU ms",
+        &format!("{all:.1}"),
+        "",
+        &format!("{nothing:.1}"),
+        None,
+        "10 ms more at most",
+    );
+    let (through, plain) = (ms(median(&through).cpu), ms(median(&plain).cpu));
+    let floor = format!("{plain:.1}");
+    row(
+        "a start through Landlock rules, CPU ms",
+        &format!("{through:.1}"),
+        "",
+        &floor,
+        None,
+        "10 ms at most",
+    );
+    Ok(())
+}
+
 /// Starts of one kind after the other, so that both see the same machine: with nothing, and with everything.
-pub(super) fn starts(runc: &Path, confine: &Path, profile: &Profile, runs: usize) -> Result<[Vec<Usage>; 2]> {
+fn starts(runc: &Path, confine: &Path, profile: &Profile, runs: usize) -> Result<[Vec<Usage>; 2]> {
     let bed = Bed::new()?;
     fs::copy(confine, bed.folder.join("rootfs").join(CONFINE.trim_start_matches('/')))?;
     bed.config(runc, profile)?;

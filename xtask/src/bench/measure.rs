@@ -98,6 +98,20 @@ pub(crate) fn kib(file: &Path, row: &str) -> Result<u64> {
     number.with_context(|| format!("no {row}"))
 }
 
+/// A process, and those that it started and that are children still.
+pub(crate) fn tree(pid: u32) -> Result<Vec<u32>> {
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(process) = found.get(next) {
+        for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+            let children = fs::read_to_string(thread?.path().join("children"))?;
+            found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+        next += 1;
+    }
+    Ok(found)
+}
+
 /// The median of each number by itself.
 pub(crate) fn median(samples: &[Usage]) -> Usage {
     Usage {
