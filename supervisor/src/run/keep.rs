@@ -416,10 +416,15 @@ impl Keep {
         name: &str,
         id: &str,
         (code, out_of_memory): (i64, bool),
+        at: Timestamp,
         out: &mut Vec<Effect>,
     ) {
         self.exit_code = Some(code);
         self.ended = true;
+        if self.id() == Some(id) && self.met.is_some_and(|met| met < at) {
+            // Whoever starts it next starts another process than the one that was met, however soon.
+            self.met = None;
+        }
         if code != 0 && self.id() == Some(id) {
             let (name, id) = (name.to_owned(), id.to_owned());
             out.push(Effect::Diagnose { name, id, spec: Rc::clone(&self.spec), code, out_of_memory });

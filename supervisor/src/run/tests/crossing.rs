@@ -30,6 +30,38 @@ fn a_plan_waits_for_what_healing_has_asked_for() {
 }
 
 #[test]
+fn one_that_somebody_starts_right_after_a_start_of_ours_is_met_anew() {
+    check_healthy(
+        "
+        4 die 137
+        4.5 started
+        4.6 look running
+        5 kill 15
+        5.1 die 0
+        5.2 start
+        5.5 look met
+    ",
+        expect![[r#"
+            4 die 137
+              diagnose shop-web-1 after 137
+              say web: restarting now: ended by signal 9 (code 137)
+              start shop-web-1
+            4.5 started
+              probe /startupz
+            4.6 look running
+            5 kill 15
+            5.1 die 0
+              say web: somebody stopped it: it stays so until somebody starts it
+            5.2 start
+            5.3 tick
+              look at 0 images, knowing 0
+            5.5 look met
+              attest shop-web-1
+        "#]],
+    );
+}
+
+#[test]
 fn an_update_that_fails_after_the_file_was_read_anew_says_nothing_against_the_new_one() {
     check_healthy(
         "

@@ -43,7 +43,7 @@ impl Watch {
             EventKind::Kill(signal) => heal::Event::Signalled { id, signal },
             EventKind::Die(code) => {
                 let out_of_memory = keep.take_out_of_memory();
-                keep.end(&event.name, &id, (code, out_of_memory), out);
+                keep.end(&event.name, &id, (code, out_of_memory), event.at, out);
                 heal::Event::Exited { id, code, out_of_memory }
             }
             EventKind::Stop => heal::Event::StopNotice { id },
