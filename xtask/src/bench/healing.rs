@@ -26,6 +26,8 @@ const STEADY: Duration = Duration::from_secs(11);
 /// What the probe needs at the longest to tell a hang, by the Compose file: 3 requests in a row, 2 s after the last answer
 /// each, are not answered within 1 s.
 const PROBE: Duration = Duration::from_secs(3 * (2 + 1));
+/// Between two looks.
+const AGAIN: Duration = Duration::from_millis(10);
 /// Within this something has to happen.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -37,7 +39,7 @@ pub(super) fn run(bench: &Bench, rounds: usize) -> Result<()> {
         quiet(bench.at(&bench.compose, &probed).args(["-p", "bench-engine"]).args(command))
     };
     let ours = |command: &str| quiet(bench.at(&bench.supervisor, &probed).arg(command));
-    let daemon = Daemon::start(bench, &probed)?;
+    let daemon = Daemon::start(bench, &probed, "healing")?;
     theirs(&["up", "-d"])?;
     let (mut killed, mut by_engine, mut hung) = (Vec::new(), Vec::new(), Vec::new());
     say(format!("killing and hanging one service, {rounds} times each"));
@@ -70,7 +72,8 @@ pub(super) fn run(bench: &Bench, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// From a signal to all of a container's processes until the engine has started it anew, both by the machine's calendar.
+/// From a signal to all of a container's processes until the engine says that it has started it anew, both by the machine's
+/// calendar. What an inspection says of its start is from before its process is made.
 fn running_again(api: &Api, name: &str, signal: Signal) -> Result<Duration> {
     let (before, pid) = running(api, name)?.with_context(|| format!("`{name}` does not run"))?;
     let processes = tree(pid)?;
@@ -79,10 +82,25 @@ fn running_again(api: &Api, name: &str, signal: Signal) -> Result<Duration> {
         // Where its process 1 was killed, the kernel has killed the rest.
         let _ = kill_process(Pid::from_raw(i32::try_from(process)?).context("not a process")?, signal);
     }
-    let started = wait(&format!("`{name}` to run again"), || {
-        Ok(running(api, name)?.map(|(since, _)| since).filter(|since| *since != before))
+    wait(&format!("`{name}` to run again"), || {
+        Ok(running(api, name)?.filter(|(since, _)| *since != before).map(drop))
     })?;
-    Ok(Duration::try_from(started.duration_since(sent))?)
+    Ok(Duration::try_from(started(api, name, sent)?.duration_since(sent))?)
+}
+
+/// When the engine said last that it has started a container.
+fn started(api: &Api, name: &str, since: Timestamp) -> Result<Timestamp> {
+    let filters = format!("%7B%22container%22%3A%5B%22{name}%22%5D%2C%22event%22%3A%5B%22start%22%5D%7D");
+    let (since, until) = (seconds(since), seconds(Timestamp::now()));
+    let path = format!("/events?since={since}&until={until}&filters={filters}");
+    let event = api.send("GET", &path, &mut std::io::empty(), 0)?;
+    let at = event.get("timeNano").and_then(Value::as_i64).context("the engine tells of no start")?;
+    Ok(Timestamp::from_nanosecond(i128::from(at))?)
+}
+
+/// A time as the engine's queries take it.
+fn seconds(at: Timestamp) -> String {
+    format!("{}.{:09}", at.as_second(), at.subsec_nanosecond())
 }
 
 /// Since when it has run, and its process 1, if it runs.
@@ -120,7 +138,7 @@ fn wait<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T>
         if let Some(found) = look()? {
             return Ok(found);
         }
-        sleep(Duration::from_millis(10));
+        sleep(AGAIN);
     }
     bail!("waited for {what} in vain")
 }

@@ -22,7 +22,7 @@ const WATCH: Duration = Duration::from_mins(1);
 /// Measures and prints.
 pub(super) fn run(bench: &Bench) -> Result<()> {
     let probed = bench.folder.join("probed");
-    let daemon = Daemon::start(bench, &probed)?;
+    let daemon = Daemon::start(bench, &probed, "resident")?;
     sleep(SETTLED);
     say(format!("watching `supervisor run` for {} s", WATCH.as_secs()));
     let before = daemon.cpu()?;
@@ -44,9 +44,9 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
 pub(super) struct Daemon(Child);
 
 impl Daemon {
-    /// Starts it over the stack in a folder.
-    pub(super) fn start(bench: &Bench, folder: &Path) -> Result<Self> {
-        let log = File::create(bench.folder.join("run.log"))?;
+    /// Starts it over the stack in a folder, with a log of this name.
+    pub(super) fn start(bench: &Bench, folder: &Path, log: &str) -> Result<Self> {
+        let log = File::create(bench.folder.join(format!("{log}.log")))?;
         let mut run = bench.at(&bench.supervisor, folder);
         run.args(["run", "--listen", "127.0.0.1:9180"]).stdout(log.try_clone()?).stderr(log);
         Ok(Self(run.spawn()?))
