@@ -9,8 +9,8 @@ use crate::host::{Host, ReadError};
 use crate::problem::{self, Problems};
 use crate::source::{MOST_BYTES, Span};
 
-/// Most values, those that aliases repeat and `extends` copies included. A stack of 1,000 services has about a third of it.
-const VALUES: usize = 120_000;
+/// Most values, those that aliases repeat and `extends` copies included. A stack of 1,000 services has about half of it.
+const VALUES: usize = 80_000;
 /// Most bytes that aliases repeat, variables put in, `extends` copies and environment files give.
 const TEXT: usize = 4 * 1024 * 1024;
 /// Most bytes of all files together.
@@ -41,7 +41,7 @@ impl Default for Budget {
 impl Budget {
     /// Whether more was asked for than there was: what was loaded is not whole, and nothing more can be.
     pub(crate) const fn is_spent(&self) -> bool {
-        self.values.spent || self.text.spent
+        self.values.is_spent() || self.text.is_spent()
     }
 
     /// What is in a file that another leads to; `None` where it cannot be had, and a problem at `from`.
@@ -71,9 +71,16 @@ impl Budget {
         from: Span,
         problems: &mut Problems,
     ) -> Option<Result<Vec<u8>, ReadError>> {
+        let is_news = !self.files.is_spent() && !self.bytes.is_spent();
+        let mut too_much = |message: String, fix: &str| {
+            // Said once: every further file fares no better.
+            if is_news {
+                problems.add(&problem::TOO_MUCH, from, message, fix);
+            }
+        };
         if !self.files.take(1) {
             let message = format!("more than {} files lead to each other", self.files.most);
-            problems.add(&problem::TOO_MUCH, from, message, "use fewer files");
+            too_much(message, "use fewer files");
             return None;
         }
         let bytes = match host.read(path, MOST_BYTES) {
@@ -82,7 +89,7 @@ impl Budget {
         };
         if !self.bytes.take(bytes.len()) {
             let message = format!("the files have more than {} bytes together", self.bytes.most);
-            problems.add(&problem::TOO_MUCH, from, message, "use fewer or shorter files");
+            too_much(message, "use fewer or shorter files");
             return None;
         }
         Some(Ok(bytes))
@@ -104,6 +111,11 @@ impl Room {
         self.left = left.unwrap_or_default();
         self.spent |= left.is_none();
         left.is_some()
+    }
+
+    /// Whether more was asked for than there was.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.spent
     }
 
     /// How much there was.

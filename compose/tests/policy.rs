@@ -47,6 +47,18 @@ const REFUSED: &[Row] = &[
         ],
     ),
     ("SV103", "cap_add: [%]", "", &["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "KILL"]),
+    (
+        "SV247",
+        "",
+        "x-supervisor: {registries: [%]}",
+        &["docker.io/other", "docker.io/lib", "docker.io/library/ab", "registry.example, registry.example/a"],
+    ),
+    (
+        "SV247",
+        "volumes: [{type: image, source: '%', target: /a}]",
+        "x-supervisor: {registries: [docker.io/library]}",
+        &["registry.example/a", "team/a"],
+    ),
     ("SV124", "security_opt: ['%']", "", &["foo=bar", "foo"]),
     ("SV125", "pid: '%'", "", &["host", "container:x", "service:web"]),
     ("SV126", "ipc: '%'", "", &["host", "shareable", "container:x", "service:web"]),
@@ -248,6 +260,11 @@ const REFUSED: &[Row] = &[
 ];
 
 const ALLOWED: &[(&str, &str, &[&str])] = &[
+    (
+        "",
+        "x-supervisor: {registries: [%]}",
+        &["docker.io", "docker.io/library", "registry.example, docker.io/library/a"],
+    ),
     ("cap_add: [%]", "", &["NET_BIND_SERVICE", "cap_net_bind_service"]),
     ("group_add: ['%']", "", &["1000"]),
     ("ipc: %", "", &["private", "none"]),

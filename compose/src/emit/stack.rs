@@ -119,6 +119,8 @@ fn own(stack: &Stack) -> Tree {
         egress.put(service, Tree::list(rows));
     }
     tree.put_full("egress", egress);
+    let registries = stack.registries.as_ref();
+    tree.put_some("registries", registries.map(|rows| Tree::list(rows.iter().map(text))));
     tree.put_some(
         "guard",
         stack.guard.as_ref().map(|guard| match guard.value {

@@ -33,7 +33,7 @@ fn an_alias_bomb() {
     check(
         &text,
         expect![[
-            r#"SV004 compose.yaml:5:52 "*a3" aliases repeat more text than is read (1 in all, unreadable: true)"#
+            r#"SV004 compose.yaml:5:32 "*a3" aliases repeat more text than is read (1 in all, unreadable: true)"#
         ]],
     );
 }
@@ -111,7 +111,7 @@ fn ten_mebibytes() {
 fn as_many_values_as_fit() {
     check(
         &"- a\n".repeat(260_000),
-        expect![[r#"SV004 compose.yaml:120001:3 "a" more than 120000 values (1 in all, unreadable: true)"#]],
+        expect![[r#"SV004 compose.yaml:80001:3 "a" more than 80000 values (1 in all, unreadable: true)"#]],
     );
     check(
         &format!("services:\n{}", "  a: {}\n".repeat(20_000)),
@@ -132,13 +132,31 @@ fn more_between_brackets_than_is_kept() {
 }
 
 #[test]
+fn environment_files_that_give_too_much_are_said_once() {
+    let services =
+        (0..40).fold(String::new(), |text, i| text + &format!("  a{i}: {{image: x, env_file: a.env}}\n"));
+    let text = format!("services:\n{services}--- a.env\nA={}\n", "v".repeat(500_000));
+    check(&text, expect![[r#"SV004 compose.yaml:10:28 "a.env" environment files give more text than is read (1 in all, unreadable: true)"#]]);
+    let files = (0..300).fold(String::new(), |text, i| text + &format!(", a{i}.env"));
+    let services = (0..2).fold(String::new(), |text, i| {
+        text + &format!(
+            "  a{i}: {{image: x, env_file: [a.env{}]}}\n",
+            files.replace(", a", &format!(", {i}a"))
+        )
+    });
+    let given =
+        (0..2).flat_map(|i| (0..300).map(move |k| format!("--- {i}a{k}.env\nA=1\n"))).collect::<String>();
+    check(&format!("services:\n{services}--- a.env\nA=1\n{given}"), expect![[r#"SV004 compose.yaml:3:2115 "1a199.env" more than 500 files lead to each other (1 in all, unreadable: true)"#]]);
+}
+
+#[test]
 fn a_large_base_is_copied_a_few_times_only() {
     let labels = (0..300).map(|i| format!("l{i}: v")).collect::<Vec<_>>().join(", ");
     let services = (0..1900).fold(String::new(), |text, i| text + &format!("  a{i}: {{extends: base}}\n"));
     check(
         &format!("services:\n  base: {{image: x, labels: {{{labels}}}}}\n{services}"),
         expect![[
-            r#"SV004 compose.yaml:371:19 "base" services extend each other to more than is read (1 in all, unreadable: true)"#
+            r#"SV004 compose.yaml:239:19 "base" services extend each other to more than is read (1 in all, unreadable: true)"#
         ]],
     );
 }

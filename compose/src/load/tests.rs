@@ -530,3 +530,43 @@ services:
         "#]],
     );
 }
+
+#[test]
+fn registries_are_named_with_their_domain() {
+    check_problems(
+        "\
+services: {web: {image: registry.example/a}}
+x-supervisor: {registries: [registry.example, 'registry.example:5000/team', localhost/a, caddy, team/app, Registry.example, 'registry.example/', 'registry.example:0', 'https://registry.example', '']}
+",
+        expect![[r#"
+            SV015 compose.yaml:2:90 "caddy" `x-supervisor.registries` is `caddy`, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+            SV015 compose.yaml:2:97 "team/app" `x-supervisor.registries` is `team/app`, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+            SV015 compose.yaml:2:107 "Registry.example" `x-supervisor.registries` is `Registry.example`, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+            SV015 compose.yaml:2:125 "'registry.example/'" `x-supervisor.registries` is `registry.example/`, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+            SV015 compose.yaml:2:146 "'registry.example:0'" `x-supervisor.registries` is `registry.example:0`, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+            SV015 compose.yaml:2:168 "'https://registry.example'" `x-supervisor.registries` is `https://registry.example`, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+            SV015 compose.yaml:2:196 "''" `x-supervisor.registries` is ``, not a registry or a folder in it, such as `registry.example` or `registry.example/team`
+        "#]],
+    );
+}
+
+#[test]
+fn labels_are_few_and_short_wherever_they_stand() {
+    let many = (0..101).fold(String::new(), |text, i| format!("{text}l{i}: x, "));
+    let long = "v".repeat(4096);
+    let text = format!(
+        "services:\n  web:\n    image: a\n    labels: {{{many}}}\nnetworks:\n  n:\n    labels: [a={long}]\nvolumes:\n  v:\n    labels: {{b: {long}}}\n"
+    );
+    expect![[r#"
+        SV004 compose.yaml:4:804 "l100: x" 101 labels on one object, more than 100
+        SV004 compose.yaml:7:14 "a=LONG" label `a` has 4097 bytes, more than 4096
+        SV004 compose.yaml:10:14 "b: LONG" label `b` has 4097 bytes, more than 4096
+    "#]]
+    .assert_eq(&problems(&loaded(&text)).replace(&long, "LONG"));
+    let most = (0..100).fold(String::new(), |text, i| format!("{text}l{i}: x, "));
+    let longest = "v".repeat(4095);
+    let text = format!(
+        "services:\n  web:\n    image: a\n    labels: {{{most}}}\nvolumes:\n  v:\n    labels: {{b: {longest}}}\n"
+    );
+    assert_eq!(problems(&loaded(&text)), "");
+}

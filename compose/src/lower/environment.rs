@@ -109,10 +109,15 @@ fn variables(
 /// Every service has its own copy of what a file gives, as long as there is room.
 fn taken(variables: Rc<[Variable]>, span: Span, context: &mut Context<'_>) -> Rc<[Variable]> {
     let length = variables.iter().map(|variable| variable.name.len() + variable.value.len()).sum();
-    if context.budget.text.take(length) {
+    let room = &mut context.budget.text;
+    let is_news = !room.is_spent();
+    if room.take(length) {
         return variables;
     }
-    let message = "environment files give more text than is read";
-    context.problems.add(&problem::TOO_MUCH, span, message, "use fewer or shorter files");
+    // Said once: where it is used up, the other services fare no better.
+    if is_news {
+        let message = "environment files give more text than is read";
+        context.problems.add(&problem::TOO_MUCH, span, message, "use fewer or shorter files");
+    }
     Rc::default()
 }

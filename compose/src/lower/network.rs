@@ -23,6 +23,7 @@ pub(super) fn network(entry: &Entry, context: &mut Context<'_>) -> Network {
     network.enable_ipv6 = node.get("enable_ipv6").and_then(read::flag);
     network.attachable = node.get("attachable").and_then(read::flag);
     network.labels = node.get("labels").map(read::pairs).unwrap_or_default();
+    read::bounded(&network.labels, problems);
     let ipv4 = node.as_map().and_then(|m| m.entry("enable_ipv4"));
     let without = ipv4.filter(|e| read::flag(&e.value).is_some_and(|f| !f.value));
     network.refused.extend(without.map(|e| ("enable_ipv4: false", whole(e))));

@@ -25,6 +25,8 @@ pub(super) fn volume(entry: &Entry, problems: &mut Problems) -> Volume {
             );
         }
     }
+    let labels = node.get("labels").map(read::pairs).unwrap_or_default();
+    read::bounded(&labels, problems);
     Volume {
         key: entry.key.clone(),
         span: entry.key_span,
@@ -32,7 +34,7 @@ pub(super) fn volume(entry: &Entry, problems: &mut Problems) -> Volume {
         driver: node.get("driver").and_then(read::text),
         driver_opts: node.get("driver_opts").map(read::pairs).unwrap_or_default(),
         external: node.get("external").and_then(read::flag),
-        labels: node.get("labels").map(read::pairs).unwrap_or_default(),
+        labels,
     }
 }
 

@@ -129,6 +129,31 @@ pub(super) fn pairs(node: &Node) -> BTreeMap<String, At<String>> {
         .collect()
 }
 
+/// Labels of one service, network or volume; the longest that are known, rules for a router, come to some dozens.
+const LABELS: usize = 100;
+/// Bytes of a label's name and value together.
+const LABEL: usize = 4096;
+
+/// Reports labels that are too many or too long: the engine holds them in memory, and sends all of them with each of its lists.
+pub(super) fn bounded(labels: &BTreeMap<String, At<String>>, problems: &mut Problems) {
+    const FIX: &str = "put what is long into a config, and remove what nobody reads";
+    if labels.len() > LABELS
+        && let Some(span) = labels.values().filter_map(At::span).max_by_key(|span| span.start)
+    {
+        let message = format!("{} labels on one object, more than {LABELS}", labels.len());
+        problems.add(&problem::TOO_MUCH, span, message, FIX);
+    }
+    for (name, at) in labels {
+        let bytes = name.len() + at.value.len();
+        if bytes > LABEL
+            && let Some(span) = at.span()
+        {
+            let message = format!("label `{}` has {bytes} bytes, more than {LABEL}", shown(name));
+            problems.add(&problem::TOO_MUCH, span, message, FIX);
+        }
+    }
+}
+
 /// Names to values that may be secret.
 pub(super) fn variables(node: &Node) -> BTreeMap<String, At<Option<EnvValue>>> {
     let entries = node.as_map().map(|m| m.entries.as_slice()).unwrap_or_default();

@@ -27,6 +27,7 @@ pub(super) fn service(entry: &Entry, context: &mut Context<'_>) -> Service {
     }
     // What `env_file` says holds under `environment`, wherever that stands.
     environment::environment(&mut service, map, context);
+    read::bounded(&service.labels, context.problems);
     if let Some(node) = map.get("x-supervisor") {
         service.supervisor = supervisor::options(node, context);
     }

@@ -27,6 +27,7 @@ pub(crate) const STACK: Shape = Shape::keys_only(&[
     key("edge", &TEXT),
     key("edge_from", &TEXT),
     key("egress", &Shape::entries_only(&TEXTS)),
+    key("registries", &TEXTS),
     key("guard", &TEXT),
     key(
         "exempt",
@@ -83,11 +84,13 @@ pub(super) fn stack(node: &Node, context: &mut Context<'_>) -> Stack {
         let rows = entry.value.as_list().unwrap_or_default();
         egress.insert(entry.key.clone(), rows.iter().filter_map(|row| destination(row, problems)).collect());
     }
+    let registries = node.get("registries").and_then(Node::as_list);
     let exempt = node.get("exempt").and_then(Node::as_list).unwrap_or_default();
     Stack {
         edge: node.get("edge").and_then(read::text),
         edge_from,
         egress,
+        registries: registries.map(|rows| rows.iter().filter_map(|row| registry(row, problems)).collect()),
         guard: node.get("guard").and_then(|n| guard(n, problems)),
         exempt: exempt.iter().filter_map(|row| exemption(row, problems)).collect(),
     }
@@ -115,6 +118,23 @@ fn destination(row: &Node, problems: &mut Problems) -> Option<At<Destination>> {
         read::bad(row, "x-supervisor.egress", "a name and a port such as `api.example.com:443`", problems);
     }
     parsed.map(|d| At::file(d, row.span))
+}
+
+/// A registry's name with its domain, perhaps with a port and a folder in it.
+fn registry(row: &Node, problems: &mut Problems) -> Option<At<String>> {
+    let text = row.as_text()?;
+    let of_a_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    let mut parts = text.split('/');
+    let host = parts.next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, "443"));
+    let named = name.contains('.') || name == "localhost" || host.contains(':');
+    let is_part = |part: &str| !part.is_empty() && part.chars().all(of_a_part);
+    if !(named && is_part(name) && port.parse::<Port>().is_ok() && parts.all(is_part)) {
+        let wanted = "a registry or a folder in it, such as `registry.example` or `registry.example/team`";
+        read::bad(row, "x-supervisor.registries", wanted, problems);
+        return None;
+    }
+    Some(At::file(text, row.span))
 }
 
 fn exemption(row: &Node, problems: &mut Problems) -> Option<At<Exemption>> {

@@ -16,6 +16,8 @@ pub struct Stack {
     pub edge_from: Option<At<EdgeFrom>>,
     /// Service to the names that it may reach.
     pub egress: BTreeMap<String, Vec<At<Destination>>>,
+    /// Where images may come from: registries, or folders in them; from anywhere without a list.
+    pub registries: Option<Vec<At<String>>>,
     /// Whether the host's packet filter guards the stack; it does without a word.
     pub guard: Option<At<Guard>>,
     /// Named exceptions.

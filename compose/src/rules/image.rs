@@ -98,6 +98,19 @@ pub(crate) const RULES: &[Rule] = &[
         check: Check::Service(annotations),
         repair: Repair::Remove,
     },
+    Rule {
+        id: "SV247",
+        title: "images come from the registries that the stack names",
+        reason: "an image from elsewhere is code of somebody whom the stack's author did not choose",
+        severity: Severity::Error,
+        fix: "take the image from one of them, or add its registry or its folder there to `x-supervisor.registries`",
+        bad: "x-supervisor:\n  registries: [registry.example/team]\nservices:\n  web:\n    image: caddy:2 # <-\n",
+        good: "x-supervisor:\n  registries: [registry.example/team]\nservices:\n  web:\n    image: registry.example/team/caddy:2\n",
+        place: place("5.5", "", "13"),
+        exempt: Exempt::Possible,
+        check: Check::Service(elsewhere),
+        repair: Repair::Author,
+    },
 ];
 
 /// Annotations that nothing acts on (OCI image specification, "Pre-Defined Annotation Keys").
@@ -133,6 +146,47 @@ fn pull_policy(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         return Vec::new();
     }
     vec![Hit::at(policy, format!("pull policy `{}`", policy.value)).fix("pull_policy: missing")]
+}
+
+/// The registry and the folders of an image as the engine reads its name, without tag and digest; nothing where it is an
+/// image's id. The rules are those of the `distribution/reference` package.
+fn repository(image: &str) -> Option<String> {
+    let name = image.split('@').next().unwrap_or(image);
+    if name.is_empty() || name.starts_with("sha256:") {
+        return None;
+    }
+    let tag = name.rfind(':').filter(|colon| name.rfind('/').is_none_or(|slash| slash < *colon));
+    let name = tag.and_then(|colon| name.get(..colon)).unwrap_or(name);
+    let is_host = |part: &str| {
+        part.contains(['.', ':']) || part == "localhost" || part.chars().any(|c| c.is_ascii_uppercase())
+    };
+    Some(match name.split_once('/').filter(|(host, _)| is_host(host)) {
+        Some((host, rest)) if !matches!(host, "docker.io" | "index.docker.io") => format!("{host}/{rest}"),
+        of_the_hub => {
+            let rest = of_the_hub.map_or(name, |(_, rest)| rest);
+            let folder = if rest.contains('/') { "" } else { "library/" };
+            format!("docker.io/{folder}{rest}")
+        }
+    })
+}
+
+fn elsewhere(stack: &Stack<'_>, service: &Service) -> Vec<Hit> {
+    let Some(registries) = &stack.project.stack.registries else { return Vec::new() };
+    let is_from = |repository: &str| {
+        let below = |row: &str| {
+            repository.strip_prefix(row).is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
+        };
+        registries.iter().any(|row| below(&row.value))
+    };
+    let hits = service.images().filter(|image| image.value != crate::egress::IMAGE).filter_map(|image| {
+        let what = match repository(&image.value) {
+            Some(repository) if is_from(&repository) => return None,
+            Some(repository) => format!("`{repository}` is in none of the registries that the stack names"),
+            None => format!("`{}` does not say from which registry it comes", image.value),
+        };
+        Some(Hit::at(image, what))
+    });
+    hits.collect()
 }
 
 fn reserved_labels(stack: &Stack<'_>) -> Vec<Hit> {
@@ -173,4 +227,28 @@ fn steering_labels(_: &Stack<'_>, service: &Service) -> Vec<Hit> {
         STEERING.iter().any(|start| name.starts_with(start))
     });
     steering.map(|(name, value)| Hit::at(value, format!("label `{name}` steers another program"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_where_the_engine_would_fetch_it_from() {
+        for (image, wanted) in [
+            ("caddy", "docker.io/library/caddy"),
+            ("caddy:2.11", "docker.io/library/caddy"),
+            ("team/app", "docker.io/team/app"),
+            ("docker.io/caddy", "docker.io/library/caddy"),
+            ("index.docker.io/team/app:1", "docker.io/team/app"),
+            ("localhost/app", "localhost/app"),
+            ("Upper/app", "Upper/app"),
+            ("registry:5000/app", "registry:5000/app"),
+            ("registry.example/team/app:1@sha256:00", "registry.example/team/app"),
+            ("registry.example:5000/team/app@sha256:00", "registry.example:5000/team/app"),
+        ] {
+            assert_eq!(repository(image).as_deref(), Some(wanted), "{image}");
+        }
+        assert_eq!(repository("sha256:00"), None);
+    }
 }
