@@ -16,8 +16,10 @@ use crate::way::Way;
 
 pub(crate) mod outline;
 mod places;
+mod tabs;
 
 use places::Places;
+use tabs::Tabs;
 
 /// Deepest nesting.
 const DEEPEST: usize = 100;
@@ -46,6 +48,7 @@ pub(crate) fn parse(
         gave_up: false,
     };
     let mut documents = 0;
+    let mut tabs = Tabs::new(source.text());
     let mut parser = Parser::new_from_str(source.text());
     while let Some(next) = parser.next_event() {
         let (event, mark) = match next {
@@ -61,6 +64,10 @@ pub(crate) fn parse(
                 return None;
             }
         };
+        if let Some(tabs) = &mut tabs {
+            let (start, end) = places.whole(mark);
+            tabs.event(&event, start, end);
+        }
         let span = places.of(&event, mark);
         match event {
             Event::DocumentStart(_) => {
@@ -81,6 +88,12 @@ pub(crate) fn parse(
         if builder.gave_up {
             return None;
         }
+    }
+    if let Some(at) = tabs.and_then(|tabs| tabs.first()) {
+        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        let message = "a tab that Docker Compose does not take for a blank";
+        builder.problems.add(&problem::NOT_YAML, Span::new(id, at, at + 1), message, "write spaces");
+        return None;
     }
     builder.root.or_else(|| Some(Node::plain("", places.at(0))))
 }

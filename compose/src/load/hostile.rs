@@ -136,7 +136,12 @@ fn environment_files_that_give_too_much_are_said_once() {
     let services =
         (0..40).fold(String::new(), |text, i| text + &format!("  a{i}: {{image: x, env_file: a.env}}\n"));
     let text = format!("services:\n{services}--- a.env\nA={}\n", "v".repeat(500_000));
-    check(&text, expect![[r#"SV004 compose.yaml:10:28 "a.env" environment files give more text than is read (1 in all, unreadable: true)"#]]);
+    check(
+        &text,
+        expect![[
+            r#"SV004 compose.yaml:10:28 "a.env" environment files give more text than is read (1 in all, unreadable: true)"#
+        ]],
+    );
     let files = (0..300).fold(String::new(), |text, i| text + &format!(", a{i}.env"));
     let services = (0..2).fold(String::new(), |text, i| {
         text + &format!(
@@ -146,7 +151,12 @@ fn environment_files_that_give_too_much_are_said_once() {
     });
     let given =
         (0..2).flat_map(|i| (0..300).map(move |k| format!("--- {i}a{k}.env\nA=1\n"))).collect::<String>();
-    check(&format!("services:\n{services}--- a.env\nA=1\n{given}"), expect![[r#"SV004 compose.yaml:3:2115 "1a199.env" more than 500 files lead to each other (1 in all, unreadable: true)"#]]);
+    check(
+        &format!("services:\n{services}--- a.env\nA=1\n{given}"),
+        expect![[
+            r#"SV004 compose.yaml:3:2115 "1a199.env" more than 500 files lead to each other (1 in all, unreadable: true)"#
+        ]],
+    );
 }
 
 #[test]

@@ -48,6 +48,12 @@ impl<'a> Places<'a> {
         Span::new(self.id, offset(start), offset(start + trimmed))
     }
 
+    /// In bytes, with all that the parser counts to it.
+    pub(super) fn whole(&self, mark: saphyr_parser::Span) -> (usize, usize) {
+        let start = self.byte(mark.start.index());
+        (start, self.byte(mark.end.index()).max(start))
+    }
+
     pub(super) fn at(&self, index: usize) -> Span {
         self.span(index, index)
     }

@@ -278,3 +278,54 @@ fn what_other_readers_take_for_the_end_of_a_line_and_nul() {
     "#]],
     );
 }
+
+#[test]
+fn tabs_are_blanks_where_docker_compose_takes_them_for_some() {
+    for odd in [
+        "a:\n\t\n  b: c\n",
+        "a: b\n\t\n",
+        "a: b\n\t# c\n",
+        "\t\na: b\n",
+        "a:\n  b: c\n  \t\n",
+        "a:\n  - b\n  \t\n",
+        "a: b # c\n  \t\n",
+        "a: [b]\n  \t\n",
+        "a:\n  -\tb\n",
+        "a:\n  - \tb\n",
+        "a:\n  -\t\n    b\n",
+        "a:\n  - b\n  -\t# c\n    d\n",
+        "a:\n  -\tb: c\n",
+        "a:\n  - -\tb\n",
+        "?\ta\n: b\n",
+        "a: |\n  b\n\t\n",
+        "a: |\n  b\n \tc\n",
+        "a: [b]\n\t\n",
+        "a: \"b\"\n\t\n",
+    ] {
+        assert!(read(odd).starts_with("SV003 "), "{odd:?}");
+    }
+    for usual in [
+        "a: b\t\n",
+        "a: b\t# c\n",
+        "a: b # c\td\n",
+        "# a\tb\n# -\tc\na: b\n",
+        "a: b\n  \t\n",
+        "a:\n  b: c\n   \t\n  d: e\n",
+        "a:\n  - b\n\n   \t# c\n",
+        "a:\t\n  b: c\n",
+        "a\t: b\n",
+        "a: b\tc\n",
+        "a: &b\tc\n",
+        "a: |\t\n  b\n",
+        "a: |\n  b\tc\n",
+        "a: |\n  b\n  \tc\n  -\td\n",
+        "a: |\n  b\n  \t\n",
+        "a: [\tb,\tc]\n",
+        "a: \"b\tc\"\n",
+        "a: \"\\\n    -\tc\"\n",
+        "a: -1\n",
+        "é: b\tc\nd: |\n  é\n  \té\n",
+    ] {
+        assert!(!read(usual).starts_with("SV0"), "{usual:?}: {}", read(usual));
+    }
+}
