@@ -137,10 +137,10 @@ fn a_recorded_profile_allows_nothing_that_the_engines_default_denies() {
         }
     }
     expect![[r#"
-        least X86_64: 60 calls beside 304, 19065 asked
-        least Aarch64: 55 calls beside 262, 19065 asked
-        sockets X86_64: 61 calls beside 304, 25220 asked
-        sockets Aarch64: 56 calls beside 262, 25220 asked
+        least X86_64: 61 calls beside 304, 19065 asked
+        least Aarch64: 56 calls beside 262, 19065 asked
+        sockets X86_64: 62 calls beside 304, 25220 asked
+        sockets Aarch64: 57 calls beside 262, 25220 asked
         most X86_64: 247 calls beside 304, 37530 asked
         most Aarch64: 210 calls beside 262, 31375 asked
     "#]]
