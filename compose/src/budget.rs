@@ -9,8 +9,8 @@ use crate::host::{Host, ReadError};
 use crate::problem::{self, Problems};
 use crate::source::{MOST_BYTES, Span};
 
-/// Most values, those that aliases repeat and `extends` copies included. A stack of 1,000 services has about half of it.
-const VALUES: usize = 80_000;
+/// Most values, those that aliases repeat and `extends` copies included. A stack of 1,000 services has about two thirds of it.
+const VALUES: usize = 64_000;
 /// Most bytes that aliases repeat, variables put in, `extends` copies and environment files give.
 const TEXT: usize = 4 * 1024 * 1024;
 /// Most bytes of all files together.

@@ -48,7 +48,12 @@ pub const CASES: &[Case] = &[
     Case {
         name: "as-much-in-one-line-as-is-read",
         arguments: NONE,
-        write: |at| compose(at, &keys_in_line(39_000)),
+        write: |at| compose(at, &keys_in_line(49_000)),
+    },
+    Case {
+        name: "as-much-in-one-line-as-is-judged",
+        arguments: NONE,
+        write: |at| compose(at, &keys_in_line(31_900)),
     },
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
     Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &extending(20_000)) },
