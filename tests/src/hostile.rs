@@ -48,7 +48,7 @@ pub const CASES: &[Case] = &[
     Case {
         name: "as-much-in-one-line-as-is-read",
         arguments: NONE,
-        write: |at| compose(at, &keys_in_line(49_000)),
+        write: |at| compose(at, &keys_in_line(44_000)),
     },
     Case {
         name: "as-much-in-one-line-as-is-judged",
