@@ -48,11 +48,6 @@ pub const CASES: &[Case] = &[
     Case {
         name: "as-much-in-one-line-as-is-read",
         arguments: NONE,
-        write: |at| compose(at, &keys_in_line(44_000)),
-    },
-    Case {
-        name: "as-much-in-one-line-as-is-judged",
-        arguments: NONE,
         write: |at| compose(at, &keys_in_line(31_900)),
     },
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
