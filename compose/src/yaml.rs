@@ -65,8 +65,7 @@ pub(crate) fn parse(
             }
         };
         if let Some(tabs) = &mut tabs {
-            let (start, end) = places.whole(mark);
-            tabs.event(&event, start, end);
+            tabs.event(&event, places.whole(mark), mark.start.col());
         }
         let span = places.of(&event, mark);
         match event {

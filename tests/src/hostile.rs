@@ -50,6 +50,17 @@ pub const CASES: &[Case] = &[
         arguments: NONE,
         write: |at| compose(at, &keys_in_line(31_900)),
     },
+    Case {
+        name: "tabs-after-a-scalar",
+        arguments: NONE,
+        write: |at| compose(at, &format!("a: b\n{}", "   \t\n".repeat(200_000))),
+    },
+    Case {
+        name: "tabs-in-a-block-scalar",
+        arguments: NONE,
+        write: |at| compose(at, &format!("a: |\n{}  b\n{}", "\n".repeat(300_000), "  \tc\n".repeat(120_000))),
+    },
+    Case { name: "tabs-beside-brackets", arguments: NONE, write: |at| compose(at, &tabs_beside_brackets()) },
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
     Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &extending(20_000)) },
     Case { name: "services-extend-a-large-one", arguments: NONE, write: |at| compose(at, &extending(1_900)) },
@@ -132,6 +143,11 @@ fn unknown_keys() -> String {
 
 fn keys_in_line(count: usize) -> String {
     format!("{{{}}}\n", rows(count, |i| format!("k{i}: x, ")))
+}
+
+/// Many lists that start far into a line.
+fn tabs_beside_brackets() -> String {
+    format!("a: [{}, {}]\t\n", "b".repeat(900_000), "[c],".repeat(9000))
 }
 
 /// A mapping that has itself all that is merged into it.

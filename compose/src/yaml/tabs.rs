@@ -5,13 +5,13 @@
 
 use saphyr_parser::{Event, ScalarStyle};
 
-/// Where tabs are content, or between brackets.
+/// Where tabs are content, or between brackets. Whatever is asked of a line is known by then, so that a text of tabs is cheap.
 pub(super) struct Tabs<'a> {
     text: &'a str,
     /// Scalars outside of brackets and outermost brackets, by where they start.
     covered: Vec<Covered>,
-    /// Where each open collection starts.
-    open: Vec<usize>,
+    /// Where each open collection starts, and in which column.
+    open: Vec<(usize, usize)>,
 }
 
 struct Covered {
@@ -21,10 +21,10 @@ struct Covered {
 }
 
 enum Kind {
-    /// A block scalar, before whose text no tab may stand.
-    Block,
-    /// A plain scalar, after which blank lines count to it as long as no tab stands before this column.
-    Plain(usize),
+    /// A block scalar, before whose text no tab may stand: how far it is indented.
+    Block(usize),
+    /// A plain scalar. Blanks up to this place count to it, as long as no tab stands before this column.
+    Plain { blank_until: usize, column: usize },
     /// Quoted, or between brackets.
     Marked,
 }
@@ -35,12 +35,12 @@ impl<'a> Tabs<'a> {
         text.contains('\t').then(|| Self { text, covered: Vec::new(), open: Vec::new() })
     }
 
-    /// Takes the next event, which has these bytes, blanks after it included.
-    pub(super) fn event(&mut self, event: &Event<'_>, start: usize, end: usize) {
+    /// Takes the next event, which has these bytes, blanks after it included, and starts in this column.
+    pub(super) fn event(&mut self, event: &Event<'_>, (start, end): (usize, usize), column: usize) {
         let kind = match event {
-            Event::SequenceStart(..) | Event::MappingStart(..) => return self.open.push(start),
+            Event::SequenceStart(..) | Event::MappingStart(..) => return self.open.push((start, column)),
             Event::SequenceEnd | Event::MappingEnd => {
-                let opened = self.open.pop().unwrap_or(start);
+                let (opened, _) = self.open.pop().unwrap_or((start, column));
                 // A block collection ends where the next token starts, and has no bracket there.
                 if end > start {
                     self.covered.truncate(self.covered.partition_point(|inner| inner.start < opened));
@@ -48,10 +48,14 @@ impl<'a> Tabs<'a> {
                 }
                 return;
             }
-            Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => Kind::Block,
+            Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
+                Kind::Block(indentation(self.text.get(start..end).unwrap_or_default()))
+            }
             Event::Scalar(_, ScalarStyle::Plain, ..) => {
-                let around = self.open.last().and_then(|at| self.text.get(..*at)).unwrap_or_default();
-                Kind::Plain(around.rfind('\n').map_or(around.len(), |at| around.len() - at - 1) + 1)
+                let after = self.text.get(end..).unwrap_or_default();
+                let blanks = after.len() - after.trim_start().len();
+                let around = self.open.last().map_or(0, |(_, column)| *column);
+                Kind::Plain { blank_until: end + blanks, column: around + 1 }
             }
             Event::Scalar(..) => Kind::Marked,
             _ => return,
@@ -73,21 +77,19 @@ impl<'a> Tabs<'a> {
         let last = self.covered.partition_point(|covered| covered.start <= tab).checked_sub(1);
         let Some(covered) = last.and_then(|at| self.covered.get(at)) else { return true };
         match covered.kind {
-            Kind::Block if tab < covered.end => tab - line < self.indentation(covered),
-            Kind::Plain(column) if tab >= covered.end => {
-                let between = self.text.get(covered.end..tab).unwrap_or_default();
-                !between.trim().is_empty() || tab - line < column
+            Kind::Block(indentation) if tab < covered.end => tab - line < indentation,
+            Kind::Plain { blank_until, column } if tab >= covered.end => {
+                tab >= blank_until || tab - line < column
             }
             _ => tab >= covered.end,
         }
     }
+}
 
-    /// Of a block scalar: that of its first line which has one.
-    fn indentation(&self, covered: &Covered) -> usize {
-        let lines = self.text.get(covered.start..covered.end).unwrap_or_default().lines().skip(1);
-        let indented = lines.filter(|line| !line.trim().is_empty());
-        indented.map(|line| line.len() - line.trim_start_matches(' ').len()).next().unwrap_or_default()
-    }
+/// Of a block scalar: that of its first line which has one.
+fn indentation(scalar: &str) -> usize {
+    let first = scalar.lines().skip(1).find(|line| !line.trim().is_empty()).unwrap_or_default();
+    first.len() - first.trim_start_matches(' ').len()
 }
 
 /// The first tab of a line that has nothing before it but blanks and the marks of entries.
