@@ -7,12 +7,12 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::measure::tree;
+use super::measure::{middle_of, tree, wait};
 use super::resident::Daemon;
 use super::{Bench, compare, ms, row};
 use crate::api::Api;
@@ -26,10 +26,6 @@ const STEADY: Duration = Duration::from_secs(11);
 /// What the probe needs at the longest to tell a hang, by the Compose file: 3 requests in a row, 2 s after the last answer
 /// each, are not answered within 1 s.
 const PROBE: Duration = Duration::from_secs(3 * (2 + 1));
-/// Between two looks.
-const AGAIN: Duration = Duration::from_millis(10);
-/// Within this something has to happen.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Measures and prints.
 pub(super) fn run(bench: &Bench, rounds: usize) -> Result<()> {
@@ -65,9 +61,10 @@ pub(super) fn run(bench: &Bench, rounds: usize) -> Result<()> {
     drop(daemon);
     ours("down")?;
     theirs(&["down"])?;
-    let [killed, by_engine] = [killed, by_engine].map(|taken| middle(taken.into_iter().map(ms).collect()));
+    let [killed, by_engine] =
+        [killed, by_engine].map(|taken| middle_of(&taken.into_iter().map(ms).collect::<Vec<_>>()));
     compare("SIGKILL to running / the engine's own, ms", killed, by_engine, "", "1.1 at most");
-    let text = format!("{:.0}", middle(hung));
+    let text = format!("{:.0}", middle_of(&hung));
     row("hang to running, beyond its probe, ms", &text, "never", "", None, "600 ms at most");
     Ok(())
 }
@@ -130,20 +127,4 @@ fn taken(pid: u32) -> Result<u64> {
     let (names, values) = (rows.next().context("no names")?, rows.next().context("no values")?);
     let found = names.zip(values).find(|(name, _)| *name == "PassiveOpens");
     Ok(found.context("no `PassiveOpens`")?.1.parse()?)
-}
-
-fn wait<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if let Some(found) = look()? {
-            return Ok(found);
-        }
-        sleep(AGAIN);
-    }
-    bail!("waited for {what} in vain")
-}
-
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -5,8 +5,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -119,6 +120,33 @@ pub(crate) fn median(samples: &[Usage]) -> Usage {
         wall: middle(samples.iter().map(|s| s.wall).collect()),
         rss: middle(samples.iter().map(|s| s.rss).collect()),
     }
+}
+
+/// The median of plain numbers; no number without one.
+pub(crate) fn middle_of(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Looks every 10 ms until something is found, for a minute.
+///
+/// # Errors
+/// Nothing was found within it, or a look failed.
+pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_mins(1) {
+        if let Some(found) = look()? {
+            return Ok(found);
+        }
+        sleep(Duration::from_millis(10));
+    }
+    bail!("waited for {what} in vain")
+}
+
+/// Resident set of a process now, in KiB.
+pub(crate) fn resident(pid: u32) -> Result<u64> {
+    kib(&PathBuf::from(format!("/proc/{pid}/status")), "VmRSS")
 }
 
 fn middle<T: Ord + Copy + Default>(mut values: Vec<T>) -> T {

@@ -12,10 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::measure::{kib, measure, median as middle};
+use super::measure::{measure, median as middle, middle_of, resident, wait};
 use super::{mib, ms};
 use crate::engine::unpack::unpacked;
 use crate::engine::{Place, Private};
@@ -115,7 +115,8 @@ pub(super) fn run(runs: usize) -> Result<()> {
     daemon.args(["run", "--listen", "127.0.0.1:9180", "--state-dir"]).arg(&state);
     let daemon = Running(daemon.stdout(log.try_clone()?).stderr(log).spawn()?);
     let pid = |service: &str| pid(&engine, service);
-    wait("the stack", || ["app", "published", "egress-proxy"].iter().all(|service| pid(service).is_ok()))?;
+    let is_up = || ["app", "published", "egress-proxy"].iter().all(|service| pid(service).is_ok());
+    wait("the stack", || Ok(is_up().then_some(())))?;
     let network =
         |service: &str| Ok::<_, anyhow::Error>(PathBuf::from(format!("/proc/{}/ns/net", pid(service)?)));
     let (app, out) = (network("app")?, network("egress-proxy")?);
@@ -126,7 +127,7 @@ pub(super) fn run(runs: usize) -> Result<()> {
     guard(&host, &state.join(PROJECT).join("guard.json"), runs)?;
     relay(&host, &address(&engine, "app")?, runs)?;
     let ours = proxies::ours(pid("egress-proxy")?, &address(&engine, "egress-proxy")?)?;
-    wait("the egress proxy", || answers(&app, &ours.address))?;
+    wait("the egress proxy", || Ok(answers(&app, &ours.address).then_some(())))?;
     let tinyproxy = proxies::tinyproxy(&out, &folder, &others)?;
     let squid = proxies::squid(&out, &folder, &others)?;
     egress(&app, &out, &[ours, tinyproxy, squid], runs)?;
@@ -175,7 +176,7 @@ fn relay(host: &Path, inner: &str, runs: usize) -> Result<()> {
     let _proxy = Running(proxy.stdin(Stdio::null()).spawn()?);
     let ports = ["127.0.0.1:3000", "127.0.0.1:3002", "127.0.0.1:3001"];
     for port in ports {
-        wait(port, || first(host, port, None).is_ok())?;
+        wait(port, || Ok(first(host, port, None).ok()))?;
     }
     let mut taken = [const { Taken::new() }; 3];
     for _ in 0..runs {
@@ -210,10 +211,10 @@ fn egress(app: &Path, out: &Path, proxies: &[Proxy], runs: usize) -> Result<()> 
         super::row(&what, &added, "", "", None, aim("0.3 ms at most"));
     }
     for proxy in proxies {
-        let before = mib(memory(proxy.pid)?);
+        let before = mib(resident(proxy.pid)?);
         let held = hold(app, &server, &proxy.address);
         let said = match &held {
-            Ok(_) => format!("{:.1}", mib(memory(proxy.pid)?)),
+            Ok(_) => format!("{:.1}", mib(resident(proxy.pid)?)),
             Err(error) => format!("not held: {error}"),
         };
         let aim = if proxy.name == proxies::OURS { "12 MiB at most" } else { "" };
@@ -244,12 +245,12 @@ impl Taken {
 
     /// In MiB a second.
     fn rate(&self) -> f64 {
-        MIB.parse::<f64>().unwrap_or_default() / median(&self.seconds)
+        MIB.parse::<f64>().unwrap_or_default() / middle_of(&self.seconds)
     }
 
     /// Until the first byte, in microseconds.
     fn first(&self) -> f64 {
-        median(&self.microseconds)
+        middle_of(&self.microseconds)
     }
 }
 
@@ -258,7 +259,7 @@ fn first(network: &Path, address: &str, via: Option<&str>) -> Result<f64> {
     let via: Vec<&str> = via.iter().flat_map(|via| ["--via", via]).collect();
     let text = output(own(network, &["first", address, "--count", FIRST])?.args(via).stderr(Stdio::null()))?;
     let times: Result<Vec<f64>, _> = text.lines().map(str::parse).collect();
-    Ok(median(&times?))
+    Ok(middle_of(&times?))
 }
 
 fn hold(network: &Path, address: &str, via: &str) -> Result<Running> {
@@ -308,25 +309,4 @@ fn own(network: &Path, arguments: &[&str]) -> Result<Command> {
 
 fn pump(network: &Path, arguments: &[&str]) -> Result<Running> {
     Ok(Running(own(network, arguments)?.stdin(Stdio::null()).spawn()?))
-}
-
-fn wait(what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
-    for _ in 0..600 {
-        if done() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(100));
-    }
-    bail!("{what} did not come up")
-}
-
-/// Resident set now, in KiB.
-fn memory(pid: u32) -> Result<u64> {
-    kib(&PathBuf::from(format!("/proc/{pid}/status")), "VmRSS")
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::measure::{kib, tree};
+use super::measure::{self, kib, tree};
 use super::{Bench, mib, row};
 use crate::shell::{command, quiet, say};
 
@@ -84,7 +84,7 @@ impl Daemon {
 
     /// Resident set now, in KiB.
     fn memory(&self) -> Result<u64> {
-        kib(&PathBuf::from(format!("/proc/{}/status", self.0.id())), "VmRSS")
+        measure::resident(self.0.id())
     }
 }
 

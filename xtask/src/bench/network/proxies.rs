@@ -84,7 +84,7 @@ fn start(
     command.env("LD_LIBRARY_PATH", libraries);
     let child = Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     let address = format!("{}:{port}", beside(out)?);
-    wait(name, || answers(out, &address))?;
+    wait(name, || Ok(answers(out, &address).then_some(())))?;
     let pid = child.0.id();
     Ok(Proxy { name, address, pid, _child: Some(child) })
 }
