@@ -421,11 +421,12 @@ impl Keep {
     ) {
         self.exit_code = Some(code);
         self.ended = true;
-        if self.id() == Some(id) && self.met.is_some_and(|met| met < at) {
-            // Whoever starts it next starts another process than the one that was met, however soon.
-            self.met = None;
+        if self.id() != Some(id) {
+            return;
         }
-        if code != 0 && self.id() == Some(id) {
+        // Whoever starts it next starts another process than the one that was met, however soon.
+        self.met = self.met.filter(|met| *met >= at);
+        if code != 0 {
             let (name, id) = (name.to_owned(), id.to_owned());
             out.push(Effect::Diagnose { name, id, spec: Rc::clone(&self.spec), code, out_of_memory });
         }
