@@ -113,15 +113,15 @@ Seen by a test of the real programs, on x86_64:
 | the same, with the tools that an agent runs (git, tar, find, sed and their kind), without attributes | 135 | 130 | 228 |
 
 Always is: whatever the arguments are. So the 361 names are counted that the engine's default allows unconditionally; `clone`,
-`ioctl`, `prctl`, `socket` and `mknodat` are tested. With
-attributes the last row is eight more.
+`ioctl`, `prctl`, `socket` and `mknodat` are tested. With attributes the last row is eight more.
 
 Of these, 60 are what every container keeps, ten of which are not in a trace of the tools: they are runc's, the engine's init's,
 Landlock's, the C library's and the kernel's. All others were heard; a recording adds no call of its own, and no
 other spelling of one. The 24 that the tools add have no way around: `mkdir` by git and `mkdirat` by tar are the same work under
 two names, and without either that tool fails. Left out are `rseq`, which every program of glibc tries, `copy_file_range`,
-`fadvise64`, and eight of attributes. Not left out, though what was recorded would go on without: `capget` (`ping` ends without it), `timer_create` (`timeout` counts whole seconds then), `sendfile` (libuv
-copies no file without it, once `copy_file_range` is gone).
+`fadvise64`, and eight of attributes. Not left out, though what was recorded would go on without: `capget` (`ping` ends
+without it), `timer_create` (`timeout` counts whole seconds then), `sendfile` (libuv copies no file without it, once
+`copy_file_range` is gone).
 
 The stack that `init` writes names no recorded profile. A recording is of one image, one C library and one use: what an agent
 runs tomorrow was not recorded today, and another Caddyfile makes other calls. Record where it runs, after a while of use.

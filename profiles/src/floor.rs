@@ -2,8 +2,8 @@
 //!
 //! runc loads the filter and then still is a Go program that closes descriptors, waits for `start` and executes; the
 //! engine's init starts the service and reaps; the dynamic loader and the C library set a process up; a program that
-//! confines itself with Landlock may stand in between. `realloc` moves what is large, so that the sizes of one run decide whether
-//! it was heard. Deliberately absent: what a service itself uses.
+//! confines itself with Landlock may stand in between. `realloc` moves what is large: the sizes of one run decide whether it was
+//! heard. Deliberately absent: what a service itself uses.
 
 use crate::confinement::Arch;
 
@@ -25,8 +25,7 @@ pub const FLOOR: &[(&str, &str)] = &[
     ("ioctl", "init"), ("kill", "init"), ("landlock_add_rule", "Landlock"), ("landlock_create_ruleset", "Landlock"),
     ("landlock_restrict_self", "Landlock"), ("madvise", "runc"), ("mmap", "loader"), ("mprotect", "loader"),
     ("mremap", "realloc"), ("munmap", "loader"), ("nanosleep", "runc"), ("newfstatat", "loader"), ("openat", "runc"),
-    ("openat2", "runc"),
-    ("poll", "Landlock"), ("ppoll", "Landlock"), ("prctl", "Landlock"), ("pread64", "loader"),
+    ("openat2", "runc"), ("poll", "Landlock"), ("ppoll", "Landlock"), ("prctl", "Landlock"), ("pread64", "loader"),
     ("prlimit64", "loader"), ("read", "runc"), ("readlinkat", "runc"), ("readlink", "init"), ("recvfrom", "runc"),
     ("restart_syscall", "kernel"), ("rt_sigaction", "init"), ("rt_sigprocmask", "init"),
     ("rt_sigreturn", "kernel"), ("rt_sigtimedwait", "init"), ("sched_getaffinity", "Landlock"),
