@@ -61,6 +61,11 @@ pub const CASES: &[Case] = &[
         write: |at| compose(at, &format!("a: |\n{}  b\n{}", "\n".repeat(300_000), "  \tc\n".repeat(120_000))),
     },
     Case { name: "tabs-beside-brackets", arguments: NONE, write: |at| compose(at, &tabs_beside_brackets()) },
+    Case {
+        name: "registries-for-many-images",
+        arguments: NONE,
+        write: |at| compose(at, &registries_for_many_images()),
+    },
     Case { name: "many-services", arguments: NONE, write: |at| compose(at, &many_services()) },
     Case { name: "many-services-extend", arguments: NONE, write: |at| compose(at, &extending(20_000)) },
     Case { name: "services-extend-a-large-one", arguments: NONE, write: |at| compose(at, &extending(1_900)) },
@@ -143,6 +148,13 @@ fn unknown_keys() -> String {
 
 fn keys_in_line(count: usize) -> String {
     format!("{{{}}}\n", rows(count, |i| format!("k{i}: x, ")))
+}
+
+/// As many of both as fit.
+fn registries_for_many_images() -> String {
+    let services = rows(7000, |i| format!("  a{i}: {{image: x.example/{i}}}\n"));
+    let registries = rows(28_000, |i| format!("  - x.example/r{i}\n"));
+    format!("services:\n{services}x-supervisor:\n registries:\n{registries}")
 }
 
 /// Many lists that start far into a line.

@@ -551,6 +551,17 @@ x-supervisor: {registries: [registry.example, 'registry.example:5000/team', loca
 }
 
 #[test]
+fn registries_are_a_hundred_at_most() {
+    let list = |count| {
+        let rows = (0..count).fold(String::new(), |text, i| format!("{text}registry.example/{i}, "));
+        format!("services: {{web: {{image: registry.example/0}}}}\nx-supervisor: {{registries: [{rows}]}}\n")
+    };
+    assert_eq!(problems(&loaded(&list(100))), "");
+    let expected = "SV004 compose.yaml:2:2119 \"registry.example/100\" more than 100 registries\n";
+    assert_eq!(problems(&loaded(&list(102))), expected);
+}
+
+#[test]
 fn labels_are_few_and_short_wherever_they_stand() {
     let many = (0..101).fold(String::new(), |text, i| format!("{text}l{i}: x, "));
     let long = "v".repeat(4096);

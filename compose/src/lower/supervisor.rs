@@ -11,7 +11,7 @@ use crate::model::{
     TcpPorts,
 };
 use crate::node::Node;
-use crate::problem::Problems;
+use crate::problem::{self, Problems};
 use crate::scalar::Kind;
 use crate::shape::{self, DATE, NUMBER, Shape, TEXT, TEXTS, WHOLE};
 use crate::source::At;
@@ -84,13 +84,13 @@ pub(super) fn stack(node: &Node, context: &mut Context<'_>) -> Stack {
         let rows = entry.value.as_list().unwrap_or_default();
         egress.insert(entry.key.clone(), rows.iter().filter_map(|row| destination(row, problems)).collect());
     }
-    let registries = node.get("registries").and_then(Node::as_list);
+    let registries = node.get("registries").and_then(Node::as_list).map(|rows| registries(rows, problems));
     let exempt = node.get("exempt").and_then(Node::as_list).unwrap_or_default();
     Stack {
         edge: node.get("edge").and_then(read::text),
         edge_from,
         egress,
-        registries: registries.map(|rows| rows.iter().filter_map(|row| registry(row, problems)).collect()),
+        registries,
         guard: node.get("guard").and_then(|n| guard(n, problems)),
         exempt: exempt.iter().filter_map(|row| exemption(row, problems)).collect(),
     }
@@ -118,6 +118,17 @@ fn destination(row: &Node, problems: &mut Problems) -> Option<At<Destination>> {
         read::bad(row, "x-supervisor.egress", "a name and a port such as `api.example.com:443`", problems);
     }
     parsed.map(|d| At::file(d, row.span))
+}
+
+/// Most registries: each image is held against all of them.
+const REGISTRIES: usize = 100;
+
+fn registries(rows: &[Node], problems: &mut Problems) -> Vec<At<String>> {
+    if let Some(row) = rows.get(REGISTRIES) {
+        let message = format!("more than {REGISTRIES} registries");
+        problems.add(&problem::TOO_MUCH, row.span, message, "name folders that are further up");
+    }
+    rows.iter().take(REGISTRIES).filter_map(|row| registry(row, problems)).collect()
 }
 
 /// A registry's name with its domain, perhaps with a port and a folder in it.
