@@ -127,7 +127,7 @@ The stack that `init` writes names no recorded profile. A recording is of one im
 runs tomorrow was not recorded today, and another Caddyfile makes other calls. Record where it runs, after a while of use.
 
 What it costs: the README's figures have what a start by runc takes with all confinement (filter, capabilities, masked paths,
-Landlock) beside one with none; making all promises of a stack of two services takes 0.7 ms. `cargo xtask bench` and
+Landlock) beside one with none; making all promises of a stack of two services takes 0.5 to 0.8 ms. `cargo xtask bench` and
 `cargo xtask figures` measure both.
 
 Other ways were tried and left. `SCMP_ACT_LOG` has the kernel write each call to its log: ten lines at once, the rest are

@@ -56,7 +56,8 @@ pub(crate) fn opened(capabilities: &BTreeSet<String>) -> BTreeSet<&'static str> 
 /// Where it was recorded on another one alone, every spelling of a recorded call is granted: a C library that calls
 /// `mkdir` on `x86_64` calls `mkdirat` where there is no other.
 pub fn granted(recorded: &Recorded, arch: Arch) -> BTreeSet<&'static str> {
-    let rows = recorded.calls.iter().filter_map(|call| syscall(&call.value));
+    let recorded_names: BTreeSet<&str> = recorded.calls.iter().map(|call| call.value.as_str()).collect();
+    let rows = SYSCALLS.iter().filter(|row| recorded_names.contains(row.name));
     let mut names: BTreeSet<&'static str> = rows.map(|row| row.name).collect();
     let here = recorded.recordings.iter().any(|recording| recording.arch.as_deref() == Some(arch.name()));
     if !here {

@@ -152,6 +152,16 @@ fn the_runtime_chooses_the_base() {
 }
 
 #[test]
+fn a_profiles_keys_are_printed_in_order() {
+    let (none, plain) = ([].into(), [].into());
+    let narrowed =
+        seccomp::narrowed(Base::Node, &none, &plain, &KERNEL).without_attributes(&["getxattr"].into());
+    for profile in [narrowed, seccomp::heard(Base::Go, &none, &plain, &KERNEL, "/run/heard")] {
+        assert_eq!(profile.to_json(), serde_json::json!(profile).to_string());
+    }
+}
+
+#[test]
 fn a_kernel_without_apparmor_gets_no_profile() {
     let promise = web("services: {web: {image: a}}", Kernel { apparmor: false, ..KERNEL });
     assert_eq!(promise.apparmor(), &AppArmor::Absent);

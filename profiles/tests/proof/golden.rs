@@ -58,7 +58,7 @@ fn a_gate_that_would_be_lost_is_refused() {
         [{"names":["mount"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}}]}"#;
     let problem = serde_json::from_str::<seccomp::Profile>(text).unwrap_err().to_string();
     expect![
-        "unknown field `includes`, expected one of `names`, `action`, `errnoRet`, `args` at line 2 column 64"
+        "unknown field `includes`, expected one of `action`, `args`, `errnoRet`, `names` at line 2 column 64"
     ]
     .assert_eq(&problem);
 }
