@@ -15,8 +15,6 @@ pub enum Right {
     Read,
     /// Files are executed.
     Execute,
-    /// Files that are there already are written to, and nothing is made or removed.
-    Change,
     /// Devices that are there already are written to and commanded.
     Device,
     /// Files, folders, links, pipes and sockets are made, changed, moved and removed; devices are not made.
@@ -37,14 +35,13 @@ pub struct Grant {
 /// File systems of the kernel and of the runtime: nothing in them is a program.
 const NO_PROGRAMS: [&str; 3] = ["/dev", "/proc", "/sys"];
 /// What a runtime mounts writable beside what was promised, with what it is for: the container's devices, shared
-/// memory and message queues, and the entries of `/proc` that programs write about themselves. The kernel's own checks
-/// and the engine's read-only mounts hold there as before.
-const RUNTIME: [(&str, Right); 4] = [
-    ("/dev", Right::Device),
-    ("/dev/shm", Right::Write),
-    ("/dev/mqueue", Right::Write),
-    ("/proc", Right::Change),
-];
+/// memory and message queues. The kernel's own checks and the engine's read-only mounts hold there as before.
+///
+/// `/proc` is not among them. A process that may write there may write any other's memory by `/proc/PID/mem`, if only they
+/// have one user; and a rule for the harmless entries would hold for files that the kernel makes anew at each look. What
+/// programs write about themselves there (`oom_score_adj`, `comm`, `coredump_filter`) they do without where it is denied.
+const RUNTIME: [(&str, Right); 3] =
+    [("/dev", Right::Device), ("/dev/shm", Right::Write), ("/dev/mqueue", Right::Write)];
 
 /// Every grant of these rules on the file system below `root`, which is `/` but for tests.
 ///
@@ -150,7 +147,6 @@ mod tests {
             Read /
             Device /dev
             Write /dev/shm
-            Change /proc
             Write /tmp
             Write /home/node/.cache
             Write /data
@@ -170,7 +166,6 @@ mod tests {
             Read /
             Device /dev
             Write /dev/shm
-            Change /proc
             Write /data
             Execute /home
             Execute /init (a file)
@@ -190,7 +185,6 @@ mod tests {
             Read /
             Device /dev
             Write /dev/shm
-            Change /proc
             Write /tmp
             Execute /data
             Execute /home
@@ -209,7 +203,6 @@ mod tests {
             Read /
             Device /dev
             Write /dev/shm
-            Change /proc
             Write /
             Execute /data
             Execute /home

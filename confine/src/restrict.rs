@@ -118,12 +118,10 @@ const fn abi(version: u8) -> ABI {
 }
 
 fn rights(grant: &Grant, abi: ABI) -> BitFlags<AccessFs> {
-    let change = AccessFs::WriteFile | AccessFs::Truncate;
     let rights = match grant.right {
         Right::Read => AccessFs::ReadFile | AccessFs::ReadDir,
         Right::Execute => AccessFs::Execute.into(),
-        Right::Change => change,
-        Right::Device => change | AccessFs::IoctlDev,
+        Right::Device => AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev,
         Right::Write => {
             let never = AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev;
             AccessFs::from_write(abi) & !never

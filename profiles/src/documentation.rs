@@ -293,8 +293,9 @@ Where the kernel has it (Linux 5.19 and newer), with AppArmor or without: a smal
 process, with the image's or the file's entry point and command, environment and working folder. If the rules cannot be
 kept, it ends with code 125 and the service is not started.
 
-- Everything may be read. Files are made, changed, moved and removed in the writable mounts alone, and in `/dev/shm`,
-  `/dev/mqueue` and what a process may write about itself in `/proc`.
+- Everything may be read. Files are made, changed, moved and removed in the writable mounts alone, and in `/dev/shm` and
+  `/dev/mqueue`. Nothing is written in `/proc`, by which a process could write another's memory; what some programs write
+  about themselves there (`oom_score_adj`, `comm`) they go on without.
 - Nothing is executed from a writable mount, `/dev`, `/proc` or `/sys`.
 - TCP (Linux 6.7): `x-supervisor.tcp.bind` and `tcp.connect` list the ports that a service may listen on and connect to,
   at any address. Without a list, that direction stays open. Port 53 stays open for names.

@@ -92,9 +92,10 @@ fn a_process_outside_its_rules_gets_no_signal_from_the_service() {
 #[test]
 fn everyday_work_in_writable_places_goes_on() {
     let script = "set -e; cd /data; mkdir -p a b; echo x > a/f; mv a/f b/g; ln -s b/g l; cat l; rm -r a; cp b/g /tmp/h; echo y >> /tmp/h; \
-                  cat /tmp/h > /dev/null; echo z > /dev/shm/s; echo 5 > /proc/self/oom_score_adj; echo done";
+                  cat /tmp/h > /dev/null; echo z > /dev/shm/s; echo by name > /dev/stdout; echo by number > /proc/self/fd/1; echo done";
     let (ours, open) = with_and_without(script, "");
-    assert_eq!((ours.as_str(), open.as_str()), ("x\ndone\n", "x\ndone\n"));
+    let said = "x\nby name\nby number\ndone\n";
+    assert_eq!((ours.as_str(), open.as_str()), (said, said));
 }
 
 /// The program alone, in a container that an engine started with nothing set and as root: what it forbids there, it forbids

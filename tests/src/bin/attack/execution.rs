@@ -14,7 +14,7 @@ use crate::number;
 use crate::places::remove;
 use crate::row::{Attempt, Class, Layer, Needs};
 
-const NOEXEC: &[Layer] = &[Layer::Mounts, Layer::Execution];
+const NOEXEC: &[Layer] = &[Layer::Mounts, Layer::Files];
 
 const STAYS: &str = "a miner, a scanner or an exploit has to be executed, and the image has none";
 
@@ -53,7 +53,7 @@ pub(crate) const CLASS: Class = Class {
             tries: "copies itself to a named volume and executes the copy",
             done: "what it brought along runs, and is still there after a restart",
             why: "no engine mounts a volume with `noexec`",
-            layers: &[Layer::Execution],
+            layers: &[Layer::Files],
             run: || executed(Path::new("/data")),
             needs: Needs::Rights,
         },
@@ -71,7 +71,7 @@ pub(crate) const CLASS: Class = Class {
             tries: "copies itself to `/dev` and executes the copy",
             done: "what it brought along runs",
             why: "it is a memory file system that runtimes mount without `noexec`, and that a read-only root leaves writable",
-            layers: &[Layer::Execution],
+            layers: &[Layer::Files],
             run: || executed(Path::new("/dev")),
             needs: Needs::Rights,
         },

@@ -3,13 +3,12 @@
 //! Deliberately absent: what is stopped.
 
 use std::ffi::c_long;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::Result;
-use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
 use crate::execution::map_as_code;
-use crate::kernel::{end, errno, error, pointer, sleeping_child, zero};
+use crate::kernel::{errno, error, zero};
 use crate::number;
 use crate::places::{fresh, remove};
 use crate::row::{Attempt, Class, Needs};
@@ -17,15 +16,6 @@ use crate::row::{Attempt, Class, Needs};
 pub(crate) const CLASS: Class = Class {
     name: "not stopped",
     attempts: &[
-        Attempt {
-            id: "memory-by-proc",
-            tries: "writes to `/proc/PID/mem` of a process of its own user",
-            done: "that process runs the attacker's code",
-            why: "the kernel asks as for `ptrace`, but it is a file: AppArmor and Yama can deny it, a filter of calls cannot",
-            layers: &[],
-            run: memory_by_proc,
-            needs: Needs::Rights,
-        },
         Attempt {
             id: "interpreter",
             tries: "gives a script in a writable place to the image's own shell",
@@ -67,17 +57,6 @@ pub(crate) const CLASS: Class = Class {
 };
 
 const MAP_PRIVATE_ANONYMOUS: c_long = 0x22;
-
-/// A child begins as a copy: what is written to it is at the address of the original.
-fn memory_by_proc() -> Result<()> {
-    let target = 1_u64;
-    let child = sleeping_child(0)?;
-    let memory = OpenOptions::new().write(true).open(format!("/proc/{child}/mem"));
-    let written =
-        memory.and_then(|memory| memory.write_all_at(&2_u64.to_ne_bytes(), pointer(&target).cast_unsigned()));
-    end(child);
-    written
-}
 
 fn interpreter() -> Result<()> {
     let script = fresh("script")?;

@@ -1,10 +1,11 @@
 //! Other processes: their memory, their descriptors, signals to them, and the terminal that they share.
 //!
-//! Deliberately absent: processes of the same container that are reached by `/proc` (`open`).
+//! Deliberately absent: what `/proc` tells of processes (`files of the kernel`).
 
 use std::ffi::c_long;
 use std::fs::{self, File, OpenOptions};
 use std::io::Result;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -67,6 +68,15 @@ pub(crate) const CLASS: Class = Class {
             why: "the other runs the attacker's code",
             layers: FILTER,
             run: write_child,
+            needs: Needs::Rights,
+        },
+        Attempt {
+            id: "memory-by-proc",
+            tries: "writes to `/proc/PID/mem` of a child",
+            done: "it writes another process's memory",
+            why: "as `process-write`, by a file: a filter of calls does not see which",
+            layers: &[Layer::Files],
+            run: memory_by_proc,
             needs: Needs::Rights,
         },
         Attempt {
@@ -162,6 +172,17 @@ fn read_parent() -> Result<()> {
     let local: [i64; 2] = [pointer_mut(&mut byte), 1];
     let remote: [i64; 2] = [start, 1];
     zero(&[number::PROCESS_VM_READV, c_long::from(parent), pointer(&local), 1, pointer(&remote), 1, 0])
+}
+
+/// A child begins as a copy: what is written to it is at the address of the original.
+fn memory_by_proc() -> Result<()> {
+    let target = 1_u64;
+    let child = sleeping_child(0)?;
+    let memory = OpenOptions::new().write(true).open(format!("/proc/{child}/mem"));
+    let written =
+        memory.and_then(|memory| memory.write_all_at(&2_u64.to_ne_bytes(), pointer(&target).cast_unsigned()));
+    end(child);
+    written
 }
 
 /// A child begins as a copy: what is written to it is at the address of the original.

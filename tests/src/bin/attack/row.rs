@@ -57,8 +57,8 @@ pub(crate) enum Layer {
     Guard,
     /// Secrets as files and not in the environment.
     Secrets,
-    /// Execution from what is not writable alone, by Landlock or AppArmor.
-    Execution,
+    /// What files may be written and executed, by Landlock or AppArmor.
+    Files,
 }
 
 impl Layer {
@@ -76,7 +76,7 @@ impl Layer {
             Self::Network => "internal network",
             Self::Guard => "guard",
             Self::Secrets => "secrets as files",
-            Self::Execution => "Landlock or AppArmor",
+            Self::Files => "Landlock or AppArmor",
         }
     }
 }
