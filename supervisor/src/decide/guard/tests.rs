@@ -358,6 +358,8 @@ fn a_host_without_ipv6_gets_what_needs_none_and_says_what_needs_it() {
         network `front` asks for IPv6, which this host's kernel does not have: take `enable_ipv6` out, or boot without `ipv6.disable=1`
         service `web` is to be reached at `[2001:db8::1]:443`, and this host's kernel has no IPv6: publish on an IPv4 address, or boot without `ipv6.disable=1`"#]].assert_eq(&plan.blocked.join("\n"));
     assert!(about_the_guard(&asking, &bare()).starts_with("set guard shop"));
+    let unguarded = asking.replace("{edge: web}", "{edge: web, guard: off}");
+    assert_eq!(super::super::plan::plan(&want_guarded(&unguarded), &seen).blocked, plan.blocked);
 }
 
 #[test]

@@ -17,6 +17,12 @@ pub(super) fn guard(
     first: &BTreeSet<usize>,
     draft: &mut Draft,
 ) -> Option<usize> {
+    // Guarded or not, the engine would fail in the middle.
+    if seen.guard.as_ref().is_some_and(|host| host.without_ipv6) {
+        for what in needs_ipv6(wanted) {
+            draft.block(what);
+        }
+    }
     let Some(spec) = &wanted.guard else {
         leave(wanted, seen, draft);
         return None;
@@ -27,11 +33,6 @@ pub(super) fn guard(
              guard it",
             network.name
         ));
-    }
-    if seen.guard.as_ref().is_some_and(|host| host.without_ipv6) {
-        for what in needs_ipv6(wanted) {
-            draft.block(what);
-        }
     }
     let spec = spec.on(seen.guard.as_ref());
     match judge(&spec, seen) {
