@@ -31,7 +31,8 @@ pub const HOST6: &str = "2001:db8:77::1";
 pub const NEIGHBOUR6: &str = "2001:db8:77::2";
 
 impl Neighbour {
-    /// A link with these addresses: whoever calls it holds the turn of those who need the engine's network for themselves.
+    /// A link with these addresses: whoever calls it in a network that others use holds the turn of those who need it for
+    /// themselves.
     #[track_caller]
     pub fn new() -> Self {
         Self::with(&["add"])
@@ -71,8 +72,11 @@ impl Neighbour {
     pub fn has(&self, address: &str) {
         let (family, length, via) =
             if address.contains(':') { ("-6", 128, NEIGHBOUR6) } else { ("-4", 32, NEIGHBOUR) };
-        self.ip(&[family, "address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-        ip(&[family, "route", "replace", &format!("{address}/{length}"), "via", via, "dev", &self.link]);
+        // Of IPv6, at once: nobody else on that link can have it, and the kernel would look later.
+        let at_once: &[&str] = if length == 128 { &["nodad"] } else { &[] };
+        let address_there = format!("{address}/{length}");
+        self.ip(&[&[family, "address", "add", &address_there, "dev", "lo"], at_once].concat());
+        ip(&[family, "route", "replace", &address_there, "via", via, "dev", &self.link]);
     }
 
     /// A program there, ready for its arguments.

@@ -62,6 +62,13 @@ impl OwnEngine {
         namespace(&self.holder, "net")
     }
 
+    /// Kills it, and nothing of what it runs.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        signal(self.daemon.id(), "KILL");
+        self.daemon.wait().expect("the end of the engine");
+    }
+
     /// Starts it again if it has ended; whether it had.
     #[track_caller]
     pub fn revive(&mut self) -> bool {
@@ -147,6 +154,8 @@ fn daemon(holder: &Child, folder: &Path) -> Child {
         .args(["--exec-opt", "native.cgroupdriver=cgroupfs", "--userland-proxy=false"])
         .args(["--cgroup-parent", "/supervisor-own-engine"])
         .args(["--default-address-pool", "base=10.79.0.0/16,size=24"])
+        // Nobody is asked outside of that network: a test that needs names answers there (TEST-NET-1, RFC 5737).
+        .args(["--dns", "192.0.2.53"])
         .spawn()
         .expect("`env`")
 }

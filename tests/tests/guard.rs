@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::bed::ran;
-use tests::guard::{ATTEMPTS, Firewall, World, attack, document, faults};
+use tests::guard::{ATTEMPTS, Column, Firewall, World, attack, document, faults};
 use tests::neighbour::{HOST, HOST6, NEIGHBOUR, NEIGHBOUR6, Neighbour};
 use tests::{Bed, Daemon, Ran, image, stack, wait};
 
@@ -235,19 +235,30 @@ fn the_edge_is_reached_from_the_listed_blocks_alone() {
 
 #[test]
 fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
-    let compose = {
-        let mut world = World::new("net-compose", Firewall::Guide);
+    let compose = World::within("net-compose", Firewall::Guide, |world| {
         world.compose_up();
         world.strangers();
         assert!(world.host_gets("http://127.0.0.1:18080/"));
-        attack(&world).and(faults(&world))
-    };
-    let mut world = World::new("net-ours", Firewall::None);
+        attack(world).and(faults(world))
+    });
+    let ours = World::within("net-ours", Firewall::None, under_supervision);
+    assert!(!compose.0.is_empty() && ATTEMPTS.len() > compose.0.len(), "{compose:?}");
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/network.md"));
+    let text = document(&compose, &ours);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "stale: UPDATE_EXPECT=1 writes it");
+}
+
+/// Everything that has to work, and every attempt.
+fn under_supervision(world: &mut World) -> Column {
     world.supervise();
     world.strangers();
     // What has to work.
     assert!(world.neighbour_gets(&format!("http://{}/", world.host)), "the published port");
     assert!(world.host_gets("http://127.0.0.1:18080/"), "the loopback port, from the host");
+    assert!(world.host_gets("http://127.0.0.1:18081/"), "the relayed port, from the host");
     assert!(world.host_gets(&world.url("app", "back", false, 8080)), "a container, from the host");
     assert!(world.reads("edge", "45.33.32.156", 80), "the edge's way out");
     assert!(world.asks("edge", "127.0.0.11"), "the edge's names");
@@ -256,7 +267,7 @@ fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
     assert!(world.through_the_proxy("api.example.org", "api.example.org", 443), "the name that is granted");
     assert!(world.reads("stranger", "10.99.0.1", 80), "what is no container of the stack");
 
-    let ours = attack(&world);
+    let ours = attack(world);
     assert_eq!(ours.0, Vec::<&str>::new(), "went through");
     // What was dropped is told beside what the kernel says of the containers.
     let attested = world.bed.supervisor(&["attest", "--format", "json"]).json()["stack"].clone();
@@ -278,17 +289,10 @@ fn every_attack_on_the_network_is_stopped_and_what_has_to_work_does() {
     });
     assert!((10..60).contains(&began), "{began} connections of 60");
     assert!(world.host_gets("http://127.0.0.1:18080/"));
-    let ours = ours.and(faults(&world));
+    let ours = ours.and(faults(world));
     assert_eq!(ours.0, Vec::<&str>::new(), "went through");
     assert_eq!(world.end(), 0);
     world.strangers_leave();
     world.bed.supervisor(&["down"]).expect(0);
-
-    assert!(!compose.0.is_empty() && ATTEMPTS.len() > compose.0.len(), "{compose:?}");
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/network.md"));
-    let text = document(&compose, &ours);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "stale: UPDATE_EXPECT=1 writes it");
+    ours
 }

@@ -7,7 +7,7 @@ use super::Origin::{App, Client, Edge, Fault, Neighbour};
 use super::world::{
     ENGINE, METADATA, METADATA6, PRIVATE, PRIVATE6, PUBLIC, PUBLIC6, RESOLVER, RESOLVER6, SERVICE,
 };
-use super::{Attempt, attempt};
+use super::{Attempt, World, attempt};
 
 /// In place of what the row above says.
 const V6: &str = "the same over IPv6";
@@ -174,6 +174,24 @@ pub const ATTEMPTS: &[Attempt] = &[
         })
     }),
     attempt(
+        "engine-killed",
+        Fault,
+        "the host, the metadata service and the internet by any way, while the engine is dead",
+        |w| w.while_the_engine_is_dead(gets_out),
+    ),
+    attempt(
+        "engine-killed-route",
+        Fault,
+        "a container by a route to its address, from a host on the same link, until the engine that died is back with all it ran",
+        |w| {
+            let urls = ["edge", "app"].map(|service| w.url(service, "back", false, 8080));
+            w.until_the_engine_is_back(|w| urls.iter().any(|url| w.neighbour_gets(url)))
+        },
+    ),
+    attempt("engine-back", Fault, "the host, the metadata service and the internet, once it is back", |w| {
+        w.once_the_engine_is_back(gets_out)
+    }),
+    attempt(
         "table-removed",
         Fault,
         "the host and the metadata service, once the table that was removed is back",
@@ -190,3 +208,14 @@ pub const ATTEMPTS: &[Attempt] = &[
         |w| w.goes_on_after_the_rules_were_removed("app", &w.gateway("app", "back", false), SERVICE),
     ),
 ];
+
+/// Whether any service gets where none should.
+fn gets_out(w: &World) -> bool {
+    w.reads("app", &w.gateway("app", "back", false), SERVICE)
+        || w.reads("app", &w.gateway("app", "back", true), SERVICE)
+        || w.reads("app", PUBLIC, 80)
+        || w.reads("edge", METADATA, 80)
+        || w.reads("edge", METADATA6, 80)
+        || w.reads("client", PUBLIC6, 80)
+        || w.tunnels("other.example.org", 443)
+}

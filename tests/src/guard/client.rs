@@ -54,21 +54,25 @@ impl World {
     /// Whether the proxy gets it there; not where there is none.
     #[track_caller]
     pub fn through_the_proxy(&self, name: &str, asked: &str, port: u16) -> bool {
-        let Some(proxy) = self.proxy() else { return false };
+        self.tunnel(asked, port).is_some_and(|stream| is_answered(stream, name))
+    }
+
+    /// What the proxy granted the client, before anything is said over it.
+    #[track_caller]
+    pub(super) fn tunnel(&self, asked: &str, port: u16) -> Option<TcpStream> {
+        let proxy = self.proxy()?;
         let asked = if asked.contains(':') { format!("[{asked}]:{port}") } else { format!("{asked}:{port}") };
         self.inside("client", || {
-            let Ok(mut stream) = TcpStream::connect_timeout(&proxy, PATIENCE) else { return false };
+            let mut stream = TcpStream::connect_timeout(&proxy, PATIENCE).ok()?;
             let request = format!("CONNECT {asked} HTTP/1.1\r\nHost: {asked}\r\n\r\n");
             let mut head = Vec::new();
             let mut byte = [0];
             let _ = stream.set_read_timeout(Some(ANSWER));
-            if stream.write_all(request.as_bytes()).is_err() {
-                return false;
-            }
+            stream.write_all(request.as_bytes()).ok()?;
             while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
                 head.extend(byte);
             }
-            head.starts_with(b"HTTP/1.1 200") && is_answered(stream, name)
+            head.starts_with(b"HTTP/1.1 200").then_some(stream)
         })
     }
 
@@ -77,8 +81,7 @@ impl World {
         if self.firewall == Firewall::Guide {
             return None;
         }
-        let inspected = self.bed.engine.inspect(&self.bed.container("egress-proxy"));
-        let network = &inspected["NetworkSettings"]["Networks"][format!("{}_back", self.bed.project)];
+        let network = self.inspect("egress-proxy", "back");
         Some(SocketAddr::new(network["IPAddress"].as_str()?.parse().ok()?, 3128))
     }
 
@@ -90,7 +93,7 @@ impl World {
 }
 
 /// Greets whoever is there by this name; whether the word comes back.
-fn is_answered(mut stream: TcpStream, name: &str) -> bool {
+pub(super) fn is_answered(mut stream: TcpStream, name: &str) -> bool {
     let _ = stream.set_read_timeout(Some(ANSWER));
     let mut answer = Vec::new();
     let greeted = stream.write_all(&greeting(name));

@@ -1,4 +1,4 @@
-//! Attempts in the middle of a fault: the proxy is killed, the rules are removed.
+//! Attempts in the middle of a fault: the proxy or the engine is killed, the rules are removed.
 //!
 //! Deliberately absent: putting right what was broken. The supervisor does, and what is awaited here is that it did; with
 //! Docker Compose nobody does.
@@ -6,12 +6,17 @@
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
 
-use super::world::{PATIENCE, WORD};
+use super::client::is_answered;
+use super::world::{PATIENCE, RELAYED, WORD};
 use super::{Firewall, World};
 use crate::bed::{ran, signal};
 use crate::wait;
+
+/// A name that the client is granted.
+const GRANTED: &str = "api.example.org";
 
 impl World {
     /// Makes an attempt while the proxy, where there is one, is dead and nobody starts it again.
@@ -27,10 +32,87 @@ impl World {
         let went = attempt(self);
         daemon.signal("CONT");
         daemon.until_healthy();
-        wait::until("a way out again", || {
-            self.through_the_proxy("api.example.org", "api.example.org", 443).then_some(())
-        });
+        wait::until("a way out again", || self.gets_out().then_some(()));
         went
+    }
+
+    /// Makes an attempt while the engine is dead. What was open when it died goes on.
+    #[track_caller]
+    pub fn while_the_engine_is_dead(&self, attempt: impl FnOnce(&Self) -> bool) -> bool {
+        self.remember();
+        let open = self.daemon.as_ref().map(|_| {
+            let tunnel = self.tunnel(GRANTED, 443).expect("a tunnel through the proxy");
+            (tunnel, TcpStream::connect(("127.0.0.1", RELAYED)).expect("the relayed port"))
+        });
+        self.kill_the_engine();
+        if let Some((tunnel, mut relayed)) = open {
+            assert!(is_answered(tunnel, GRANTED), "a tunnel ended with the engine");
+            let mut answer = String::new();
+            relayed.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("to ask over the relay");
+            relayed.read_to_string(&mut answer).expect("an answer over the relay");
+            assert!(answer.contains(WORD), "{answer}");
+        }
+        let went = attempt(self);
+        self.revive_the_engine();
+        self.wait_until_whole();
+        went
+    }
+
+    /// Makes an attempt over and over from the engine's death on, until it is back and all that it ran.
+    #[track_caller]
+    pub fn until_the_engine_is_back(&self, attempt: impl Fn(&Self) -> bool + Send) -> bool {
+        self.remember();
+        self.kill_the_engine();
+        std::thread::scope(|scope| {
+            // Gone with this closure, however that ends.
+            let (back, is_back) = channel::<()>();
+            let trying = scope.spawn(move || {
+                let mut went = false;
+                while is_back.try_recv() == Err(TryRecvError::Empty) {
+                    went |= attempt(self);
+                }
+                went
+            });
+            self.revive_the_engine();
+            self.wait_until_whole();
+            drop(back);
+            trying.join().expect("attempts")
+        })
+    }
+
+    /// Makes an attempt once a killed engine is back, and all that it ran.
+    #[track_caller]
+    pub fn once_the_engine_is_back(&self, attempt: impl FnOnce(&Self) -> bool) -> bool {
+        self.kill_the_engine();
+        self.revive_the_engine();
+        self.wait_until_whole();
+        attempt(self)
+    }
+
+    /// Everything runs and does what it has to.
+    #[track_caller]
+    fn wait_until_whole(&self) {
+        if self.daemon.is_none() {
+            // What it ended itself when it was back, the engine takes for stopped by somebody.
+            self.compose_up();
+        }
+        let proxy = self.daemon.as_ref().map(|_| "egress-proxy");
+        let runs = |service| self.container(service)["State"]["Running"] == true;
+        let all = || ["edge", "app", "client"].into_iter().chain(proxy).all(runs);
+        let published = || self.host_gets("http://127.0.0.1:18080/");
+        wait::until("all services again", || (all() && published()).then_some(()));
+        if let Some(daemon) = &self.daemon {
+            let relayed = || self.host_gets(&format!("http://127.0.0.1:{RELAYED}/"));
+            wait::until("the ways in and out again", || (relayed() && self.gets_out()).then_some(()));
+            daemon.until_healthy();
+            self.bed.supervisor(&["guard", "check"]).expect(0);
+        }
+        self.route_out();
+    }
+
+    /// Whether the client gets to the name that it is granted.
+    fn gets_out(&self) -> bool {
+        self.through_the_proxy(GRANTED, GRANTED, 443)
     }
 
     /// Makes an attempt after the rules were removed: once they are back, if somebody puts them back.

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod client;
+mod engine;
 mod faults;
 mod reach;
 mod world;

@@ -80,7 +80,7 @@ impl World {
     /// Whether a service's ping is answered.
     #[track_caller]
     pub fn pings(&self, service: &str, address: &str) -> bool {
-        let pid = self.bed.engine.pid(&self.bed.container(service));
+        let pid = self.pid(service);
         let network = format!("--net=/proc/{pid}/ns/net");
         let applet = if address.contains(':') { "ping6" } else { "ping" };
         let ping = [network.as_str(), "busybox", applet, "-c", "1", "-W", "1", address];

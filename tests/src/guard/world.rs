@@ -1,24 +1,25 @@
-//! A stack on the engine, with a neighbour, services of the host, and what stands for the internet.
+//! A stack on an engine of its own, with a neighbour, services of the host, and what stands for the internet.
 //!
 //! Deliberately absent: which attempts are made, and what may come of them.
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::engine::Known;
 use crate::attack::containers::compose;
 use crate::bed::{Bed, ran};
 use crate::dns::Dns;
 use crate::neighbour::{self, HOST, HOST6, Neighbour};
-use crate::{Daemon, image, stack};
+use crate::own_engine::OwnEngine;
+use crate::{Daemon, image};
 
 /// A port of the host on which a service answers, over TCP and UDP.
 pub(super) const SERVICE: u16 = 19002;
@@ -69,7 +70,11 @@ pub enum Firewall {
     Guide,
 }
 
-/// Everything that attempts are made among. The turn of those who need the engine's network for themselves is held.
+/// The port of loopback by which the host gets to the service on the internal network: relayed with ours, and with Docker
+/// Compose served by nobody.
+pub(super) const RELAYED: u16 = 18081;
+
+/// Everything that attempts are made among, on a thread in the network of its engine.
 pub struct World {
     /// The stack's project.
     pub bed: Bed,
@@ -87,7 +92,9 @@ pub struct World {
     strangers: Vec<String>,
     strange: Option<String>,
     over: Arc<AtomicBool>,
-    _turn: File,
+    pub(super) known: Mutex<Known>,
+    /// The last to go: it ends what is left.
+    pub(super) own: Mutex<OwnEngine>,
 }
 
 /// What only ours has.
@@ -116,11 +123,12 @@ services:
     tmpfs: [/tmp]
     mem_limit: 64m
     stop_grace_period: 1s
+    restart: unless-stopped
     ports: ["80:8080", "127.0.0.1:18080:8080"]
     networks: [front, back]
   app:
     <<: *serve
-    ports: []
+    ports: ["127.0.0.1:{RELAYED}:8080"]
     networks: [back]
   client:
     <<: *serve
@@ -134,14 +142,21 @@ networks:
 }
 
 impl World {
-    /// The stack's file and everything around it; nothing of the stack is started.
+    /// Does this on a thread in the network of an engine of its own, with the stack's file and everything around it;
+    /// nothing of the stack is started.
     #[track_caller]
-    pub fn new(room: &str, firewall: Firewall) -> Self {
-        let turn = stack::turn();
-        let bed = Bed::new(room);
+    pub fn within<T: Send>(room: &str, firewall: Firewall, body: impl FnOnce(&mut Self) -> T + Send) -> T {
+        let own = OwnEngine::start();
+        let network = own.network();
+        neighbour::in_network(&network, || body(&mut Self::new(room, firewall, own)))
+    }
+
+    #[track_caller]
+    fn new(room: &str, firewall: Firewall, own: OwnEngine) -> Self {
+        let bed = Bed::on(room, own.engine().clone(), Some(own.network()));
         let image = image::busybox(&bed.engine);
-        let own = if firewall == Firewall::None { OWN } else { "" };
-        bed.write("compose.yaml", &file(&image, own, clients_network(firewall)));
+        let keys = if firewall == Firewall::None { OWN } else { "" };
+        bed.write("compose.yaml", &file(&image, keys, clients_network(firewall)));
         let neighbour = Neighbour::new();
         let outside =
             [METADATA, METADATA6, PRIVATE, PRIVATE6, PUBLIC, PUBLIC6, OTHER, OTHER6, RESOLVER, RESOLVER6];
@@ -179,7 +194,8 @@ impl World {
             strangers: Vec::new(),
             strange: None,
             over,
-            _turn: turn,
+            known: Mutex::default(),
+            own: Mutex::new(own),
         };
         if firewall == Firewall::Guide {
             world.guides_rules();
@@ -230,6 +246,7 @@ impl World {
                 "Labels": {"com.docker.compose.project": self.bed.project},
                 "ExposedPorts": {"80/tcp": {}},
                 "HostConfig": {
+                    "Init": true,
                     "NetworkMode": network,
                     "PortBindings": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": port}, {"HostIp": "::", "HostPort": port}]},
                 },
@@ -290,7 +307,7 @@ impl World {
     }
 
     pub(super) fn inspect(&self, service: &str, network: &str) -> Value {
-        let inspected = self.bed.engine.inspect(&self.bed.container(service));
+        let inspected = self.container(service);
         inspected["NetworkSettings"]["Networks"][format!("{}_{network}", self.bed.project)].clone()
     }
 
@@ -312,7 +329,7 @@ impl World {
     /// The host's address on a network's bridge; a network without a way out has one, too.
     #[track_caller]
     pub fn gateway(&self, service: &str, network: &str, v6: bool) -> String {
-        let network = self.bed.engine.get(&format!("/networks/{}_{network}", self.bed.project));
+        let network = self.asked(&format!("/networks/{}_{network}", self.bed.project));
         let rows = network["IPAM"]["Config"].as_array().cloned().unwrap_or_default();
         let gateway = rows.iter().map(|row| row["Gateway"].as_str().unwrap_or_default());
         let gateway =
@@ -336,7 +353,7 @@ impl World {
     /// Runs this in a container's network.
     #[track_caller]
     pub(super) fn inside<T: Send>(&self, service: &str, body: impl FnOnce() -> T + Send) -> T {
-        let pid = self.bed.engine.pid(&self.bed.container(service));
+        let pid = self.pid(service);
         neighbour::in_network(&PathBuf::from(format!("/proc/{pid}/ns/net")), body)
     }
 
@@ -346,7 +363,7 @@ impl World {
         let on_back =
             ["app", "client"].into_iter().filter(|name| *name == "app" || self.clients_network() == "back");
         for service in on_back {
-            let pid = self.bed.engine.pid(&self.bed.container(service));
+            let pid = self.pid(service);
             let network = format!("--net=/proc/{pid}/ns/net");
             for (family, v6) in [("-4", false), ("-6", true)] {
                 let gateway = self.gateway(service, "back", v6);
@@ -359,9 +376,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        // The rest goes with the engine and its network.
         self.over.store(true, Ordering::Relaxed);
-        self.without_the_guides_rules();
-        self.strangers_leave();
     }
 }
 
