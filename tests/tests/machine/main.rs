@@ -6,6 +6,7 @@
 mod apparmor;
 mod audit;
 mod bounds;
+mod network;
 mod real;
 mod server;
 mod unit;

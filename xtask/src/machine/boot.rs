@@ -31,6 +31,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) results: Option<&'a Path>,
     /// Which kernel.
     pub(crate) kernel: Kernel,
+    /// What it is told besides, on its command line.
+    pub(crate) told: &'a [&'a str],
     /// When it is ended, however far it is.
     pub(crate) limit: Option<Duration>,
     /// Ends it when it is set: nobody waits any more.
@@ -105,6 +107,7 @@ impl Machine {
             Some(_) => line.push("ubd1r=/run/seed.iso".to_owned()),
             None => line.push("cloud-init=disabled".to_owned()),
         }
+        line.extend(boot.told.iter().map(ToString::to_string));
         // It ends with this process, however that ends.
         let mut command =
             command("setpriv", ["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]);

@@ -144,6 +144,14 @@ impl Kind {
         }
     }
 
+    /// What its kernel is told at the second boot, for what is there after a reboot: one of them has no IPv6 then.
+    const fn told_later(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &["ipv6.disable=1"],
+            Self::Server => &[],
+        }
+    }
+
     /// Its longest boot. By itself the one, which imports and starts OpenClaw, ends after about eight minutes on two busy cores,
     /// the other, which installs forty packages, after eleven.
     const fn limit(self) -> Duration {
@@ -223,6 +231,7 @@ impl Bed {
             payload: Some(&self.payload),
             results: Some(&self.results),
             kernel: self.kind.kernel(),
+            told: &[],
             limit: Some(self.kind.limit()),
             given_up,
             console: Console::Log,
@@ -231,7 +240,7 @@ impl Bed {
         for log in ["console.log", "journal.txt"] {
             fs::rename(self.results.join(log), self.results.join(format!("first-{log}")))?;
         }
-        let second = self.machine.boot(&self.disk, &boot)?;
+        let second = self.machine.boot(&self.disk, &Boot { told: self.kind.told_later(), ..boot })?;
         for folder in [&self.payload, &self.disk] {
             fs::remove_dir_all(folder)?;
         }
