@@ -12,6 +12,7 @@ use bollard::query_parameters as query;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
+use super::list::{Image, Text, Which};
 use super::{Docker, LOOK, STREAM, WORK, create, failure, read, stream};
 use crate::decide::labels;
 use crate::engine::by_hand::{Happening, Listed, PathKind, StoredImage, StoredVolume};
@@ -110,11 +111,8 @@ impl Docker {
     }
 
     async fn labelled(&self, label: &str, value: &str) -> Result<Vec<Listed>, EngineError> {
-        let filters = HashMap::from([("label", vec![format!("{label}={value}")])]);
-        let options = query::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let answer = self.client.list_containers(Some(options));
-        let list = self.ask(LOOK, || "list containers".into(), answer).await?;
-        let mut listed: Vec<_> = list.into_iter().map(read::listed).collect();
+        let list = self.list(Which::Labelled(label, value)).await?;
+        let mut listed: Vec<_> = list.rows()?.iter().map(read::listed).collect();
         listed.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         Ok(listed)
     }
@@ -124,12 +122,15 @@ impl Docker {
     /// # Errors
     /// The engine fails.
     pub async fn stored_images(&self) -> Result<Vec<StoredImage>, EngineError> {
-        let options = query::ListImagesOptionsBuilder::new().digests(true).build();
-        let list = self.ask(LOOK, || "list images".into(), self.client.list_images(Some(options))).await?;
-        let images = list.into_iter().map(|image| StoredImage {
-            id: image.id,
-            tags: image.repo_tags,
-            digests: image.repo_digests,
+        let texts = |names: &Option<Vec<Text<'_>>>| {
+            names.iter().flatten().map(|name| name.as_str().to_owned()).collect()
+        };
+        let list = self.list(Which::Images).await?;
+        let list: Vec<Image<'_>> = list.rows()?;
+        let images = list.iter().map(|image| StoredImage {
+            id: image.id.as_str().to_owned(),
+            tags: texts(&image.repo_tags),
+            digests: texts(&image.repo_digests),
             size: u64::try_from(image.size).unwrap_or_default(),
             created: Timestamp::from_second(image.created).ok(),
         });

@@ -108,7 +108,8 @@ fn host_part(text: &str) -> Option<String> {
     cuts.find_map(|part| part.parse::<SocketAddr>().ok()).map(|address| address.to_string())
 }
 
-fn reason(error: &(dyn std::error::Error + 'static)) -> Unreachable {
+/// Why a socket cannot be connected to.
+pub(super) fn reason(error: &(dyn std::error::Error + 'static)) -> Unreachable {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {

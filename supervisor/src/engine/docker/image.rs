@@ -4,15 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bollard::models::ImageSummary;
-
+use super::list::{Image, Text};
 use crate::decide::seen::SeenImage;
 
 /// Finds each name among the engine's images.
-pub(super) fn find(names: &BTreeSet<String>, list: &[ImageSummary]) -> BTreeMap<String, SeenImage> {
+pub(super) fn find(names: &BTreeSet<String>, list: &[Image<'_>]) -> BTreeMap<String, SeenImage> {
     let found = names.iter().filter_map(|name| {
         let image = list.iter().find(|image| is(image, name))?;
-        Some((name.clone(), SeenImage { id: image.id.clone() }))
+        Some((name.clone(), SeenImage { id: image.id.as_str().to_owned() }))
     });
     found.collect()
 }
@@ -28,17 +27,19 @@ pub(super) fn split_tag(image: &str) -> (&str, &str) {
     }
 }
 
-fn is(image: &ImageSummary, name: &str) -> bool {
-    if name == image.id || is_id(name, &image.id) {
+fn is(image: &Image<'_>, name: &str) -> bool {
+    let id = image.id.as_str();
+    if name == id || is_id(name, id) {
         return true;
     }
+    let known = |names: &Option<Vec<Text<'_>>>, wanted: &str| {
+        names.iter().flatten().any(|have| familiar(have.as_str()) == wanted)
+    };
     if let Some((repository, digest)) = name.split_once('@') {
-        let wanted = format!("{}@{digest}", familiar(split_tag(repository).0));
-        return image.repo_digests.iter().any(|have| familiar(have) == wanted);
+        return known(&image.repo_digests, &format!("{}@{digest}", familiar(split_tag(repository).0)));
     }
     let (repository, tag) = split_tag(name);
-    let wanted = format!("{}:{tag}", familiar(repository));
-    image.repo_tags.iter().any(|have| familiar(have) == wanted)
+    known(&image.repo_tags, &format!("{}:{tag}", familiar(repository)))
 }
 
 /// An id in whole, or so much of it as people type, with or without its `sha256:`.
@@ -66,12 +67,11 @@ mod tests {
 
     #[track_caller]
     fn check(names: &[&str], expect: Expect) {
-        let image = ImageSummary {
-            id: ID.into(),
-            repo_tags: vec!["caddy:latest".into(), "caddy:2.11".into(), "registry.example/o/claw:1".into()],
-            repo_digests: vec!["caddy@sha256:ffff".into()],
-            ..ImageSummary::default()
-        };
+        let image = format!(
+            r#"{{"Id":"{ID}","RepoTags":["caddy:latest","caddy:2.11","registry.example/o/claw:1"],"RepoDigests":["caddy@sha256:ffff"],
+                 "Size":1,"Created":1}}"#
+        );
+        let image: Image<'_> = serde_json::from_str(&image).unwrap();
         let names: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let found = find(&names, &[image]);
         let rows = names

@@ -7,14 +7,16 @@ mod by_hand;
 mod create;
 mod failure;
 mod image;
+mod list;
 mod own_image;
 mod read;
 mod settings;
 mod stream;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 pub use settings::Settings;
+
+use list::Which;
+use wire::Wire;
 
 use super::error::{EngineError, OLDEST_API, Unreachable};
 use super::ground::{Ground, Standing};
@@ -71,20 +76,6 @@ pub struct Traffic {
     pub sent: u64,
 }
 
-/// Shared with the hook that every request passes.
-#[derive(Default)]
-struct Wire {
-    /// Minor version to prefix requests with; 0 while none is agreed on.
-    minor: AtomicU64,
-    /// The minor version of the engine's newest API.
-    newest: AtomicU64,
-    /// The runtime refuses filter flags.
-    no_filter_flags: AtomicBool,
-    requests: AtomicU64,
-    mutations: AtomicU64,
-    sent: AtomicU64,
-}
-
 impl Docker {
     /// Opens the socket and agrees on a version. One request.
     ///
@@ -130,29 +121,6 @@ impl Docker {
     }
 }
 
-impl Wire {
-    /// Counts a request and puts the version before its path: the crate leaves it out.
-    fn pass(&self, request: bollard::BollardRequest) -> bollard::BollardRequest {
-        use hyper::body::Body as _;
-        let (mut parts, body) = request.into_parts();
-        let mutates = parts.method != "GET" && parts.method != "HEAD";
-        let sent = body.size_hint().exact().unwrap_or(0);
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.mutations.fetch_add(u64::from(mutates), Ordering::Relaxed);
-        self.sent.fetch_add(sent, Ordering::Relaxed);
-        tracing::trace!(method = %parts.method, path = parts.uri.path(), sent, "engine request");
-        let minor = self.minor.load(Ordering::Relaxed);
-        if let (1.., Some(path)) = (minor, parts.uri.path_and_query().map(ToString::to_string)) {
-            let mut uri = parts.uri.clone().into_parts();
-            uri.path_and_query = format!("/v1.{minor}{path}").parse().ok();
-            if let Ok(versioned) = hyper::Uri::from_parts(uri) {
-                parts.uri = versioned;
-            }
-        }
-        bollard::BollardRequest::from_parts(parts, body)
-    }
-}
-
 impl Engine for Docker {
     async fn version(&self) -> Result<EngineVersion, EngineError> {
         self.wire.minor.store(0, Ordering::Relaxed);
@@ -170,8 +138,8 @@ impl Engine for Docker {
     }
 
     async fn images(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, SeenImage>, EngineError> {
-        let options = query::ListImagesOptionsBuilder::new().digests(true).build();
-        let list = self.ask(LOOK, || "list images".into(), self.client.list_images(Some(options))).await?;
+        let list = self.list(Which::Images).await?;
+        let list = list.rows()?;
         let mut found = image::find(names, &list);
         // The name stands for the image of this very program, and never for what somebody else gave that name.
         if names.contains(compose::egress::IMAGE) {
@@ -188,16 +156,13 @@ impl Engine for Docker {
     async fn observe(&self, scope: &Scope) -> Result<Seen, EngineError> {
         let known = self.ground.lock().ok().and_then(|ground| ground.clone());
         let Some(known) = known else { return Ok(self.look(scope).await?.0) };
-        let containers = self.containers().await?;
-        let Some((mut networks, volumes)) = known.recall(scope, &read::standing(&containers)) else {
+        let list = self.list(Which::All).await?;
+        let containers = list.rows()?;
+        let Some((networks, volumes)) = known.recall(scope, &read::standing(&containers)) else {
             self.rely_on(None);
             return Ok(self.look(scope).await?.0);
         };
-        for network in &mut networks {
-            network.strangers = read::strangers(scope, &containers, &network.name);
-        }
-        let api = self.api();
-        Ok(Seen { networks, volumes, api, ..read::seen(scope, containers, Vec::new(), Vec::new()) })
+        Ok(Seen { api: self.api(), ..read::seen(scope, &containers, networks, volumes) })
     }
 
     async fn create_network(&self, shape: &NetworkShape) -> Result<String, EngineError> {
@@ -456,25 +421,21 @@ impl Docker {
         let networks = None::<query::ListNetworksOptions>;
         let volumes = None::<query::ListVolumesOptions>;
         let (containers, networks, volumes) = tokio::try_join!(
-            self.containers(),
+            self.list(Which::All),
             self.ask(LOOK, || "list networks".into(), self.client.list_networks(networks)),
             self.ask(LOOK, || "list volumes".into(), self.client.list_volumes(volumes)),
         )?;
-        let standing = read::standing(&containers);
-        let mut seen = read::seen(scope, containers, networks, volumes.volumes.unwrap_or_default());
-        seen.api = self.api();
-        Ok((seen, standing))
+        let containers = containers.rows()?;
+        let networks = networks.into_iter().map(|network| read::network(network, scope)).collect();
+        let volumes = volumes.volumes.unwrap_or_default().into_iter().map(read::volume).collect();
+        let seen = Seen { api: self.api(), ..read::seen(scope, &containers, networks, volumes) };
+        Ok((seen, read::standing(&containers)))
     }
 
     /// The engine's newest API, once it said so.
     fn api(&self) -> Option<(u16, u16)> {
         let minor = u16::try_from(self.wire.newest.load(Ordering::Relaxed)).ok();
         minor.filter(|minor| *minor > 0).map(|minor| (1, minor))
-    }
-
-    async fn containers(&self) -> Result<Vec<bollard::models::ContainerSummary>, EngineError> {
-        let options = query::ListContainersOptionsBuilder::new().all(true).build();
-        self.ask(LOOK, || "list containers".into(), self.client.list_containers(Some(options))).await
     }
 
     /// Gives the engine the image of this very program.

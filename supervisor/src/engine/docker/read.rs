@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, EndpointSettings, HealthStatusEnum, MountPoint as EngineMount, Network,
-    PortBinding, RestartPolicy, RestartPolicyNameEnum, SystemVersion, Volume,
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummaryStateEnum,
+    EndpointSettings, HealthStatusEnum, MountPoint as EngineMount, Network, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum, SystemVersion, Volume,
 };
 use jiff::Timestamp;
 
+use super::list::{Place, Row, Text};
 use crate::decide::hooks::Hooks;
 use crate::decide::labels::{self, Ours};
 use crate::decide::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
@@ -44,63 +45,43 @@ fn api_version(text: &str) -> (u16, u16) {
 /// What of the engine's lists is in the scope, by name.
 pub(super) fn seen(
     scope: &Scope,
-    containers: Vec<ContainerSummary>,
-    networks: Vec<Network>,
-    volumes: Vec<Volume>,
+    containers: &[Row<'_>],
+    networks: Vec<SeenNetwork>,
+    volumes: Vec<SeenVolume>,
 ) -> Seen {
-    let ours = |project: &Option<String>| project.as_deref() == Some(scope.project.as_str());
-    let strangers = |network: &str| strangers(scope, &containers, network);
-    let mut networks: Vec<SeenNetwork> = networks.into_iter().map(|found| network(found, scope)).collect();
-    for network in &mut networks {
-        network.strangers = strangers(&network.name);
+    let is_ours = |project: &Option<String>| project.as_deref() == Some(scope.project.as_str());
+    let (ours, others): (Vec<_>, Vec<_>) = containers
+        .iter()
+        .map(|row| (row, of_project(row, scope)))
+        .partition(|(_, labels)| is_ours(&labels.project));
+    let mut seen = Seen { networks, volumes, ..Seen::default() };
+    for network in &mut seen.networks {
+        let on_it = |row: &Row<'_>| row.networks().any(|(name, _)| name == network.name);
+        network.strangers =
+            others.iter().filter(|(row, _)| on_it(row)).map(|(row, _)| row.name().to_owned()).collect();
     }
-    let mut seen = Seen {
-        containers: containers.into_iter().map(|summary| container(summary, scope)).collect(),
-        networks,
-        volumes: volumes.into_iter().map(volume).collect(),
-        images: BTreeMap::new(),
-        api: None,
-        guard: None,
-    };
-    seen.containers.retain(|c| ours(&c.project) || scope.containers.contains(&c.name));
-    seen.networks.retain(|n| ours(&n.project) || scope.networks.contains(&n.name));
-    seen.volumes.retain(|v| ours(&v.project) || scope.volumes.contains(&v.name));
+    let named = others.into_iter().filter(|(row, _)| scope.containers.contains(row.name()));
+    seen.containers = ours.into_iter().chain(named).map(|(row, labels)| container(row, labels)).collect();
+    seen.networks.retain(|n| is_ours(&n.project) || scope.networks.contains(&n.name));
+    seen.volumes.retain(|v| is_ours(&v.project) || scope.volumes.contains(&v.name));
     seen.containers.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     seen.networks.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     seen.volumes.sort_by(|a, b| a.name.cmp(&b.name));
     seen
 }
 
-/// The names of containers on a network that are not the project's.
-pub(super) fn strangers(scope: &Scope, containers: &[ContainerSummary], network: &str) -> BTreeSet<String> {
-    let on_it = |summary: &&ContainerSummary| {
-        let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-        networks.is_some_and(|networks| networks.contains_key(network))
-    };
-    let others = containers
-        .iter()
-        .filter(on_it)
-        .filter(|summary| of_project(summary, scope).project.as_deref() != Some(scope.project.as_str()));
-    let name =
-        |summary: &ContainerSummary| summary.names.iter().flatten().next().cloned().unwrap_or_default();
-    others.map(|summary| name(summary).trim_start_matches('/').to_owned()).collect()
-}
-
-fn of_project(summary: &ContainerSummary, scope: &Scope) -> Ours {
+fn of_project(row: &Row<'_>, scope: &Scope) -> Ours {
     match &scope.composed_in {
-        Some(folder) => labels::parse_composed(rows(summary.labels.as_ref()), &scope.project, folder),
-        None => ours(summary.labels.as_ref()),
+        Some(folder) => labels::parse_composed(row.labels(), &scope.project, folder),
+        None => labels::parse(row.labels()),
     }
 }
 
-fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
-    let ours = of_project(&summary, scope);
-    let status = summary.status.unwrap_or_default();
-    let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+fn container(row: &Row<'_>, ours: Ours) -> SeenContainer {
+    let status = text(row.status.as_ref());
     SeenContainer {
-        id: summary.id.unwrap_or_default(),
-        name: name.trim_start_matches('/').to_owned(),
+        id: text(row.id.as_ref()).to_owned(),
+        name: row.name().to_owned(),
         project: ours.project,
         service: ours.service,
         number: ours.number,
@@ -113,80 +94,74 @@ fn container(summary: ContainerSummary, scope: &Scope) -> SeenContainer {
         refused: false,
         hooks: Hooks::default(),
         owes: false,
-        image_id: summary.image_id.unwrap_or_default(),
-        state: summary_state(summary.state, &status),
-        health: summary_health(&status),
-        created: summary.created.unwrap_or_default(),
-        joined: networks.iter().filter_map(joined_by_id).collect(),
-        fixed: networks.iter().filter(|(_, at)| is_fixed(at)).map(|(name, _)| name.clone()).collect(),
-        networks: networks.into_iter().map(|(name, at)| (name, address(at.ip_address.as_deref()))).collect(),
+        image_id: text(row.image_id.as_ref()).to_owned(),
+        state: summary_state(row.state, status),
+        health: summary_health(status),
+        created: row.created.unwrap_or_default(),
+        joined: row.networks().filter_map(joined_by_id).collect(),
+        fixed: row.networks().filter(|(_, at)| at.is_fixed()).map(|(name, _)| name.to_owned()).collect(),
+        networks: row
+            .networks()
+            .map(|(name, at)| (name.to_owned(), address(Some(text(at.address.as_ref())))))
+            .collect(),
     }
 }
 
-/// One that was never started knows its networks by name alone.
-fn joined_by_id((name, at): (&String, &EndpointSettings)) -> Option<(String, String)> {
-    Some((name.clone(), at.network_id.clone().filter(|id| !id.is_empty())?))
+fn text<'a>(text: Option<&'a Text<'_>>) -> &'a str {
+    text.map_or("", Text::as_str)
 }
 
-fn is_fixed(at: &EndpointSettings) -> bool {
-    let asked = at.ipam_config.as_ref();
-    let some = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
-    asked.is_some_and(|asked| some(asked.ipv4_address.as_ref()) || some(asked.ipv6_address.as_ref()))
+/// One that was never started knows its networks by name alone.
+fn joined_by_id((name, at): (&str, &Place<'_>)) -> Option<(String, String)> {
+    let id = text(at.network_id.as_ref());
+    (!id.is_empty()).then(|| (name.to_owned(), id.to_owned()))
 }
 
 /// A row of a table of containers.
-pub(super) fn listed(mut summary: ContainerSummary) -> Listed {
-    let mut label =
-        |name: &str| summary.labels.as_mut().and_then(|labels| labels.remove(name)).unwrap_or_default();
-    let (service, image) = (label(labels::SERVICE), label(labels::IMAGE));
-    let ports = std::mem::take(&mut summary.ports).unwrap_or_default().into_iter().filter_map(|port| {
+pub(super) fn listed(row: &Row<'_>) -> Listed {
+    let label = |wanted: &str| row.labels().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value);
+    let ports = row.ports.iter().flatten().filter_map(|port| {
         Some(PortSpec {
-            host_ip: port.ip?.parse().ok()?,
-            host_port: port.public_port?,
-            container_port: port.private_port,
-            protocol: port.typ.map(|protocol| protocol.to_string()).unwrap_or_default(),
+            host_ip: address(port.ip.as_ref().map(Text::as_str))?,
+            host_port: port.outside?,
+            container_port: port.inside,
+            protocol: text(port.protocol.as_ref()).to_owned(),
         })
     });
-    let ports = ports.collect();
-    let mounts = std::mem::take(&mut summary.mounts).unwrap_or_default().into_iter();
-    let mounts = mounts.filter(|mount| mount.typ.as_deref() == Some("image"));
-    let status = std::mem::take(&mut summary.status).unwrap_or_default();
-    let name = summary.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let mounts = row.mounts.iter().flatten().filter(|mount| text(mount.kind.as_ref()) == "image");
+    let mounted = mounts.filter_map(|mount| Some((mount.destination.as_ref()?, mount.name.as_ref()?)));
+    let status = text(row.status.as_ref());
     Listed {
-        image_id: summary.image_id.unwrap_or_default(),
-        mounted: mounts.filter_map(|mount| Some((mount.destination?, mount.name?))).collect(),
-        id: summary.id.unwrap_or_default(),
-        name: name.trim_start_matches('/').to_owned(),
-        service,
-        image,
-        state: summary_state(summary.state, &status),
-        health: summary_health(&status),
-        status,
-        ports,
+        id: text(row.id.as_ref()).to_owned(),
+        name: row.name().to_owned(),
+        service: label(labels::SERVICE).to_owned(),
+        image: label(labels::IMAGE).to_owned(),
+        image_id: text(row.image_id.as_ref()).to_owned(),
+        mounted: mounted
+            .map(|(target, image)| (target.as_str().to_owned(), image.as_str().to_owned()))
+            .collect(),
+        state: summary_state(row.state, status),
+        health: summary_health(status),
+        status: status.to_owned(),
+        ports: ports.collect(),
     }
 }
 
 /// What each container holds, by its id.
-pub(super) fn standing(containers: &[ContainerSummary]) -> BTreeMap<String, Standing> {
-    let rows = containers.iter().filter_map(|summary| {
-        let networks = summary.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-        let networks = networks.into_iter().flatten();
-        let mounts = summary.mounts.iter().flatten();
-        let mounts = mounts.filter(|mount| mount.typ.as_deref() == Some("volume"));
-        let volumes = mounts.filter_map(|mount| mount.name.clone());
+pub(super) fn standing(containers: &[Row<'_>]) -> BTreeMap<String, Standing> {
+    let rows = containers.iter().filter_map(|row| {
+        let mounts = row.mounts.iter().flatten().filter(|mount| text(mount.kind.as_ref()) == "volume");
         let held = Standing {
-            running: summary.state == Some(ContainerSummaryStateEnum::RUNNING),
-            networks: networks
-                .filter_map(|(name, at)| Some((name.clone(), at.network_id.clone()?)))
-                .collect(),
-            volumes: volumes.collect(),
+            running: row.state == Some(ContainerSummaryStateEnum::RUNNING),
+            networks: row.networks().filter_map(joined_by_id).collect(),
+            volumes: mounts.filter_map(|mount| Some(mount.name.as_ref()?.as_str().to_owned())).collect(),
         };
-        Some((summary.id.clone()?, held))
+        Some((row.id.as_ref()?.as_str().to_owned(), held))
     });
     rows.collect()
 }
 
-fn network(network: Network, scope: &Scope) -> SeenNetwork {
+pub(super) fn network(network: Network, scope: &Scope) -> SeenNetwork {
     let ours = ours(network.labels.as_ref());
     let composed =
         rows(network.labels.as_ref()).any(|row| row == (labels::COMPOSE_PROJECT, scope.project.as_str()));
@@ -207,7 +182,7 @@ fn network(network: Network, scope: &Scope) -> SeenNetwork {
     }
 }
 
-fn volume(volume: Volume) -> SeenVolume {
+pub(super) fn volume(volume: Volume) -> SeenVolume {
     let ours = ours(Some(&volume.labels));
     SeenVolume {
         name: volume.name,
@@ -408,9 +383,9 @@ mod tests {
 
     #[track_caller]
     fn check(containers: &str, expect: Expect) {
-        let containers: Vec<ContainerSummary> = serde_json::from_str(containers).unwrap();
+        let containers: Vec<Row<'_>> = serde_json::from_str(containers).unwrap();
         let scope = Scope { containers: BTreeSet::from(["shop-web-1".to_owned()]), ..Scope::project("shop") };
-        let seen = seen(&scope, containers, Vec::new(), Vec::new());
+        let seen = seen(&scope, &containers, Vec::new(), Vec::new());
         let rows = seen.containers.iter().map(|c| {
             let (service, number) = (c.service.as_deref().unwrap_or("-"), c.number.unwrap_or(0));
             format!(

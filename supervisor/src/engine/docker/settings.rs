@@ -5,6 +5,7 @@
 use bollard::models::{LocalNodeState, SystemInfo};
 use bollard::query_parameters as query;
 
+use super::list::{Row, Which};
 use super::{Docker, LOOK};
 use crate::engine::error::EngineError;
 
@@ -60,9 +61,9 @@ impl Docker {
     /// # Errors
     /// The engine fails.
     pub async fn running(&self) -> Result<Vec<String>, EngineError> {
-        let answer = self.client.list_containers(None::<query::ListContainersOptions>);
-        let list = self.ask(LOOK, || "list containers".into(), answer).await?;
-        Ok(list.into_iter().filter_map(|container| container.id).collect())
+        let list = self.list(Which::Running).await?;
+        let rows: Vec<Row<'_>> = list.rows()?;
+        Ok(rows.iter().filter_map(|row| Some(row.id.as_ref()?.as_str().to_owned())).collect())
     }
 }
 

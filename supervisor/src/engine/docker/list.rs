@@ -1,0 +1,394 @@
+//! The engine's lists of containers and images: asked for and read here, and not by the engine's crate.
+//!
+//! Of a large stack they are the largest answers by far, and the crate copies every text in them. Here what nothing asks for is
+//! passed over, and the rest is borrowed from the answer. Deliberately absent: what the rows mean (`read`, `image`).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::pin;
+
+use bollard::errors::Error;
+use bollard::models::ContainerSummaryStateEnum;
+use futures_util::future::{Either, select};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use tokio::net::UnixStream;
+
+use super::{Docker, LOOK, failure};
+use crate::engine::error::EngineError;
+
+/// The engine's answer, whole.
+pub(super) struct List {
+    action: &'static str,
+    answer: Bytes,
+}
+
+impl List {
+    /// Its rows, in the engine's order.
+    pub(super) fn rows<'a, T: Deserialize<'a>>(&'a self) -> Result<Vec<T>, EngineError> {
+        serde_json::from_slice(&self.answer).map_err(|error| EngineError::Broken {
+            action: self.action.to_owned(),
+            message: error.to_string(),
+        })
+    }
+}
+
+/// What is listed.
+#[derive(Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// All containers.
+    All,
+    /// Containers that run.
+    Running,
+    /// Of all, those with this label of this value.
+    Labelled(&'a str, &'a str),
+    /// All images.
+    Images,
+}
+
+impl Which<'_> {
+    fn path(self) -> String {
+        match self {
+            Self::All => "/containers/json?all=true".to_owned(),
+            Self::Running => "/containers/json".to_owned(),
+            Self::Labelled(name, value) => {
+                let filters = serde_json::json!({"label": [format!("{name}={value}")]}).to_string();
+                format!("/containers/json?all=true&filters={}", escaped(&filters))
+            }
+            Self::Images => "/images/json?digests=true".to_owned(),
+        }
+    }
+
+    /// In the words of an error.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::All | Self::Running | Self::Labelled(..) => "list containers",
+            Self::Images => "list images",
+        }
+    }
+}
+
+/// As part of a query (RFC 3986).
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+impl Docker {
+    /// One request, on a connection of its own.
+    pub(super) async fn list(&self, which: Which<'_>) -> Result<List, EngineError> {
+        let address = self.address.to_string();
+        let stream = UnixStream::connect(address.trim_start_matches("unix://")).await;
+        let stream = stream.map_err(|error| {
+            let reason = failure::reason(&error);
+            EngineError::Unreachable { address, reason }
+        })?;
+        let action = which.action();
+        let answer = self.ask(LOOK, || action.to_owned(), self.fetch(stream, &which.path())).await?;
+        Ok(List { action, answer })
+    }
+
+    /// The whole answer to a request that only looks.
+    async fn fetch(&self, stream: UnixStream, path: &str) -> Result<Bytes, Error> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        self.wire.count("GET", path, 0);
+        let versioned = self.wire.versioned(path);
+        let request = Request::get(versioned.as_deref().unwrap_or(path));
+        let request = request.header(HOST, "docker").body(Empty::<Bytes>::new())?;
+        let answer = pin!(async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
+        });
+        // The connection moves the bytes for `answer`; where it fails, `answer` is told why.
+        let (status, body) = match select(answer, connection).await {
+            Either::Left((answer, _)) => answer?,
+            Either::Right((_, answer)) => answer.await?,
+        };
+        if status.is_success() {
+            return Ok(body);
+        }
+        let said = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message);
+        let message = said.unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned());
+        Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
+    }
+}
+
+/// What the engine answers in place of what it was asked for.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
+
+/// A container. Whatever an engine leaves out, or says to be null, is absent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Row<'a> {
+    #[serde(borrow)]
+    pub(super) id: Option<Text<'a>>,
+    pub(super) names: Option<Vec<Text<'a>>>,
+    #[serde(rename = "ImageID")]
+    pub(super) image_id: Option<Text<'a>>,
+    pub(super) created: Option<i64>,
+    pub(super) ports: Option<Vec<Port<'a>>>,
+    pub(super) labels: Option<Rows<'a, Text<'a>>>,
+    pub(super) state: Option<ContainerSummaryStateEnum>,
+    pub(super) status: Option<Text<'a>>,
+    network_settings: Option<Settings<'a>>,
+    pub(super) mounts: Option<Vec<Mount<'a>>>,
+}
+
+impl Row<'_> {
+    /// Without its slash.
+    pub(super) fn name(&self) -> &str {
+        self.names.iter().flatten().next().map_or("", Text::as_str).trim_start_matches('/')
+    }
+
+    pub(super) fn labels(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.labels.iter().flat_map(|labels| &labels.0).map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Its networks by name.
+    pub(super) fn networks(&self) -> impl Iterator<Item = (&str, &Place<'_>)> {
+        let networks = self.network_settings.iter().filter_map(|settings| settings.networks.as_ref());
+        networks.flat_map(|networks| &networks.0).map(|(name, place)| (name.as_str(), place))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Settings<'a> {
+    #[serde(borrow)]
+    networks: Option<Rows<'a, Place<'a>>>,
+}
+
+/// A container's place on a network.
+#[derive(Debug, Deserialize)]
+pub(super) struct Place<'a> {
+    #[serde(borrow, rename = "IPAMConfig")]
+    asked: Option<Asked<'a>>,
+    #[serde(rename = "NetworkID")]
+    pub(super) network_id: Option<Text<'a>>,
+    #[serde(rename = "IPAddress")]
+    pub(super) address: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked<'a> {
+    #[serde(borrow, rename = "IPv4Address")]
+    ipv4: Option<Text<'a>>,
+    #[serde(rename = "IPv6Address")]
+    ipv6: Option<Text<'a>>,
+}
+
+impl Place<'_> {
+    /// Whether its address was asked for.
+    pub(super) fn is_fixed(&self) -> bool {
+        let some = |text: &Option<Text<'_>>| text.as_ref().is_some_and(|text| !text.as_str().is_empty());
+        self.asked.as_ref().is_some_and(|asked| some(&asked.ipv4) || some(&asked.ipv6))
+    }
+}
+
+/// A port that is open, and bound on the host where it has a public one.
+#[derive(Debug, Deserialize)]
+pub(super) struct Port<'a> {
+    #[serde(borrow, rename = "IP")]
+    pub(super) ip: Option<Text<'a>>,
+    #[serde(rename = "PrivatePort")]
+    pub(super) inside: u16,
+    #[serde(rename = "PublicPort")]
+    pub(super) outside: Option<u16>,
+    #[serde(rename = "Type")]
+    pub(super) protocol: Option<Text<'a>>,
+}
+
+/// Something that is mounted.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Mount<'a> {
+    #[serde(borrow, rename = "Type")]
+    pub(super) kind: Option<Text<'a>>,
+    pub(super) name: Option<Text<'a>>,
+    pub(super) destination: Option<Text<'a>>,
+}
+
+/// An image.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Image<'a> {
+    #[serde(borrow)]
+    pub(super) id: Text<'a>,
+    pub(super) repo_tags: Option<Vec<Text<'a>>>,
+    pub(super) repo_digests: Option<Vec<Text<'a>>>,
+    pub(super) size: i64,
+    pub(super) created: i64,
+}
+
+/// A text of the answer, copied only where it is written with escapes.
+#[derive(Debug, Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Text<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An object's rows, in the answer's order.
+#[derive(Debug)]
+pub(super) struct Rows<'a, T>(Vec<(Text<'a>, T)>);
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Rows<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<'a, T>(PhantomData<Rows<'a, T>>);
+        impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for Object<'a, T> {
+            type Value = Rows<'a, T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut rows = Vec::new();
+                while let Some(row) = map.next_entry()? {
+                    rows.push(row);
+                }
+                Ok(Rows(rows))
+            }
+        }
+        deserializer.deserialize_map(Object(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(answer: &'static str, expect: Expect) {
+        let list = List { action: Which::All.action(), answer: Bytes::from_static(answer.as_bytes()) };
+        let rows = list.rows().map(|rows: Vec<Row<'_>>| {
+            let row = |row: &Row<'_>| {
+                let labels: Vec<_> = row.labels().collect();
+                let networks: Vec<_> = row.networks().map(|(name, at)| (name, at.is_fixed())).collect();
+                format!("{:?} {:?} {labels:?} {networks:?}\n", row.name(), row.state)
+            };
+            rows.iter().map(row).collect::<String>()
+        });
+        expect.assert_eq(&rows.unwrap_or_else(|error| error.to_string()));
+    }
+
+    #[test]
+    fn what_is_null_or_left_out_is_absent_and_escapes_are_read() {
+        check(
+            r#"[{"Names":["/a"],"State":"running","Labels":{"k":"v\n\u00e9","l\"":""},"Command":"x","HostConfig":{"a":[{}]},
+                 "NetworkSettings":{"Networks":{"n":{"IPAMConfig":{"IPv4Address":"10.0.0.9"}},"o":{"IPAMConfig":null}}}},
+                {"Names":null,"Labels":null,"Ports":null,"Mounts":null,"State":"","NetworkSettings":{"Networks":null}},
+                {}]"#,
+            expect![[r#"
+                "a" Some(RUNNING) [("k", "v\né"), ("l\"", "")] [("n", true), ("o", false)]
+                "" Some(EMPTY) [] []
+                "" None [] []
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_state_that_nobody_knows_is_no_answer() {
+        check(
+            r#"[{"Names":["/a"],"State":"asleep"}]"#,
+            expect![[
+                r"cannot list containers: unknown variant `asleep`, expected one of ``, `created`, `running`, `paused`, `restarting`, `exited`, `removing`, `dead`, `stopping` at line 1 column 33"
+            ]],
+        );
+    }
+
+    #[test]
+    fn a_label_is_escaped_in_the_query() {
+        let path = Which::Labelled("supervisor.project", "a b&\"").path();
+        expect!["/containers/json?all=true&filters=%7B%22label%22%3A%5B%22supervisor.project%3Da%20b%26%5C%22%22%5D%7D"]
+            .assert_eq(&path);
+    }
+
+    /// An engine that answers these to one client each, and ends; what it was asked last.
+    fn engine(answers: Vec<&'static str>) -> (tempfile::TempDir, thread::JoinHandle<String>) {
+        let bed = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(bed.path().join("engine.sock")).unwrap();
+        let engine = thread::spawn(move || {
+            let mut asked = String::new();
+            for answer in answers {
+                let (mut client, _) = listener.accept().unwrap();
+                let mut request = [0; 1024];
+                let length = client.read(&mut request).unwrap();
+                asked = String::from_utf8_lossy(&request[..length]).lines().next().unwrap().to_owned();
+                client.write_all(answer.as_bytes()).unwrap();
+            }
+            asked
+        });
+        (bed, engine)
+    }
+
+    const VERSION: &str = "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{\"ApiVersion\": \"1.51\"}";
+
+    /// Asks such an engine for its version, and for a list.
+    fn listed(answers: Vec<&'static str>) -> (Result<usize, EngineError>, u64) {
+        let ((bed, engine), asks) = (engine(answers.clone()), answers.len());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (docker, _) = Docker::connect(&bed.path().join("engine.sock")).await.unwrap();
+            if asks == 1 {
+                engine.join().unwrap();
+                return (docker.list(Which::All).await.map(|_| 0), docker.traffic().requests);
+            }
+            let rows = docker
+                .list(Which::Running)
+                .await
+                .and_then(|list| list.rows::<Row<'_>>().map(|rows| rows.len()));
+            assert_eq!(engine.join().unwrap(), "GET /v1.51/containers/json HTTP/1.1");
+            (rows, docker.traffic().requests)
+        })
+    }
+
+    #[track_caller]
+    fn check_answer(answer: &'static str, expect: Expect) {
+        let (rows, requests) = listed(vec![VERSION, answer]);
+        assert_eq!(requests, 2);
+        expect.assert_eq(&rows.map_or_else(|error| error.to_string(), |rows| format!("{rows} rows")));
+    }
+
+    #[test]
+    fn an_answer_is_read_whole_and_a_refusal_is_in_the_engines_words() {
+        check_answer("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n[{},{}]", expect!["2 rows"]);
+        check_answer(
+            "HTTP/1.1 500 Oops\r\nContent-Length: 28\r\n\r\n{\"message\": \"out of\\norder\"}",
+            expect!["cannot list containers: the engine answered 500: out of order"],
+        );
+        check_answer(
+            "HTTP/1.1 500 Oops\r\nContent-Length: 3\r\n\r\nno\n",
+            expect!["cannot list containers: the engine answered 500: no"],
+        );
+        check_answer("", expect!["cannot list containers: connection closed before message completed"]);
+    }
+
+    #[test]
+    fn an_engine_that_went_away_is_out_of_reach() {
+        let (outcome, _) = listed(vec![VERSION]);
+        assert!(matches!(outcome, Err(EngineError::Unreachable { .. })), "{outcome:?}");
+    }
+}
