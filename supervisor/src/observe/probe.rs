@@ -6,18 +6,17 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::net::exchange::exchange;
 
 /// At most so much of a body is searched, in bytes.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -78,7 +77,7 @@ impl fmt::Display for Failure {
 /// # Errors
 /// Every way in which the answer is not the good one; see [`Failure`].
 pub async fn probe(ask: &Ask<'_>) -> Result<(), Failure> {
-    tokio::time::timeout(ask.timeout, exchange(ask)).await.unwrap_or(Err(Failure::TimedOut(ask.timeout)))
+    tokio::time::timeout(ask.timeout, asked(ask)).await.unwrap_or(Err(Failure::TimedOut(ask.timeout)))
 }
 
 /// Asks once for a whole body of at most so many bytes.
@@ -122,7 +121,7 @@ async fn whole(response: Response<Incoming>, most: usize) -> Result<Vec<u8>, Fai
     body.map(|body| body.to_bytes().to_vec()).map_err(|error| Failure::Broken(error.to_string()))
 }
 
-async fn exchange(ask: &Ask<'_>) -> Result<(), Failure> {
+async fn asked(ask: &Ask<'_>) -> Result<(), Failure> {
     answered(ask.address, ask.path, async |response| judge(response, ask.body).await).await
 }
 
@@ -143,21 +142,7 @@ async fn over<T>(
     path: &str,
     take: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(HEADER_LIMIT)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    let request = request(host, path)?;
-    let answer = pin!(async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        take(response).await
-    });
-    // The connection moves the bytes for `answer`; where it fails, `answer` is told why.
-    match select(answer, connection).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right((_, answer)) => answer.await,
-    }
+    exchange(http1::Builder::new().max_buf_size(HEADER_LIMIT), stream, request(host, path)?, take).await
 }
 
 fn request(host: &str, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
@@ -183,7 +168,7 @@ async fn judge(response: Response<Incoming>, wanted: Option<&str>) -> Result<(),
 async fn search(mut body: Incoming, wanted: &str) -> Result<(), Failure> {
     let mut read: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else { continue };
         // A text may lie across two pieces: the search goes back by its length, and no further.
         let from = read.len().saturating_sub(wanted.len());
         let room = BODY_LIMIT - read.len();
@@ -211,9 +196,10 @@ fn excerpt(bytes: &[u8]) -> String {
         .collect()
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "used as a `map_err` function")]
-fn broken(error: hyper::Error) -> Failure {
-    Failure::Broken(error.to_string())
+impl From<hyper::Error> for Failure {
+    fn from(error: hyper::Error) -> Self {
+        Self::Broken(error.to_string())
+    }
 }
 
 #[cfg(test)]

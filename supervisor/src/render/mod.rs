@@ -33,6 +33,19 @@ pub fn plain(text: &str) -> String {
     out
 }
 
+/// A text as part of a URI (RFC 3986): letters, digits and what is also plain there as they are.
+pub fn percent_encoded(text: &str, plain: &[u8]) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
 /// The command that explains a rule.
 pub fn explains(rule: &str) -> String {
     format!("supervisor rules {rule}")

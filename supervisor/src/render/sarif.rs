@@ -3,12 +3,11 @@
 //! Deliberately absent: optional parts that no known reader uses.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use compose::{Finding, Report, Severity, Span, problem, rules};
 use serde_json::{Value, json};
 
-use super::{location, plain_json, severity};
+use super::{location, percent_encoded, plain_json, severity};
 
 /// One SARIF log with one run.
 pub fn report(report: &Report) -> String {
@@ -94,15 +93,8 @@ fn physical(report: &Report, span: Option<Span>) -> Option<Value> {
 /// A path as a URI reference: what RFC 3986 does not allow in a path is percent-encoded.
 fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
-    let mut out = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    let scheme = if path.starts_with('/') { "file://" } else { "" };
+    format!("{scheme}{}", percent_encoded(path, b"-._~/!$&'()*+,;=@"))
 }
 
 #[cfg(test)]

@@ -6,23 +6,22 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::pin::pin;
 
 use bollard::errors::Error;
 use bollard::models::ContainerSummaryStateEnum;
-use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::HOST;
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use tokio::net::UnixStream;
 
 use super::{Docker, LOOK, failure};
 use crate::engine::error::EngineError;
+use crate::net::exchange::exchange;
+use crate::render::percent_encoded;
 
 /// The engine's answer, whole.
 pub(super) struct List {
@@ -60,7 +59,7 @@ impl Which<'_> {
             Self::Running => "/containers/json".to_owned(),
             Self::Labelled(name, value) => {
                 let filters = serde_json::json!({"label": [format!("{name}={value}")]}).to_string();
-                format!("/containers/json?all=true&filters={}", escaped(&filters))
+                format!("/containers/json?all=true&filters={}", percent_encoded(&filters, b"-._~"))
             }
             Self::Images => "/images/json?digests=true".to_owned(),
         }
@@ -75,15 +74,6 @@ impl Which<'_> {
     }
 }
 
-/// As part of a query (RFC 3986).
-fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
-}
-
 impl Docker {
     /// One request, on a connection of its own.
     pub(super) async fn list(&self, which: Which<'_>) -> Result<List, EngineError> {
@@ -94,27 +84,24 @@ impl Docker {
             EngineError::Unreachable { address, reason }
         })?;
         let action = which.action();
-        let answer = self.ask(LOOK, || action.to_owned(), self.fetch(stream, &which.path())).await?;
+        // With a whole connection in it, it would make every caller's future large.
+        let path = which.path();
+        let fetch = Box::pin(self.fetch(stream, &path));
+        let answer = self.ask(LOOK, || action.to_owned(), fetch).await?;
         Ok(List { action, answer })
     }
 
     /// The whole answer to a request that only looks.
     async fn fetch(&self, stream: UnixStream, path: &str) -> Result<Bytes, Error> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         self.wire.count("GET", path, 0);
         let versioned = self.wire.versioned(path);
         let request = Request::get(versioned.as_deref().unwrap_or(path));
         let request = request.header(HOST, "docker").body(Empty::<Bytes>::new())?;
-        let answer = pin!(async {
-            let response = sender.send_request(request).await?;
+        let whole = async |response: Response<Incoming>| {
             let status = response.status();
-            Ok::<_, hyper::Error>((status, response.into_body().collect().await?.to_bytes()))
-        });
-        // The connection moves the bytes for `answer`; where it fails, `answer` is told why.
-        let (status, body) = match select(answer, connection).await {
-            Either::Left((answer, _)) => answer?,
-            Either::Right((_, answer)) => answer.await?,
+            Ok::<_, Error>((status, response.into_body().collect().await?.to_bytes()))
         };
+        let (status, body) = exchange(&http1::Builder::new(), stream, request, whole).await?;
         if status.is_success() {
             return Ok(body);
         }
