@@ -54,6 +54,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser as _};
+use tokio::runtime::LocalOptions;
 
 use crate::args::{Cli, GlobalArgs};
 use crate::compose_cli;
@@ -242,7 +243,9 @@ type Waiting<'a> = Pin<Box<dyn Future<Output = Result<Exit, Failure>> + 'a>>;
 /// One thread is enough: what takes time is the engine and the kernel.
 fn block_on<'a>(future: impl Future<Output = Result<Exit, Failure>> + 'a) -> Result<Exit, Failure> {
     fn wait(future: Waiting<'_>) -> Result<Exit, Failure> {
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+        // A local one: a set of local tasks in an ordinary one wakes its thread by a system call for each of them.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build_local(LocalOptions::default())?.block_on(future)
     }
     wait(Box::pin(future))
 }

@@ -91,7 +91,8 @@ fn open(address: SocketAddr, via: Option<SocketAddr>) -> Result<TcpStream> {
     stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     if via.is_some() {
         let host = format!("{NAME}:{}", address.port());
-        write!(stream, "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n")?;
+        // In one packet, as clients send it.
+        stream.write_all(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

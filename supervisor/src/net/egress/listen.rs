@@ -18,7 +18,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::callers::Callers;
@@ -43,6 +44,9 @@ const HEADERS: Duration = Duration::from_secs(15);
 const HEAD_BYTES: usize = 16 * 1024;
 /// Request headers.
 const HEAD_LINES: usize = 100;
+/// From what was allowed to the line that says so. Whoever takes the line, the engine, would else have the processor while
+/// the first bytes are on their way.
+const LATER: Duration = Duration::from_millis(50);
 
 /// What every connection shares.
 struct Shared {
@@ -55,6 +59,16 @@ struct Shared {
     started: u64,
     rates: RefCell<Rates>,
     counts: RefCell<Counts>,
+    /// What was allowed and is not written down yet.
+    allowed: RefCell<Vec<Asked>>,
+    /// There is something of it.
+    some_allowed: Notify,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.write_down();
+    }
 }
 
 /// What one connection holds: a tunnel to be passed once its answer is out, and the connections it made.
@@ -64,7 +78,7 @@ struct Held {
     drivers: RefCell<JoinSet<()>>,
 }
 
-/// Accepts until it is dropped.
+/// Accepts until it is dropped. Belongs in a local runtime: its tasks stay on this thread.
 ///
 /// # Errors
 /// The socket cannot be given to the runtime.
@@ -78,8 +92,21 @@ pub async fn serve(listener: TcpListener, grants: Grants, callers: Callers) -> i
         started: u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default(),
         rates: RefCell::default(),
         counts: RefCell::default(),
+        allowed: RefCell::default(),
+        some_allowed: Notify::new(),
     });
-    LocalSet::new().run_until(accept(listener, shared)).await
+    tokio::select! {
+        ended = accept(listener, Rc::clone(&shared)) => ended,
+        never = keep_writing_down(&shared) => match never {},
+    }
+}
+
+async fn keep_writing_down(shared: &Shared) -> Infallible {
+    loop {
+        shared.some_allowed.notified().await;
+        tokio::time::sleep(LATER).await;
+        shared.write_down();
+    }
 }
 
 async fn accept(listener: TcpListener, shared: Rc<Shared>) -> io::Result<Infallible> {
@@ -196,14 +223,26 @@ impl Shared {
         }
     }
 
-    /// Counts an outcome and writes it down.
+    /// Counts an outcome and writes it down: what was allowed a little later, in order all the same.
     fn tell(&self, asked: &Asked, outcome: Outcome, why: &str) {
         self.counts.borrow_mut().add(asked, outcome);
+        if outcome == Outcome::Allowed {
+            self.allowed.borrow_mut().push(asked.clone());
+            self.some_allowed.notify_one();
+            return;
+        }
+        self.write_down();
         let Asked { service, name, port } = asked;
-        match outcome {
-            Outcome::Allowed => tracing::info!(service, name, port, "allowed"),
-            Outcome::Denied => tracing::warn!(service, name, port, why, "denied"),
-            Outcome::Failed => tracing::warn!(service, name, port, why, "failed"),
+        if outcome == Outcome::Denied {
+            tracing::warn!(service, name, port, why, "denied");
+        } else {
+            tracing::warn!(service, name, port, why, "failed");
+        }
+    }
+
+    fn write_down(&self) {
+        for Asked { service, name, port } in self.allowed.take() {
+            tracing::info!(service, name, port, "allowed");
         }
     }
 

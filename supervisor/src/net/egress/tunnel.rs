@@ -17,6 +17,8 @@ use crate::net::splice::{Pipes, join_while_busy};
 
 /// For the client's whole greeting.
 const GREETING: Duration = Duration::from_secs(10);
+/// Bytes of a greeting that are read at once: more than most have, so that one look is enough.
+const USUAL: usize = 4096;
 /// Without a byte either way. Longer than any heartbeat in use: an answer of a model may take minutes.
 const IDLE: Duration = Duration::from_hours(1);
 /// SSH has no name in its greeting; on its own port its own greeting passes (RFC 4253, section 4.2).
@@ -63,6 +65,7 @@ async fn greeting(client: &mut TcpStream, sent: &mut Vec<u8>, target: &Target) -
 }
 
 async fn read_more(client: &mut TcpStream, sent: &mut Vec<u8>) -> Result<(), String> {
+    sent.reserve(USUAL);
     let more: io::Result<usize> = client.read_buf(sent).await;
     match more {
         Ok(0) => Err("it ended before its greeting did".to_owned()),
