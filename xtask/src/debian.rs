@@ -60,6 +60,15 @@ pub(crate) fn download_of(suite: &str, folder: &Path, packages: &[&str]) -> Resu
     quiet(command("apt-get", &options).args(["download", "-qq"]).args(packages).current_dir(folder))
 }
 
+/// The package that one of a suite, which is there for this alone, depends on.
+pub(crate) fn dependency(suite: &str, package: &str) -> Result<String> {
+    let options = options(suite)?;
+    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
+    let text = output(command("apt-cache", &options).args(["depends", package]))?;
+    let found = text.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
+    found.map(String::from).with_context(|| format!("package `{package}` depends on none"))
+}
+
 /// Downloads packages of [`SUITE`] into a folder with all that they need and a machine of this `status` file has not.
 pub(crate) fn download_for(status: &Path, folder: &Path, packages: &[&str]) -> Result<()> {
     let archives = folder.join("archives");

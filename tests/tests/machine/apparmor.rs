@@ -15,7 +15,7 @@ fn written(room: &str, service: &str, file: &str) -> Bed {
     let image = image::busybox(&bed.engine);
     bed.write(
         "compose.yaml",
-        &format!("x-supervisor: {{guard: off}}\nservices:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n{service}{file}"),
+        &format!("services:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n{service}{file}"),
     );
     bed
 }
@@ -181,7 +181,7 @@ new Worker("require('node:worker_threads').parentPort.postMessage(1)", { eval: t
 process.on("SIGTERM", () => process.exit(0));
 "#;
 
-/// Caddy in front of Node, by its address: the engine's name server needs a packet filter, which this kernel has not.
+/// Caddy in front of Node, by its name.
 #[track_caller]
 fn real(room: &str) -> Bed {
     let bed = Bed::new(room);
@@ -190,7 +190,7 @@ fn real(room: &str) -> Bed {
     ran(Command::new("chown").args(["-R", "1000:1000"]).arg(bed.folder().join("data"))).expect(0);
     let text = format!(
         r#"
-x-supervisor: {{edge: caddy, guard: off}}
+x-supervisor: {{edge: caddy}}
 services:
   caddy:
     image: {caddy}
@@ -212,9 +212,9 @@ services:
     command: [node, /srv/server.js]
     stop_grace_period: 10s
     volumes: ["./srv:/srv:ro", "./data:/data"]
-    networks: {{back: {{ipv4_address: 10.79.9.3}}}}
+    networks: [back]
     x-supervisor: {{runtime: node, probe: {{http: /, port: 3000, body: '"ok":true', interval: 1s, timeout: 5s}}}}
-networks: {{front: {{}}, back: {{internal: true, ipam: {{config: [{{subnet: 10.79.9.0/24}}]}}}}}}
+networks: {{front: {{}}, back: {{internal: true}}}}
 volumes: {{caddy: {{}}}}
 configs:
   site:
@@ -225,7 +225,7 @@ configs:
         persist_config off
       }}
       http://:8080 {{
-        reverse_proxy 10.79.9.3:3000
+        reverse_proxy node:3000
       }}
 "#,
         caddy = image::caddy(),
@@ -310,7 +310,7 @@ fn run_finds_a_profile_that_was_removed_or_replaced_behind_its_back() {
         let services = ["removed", "complaining", "opened", "kept"].map(|name| {
             format!("  {name}:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 1s\n")
         });
-        bed.write("compose.yaml", &format!("x-supervisor: {{guard: off}}\nservices:\n{}", services.concat()));
+        bed.write("compose.yaml", &format!("services:\n{}", services.concat()));
         let daemon = Daemon::start(&bed, &[]);
         daemon.until("four services", |status| {
             ["removed", "complaining", "opened", "kept"]
@@ -447,7 +447,7 @@ fn with_root_remapped_it_is_the_same() {
         bed.write(
             "compose.yaml",
             &format!(
-                "x-supervisor: {{guard: off}}\nservices:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n    volumes: ['./conf:/conf:ro', 'data:/data']\nvolumes: {{data: {{}}}}\n"
+                "services:\n  web:\n    image: {image}\n    user: '1000:1000'\n    mem_limit: 64m\n    stop_grace_period: 5s\n    volumes: ['./conf:/conf:ro', 'data:/data']\nvolumes: {{data: {{}}}}\n"
             ),
         );
         bed.supervisor(&["up"]).expect(0);

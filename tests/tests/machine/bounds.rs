@@ -28,10 +28,7 @@ fn a_reload_of_systemd_leaves_every_bound_as_it_was() {
         let image = image::busybox(&bed.engine);
         // An eighth of a core is what systemd cannot say: it knows hundredths.
         let service = "user: '1000:1000'\n    mem_limit: 64m\n    pids_limit: 32\n    cpus: 0.125\n    stop_grace_period: 1s";
-        // Its kernel has no packet filter.
-        let text =
-            format!("x-supervisor: {{guard: off}}\nservices:\n  web:\n    image: {image}\n    {service}\n");
-        bed.write("compose.yaml", &text);
+        bed.write("compose.yaml", &format!("services:\n  web:\n    image: {image}\n    {service}\n"));
         bed.supervisor(&["up"]).expect(0);
         bed.supervisor(&["attest"]).expect(0);
         let wanted = BOUNDS.map(|(name, value)| (name, value.to_owned()));

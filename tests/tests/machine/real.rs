@@ -1,7 +1,7 @@
 //! The real stack, as `init` writes it, with AppArmor in force: OpenClaw behind Caddy, at this machine's pace.
 //!
-//! Deliberately absent: its guard, for which this kernel has no packet filter; what Caddy passes on, which on a busy machine is
-//! nothing, since Caddy waits five seconds for OpenClaw's word (`stack_stands`); and what it does for months (`stack_heals`).
+//! Deliberately absent: what Caddy passes on, which on a busy machine is nothing, since Caddy waits five seconds for
+//! OpenClaw's word (`stack_stands`); and what it does for months (`stack_heals`).
 
 use std::path::Path;
 use std::process::Command;
@@ -13,9 +13,8 @@ use tests::{Bed, stack};
 
 use super::apparmor::{denials, label, profile};
 
-/// What differs from what `init` writes: the guard, and the patience of whoever probes a slow machine.
+/// What differs from what `init` writes: the patience of whoever probes a slow machine.
 const OVERRIDE: &str = r#"
-x-supervisor: {guard: off}
 services:
   caddy:
     cpus: 1

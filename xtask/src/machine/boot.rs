@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::shell::{command, quiet};
 
-use super::{Kernel, Machine, disk};
+use super::{Machine, disk};
 
 /// Memory of the machine, kept in `/dev/shm` of the host while it runs.
 const MEMORY: &str = "3G";
@@ -29,8 +29,6 @@ pub(crate) struct Boot<'a> {
     pub(crate) payload: Option<&'a Path>,
     /// Seen at `/mnt/results`; gets `console.log`, `journal.txt` and `code`.
     pub(crate) results: Option<&'a Path>,
-    /// Which kernel.
-    pub(crate) kernel: Kernel,
     /// What it is told besides, on its command line.
     pub(crate) told: &'a [&'a str],
     /// When it is ended, however far it is.
@@ -79,9 +77,8 @@ impl Machine {
     }
 
     fn command(&self, run: &Run, boot: &Boot<'_>) -> Result<Command> {
-        let kernel = boot.kernel.folder();
         let mut line = vec![
-            format!("/mnt/machine/kernels/{kernel}/linux"),
+            "/mnt/machine/kernel/linux".to_owned(),
             format!("mem={MEMORY}"),
             format!("ubd0=/run/changes,/mnt/machine/disk/{}", disk::NAME),
             "root=/dev/ubda".to_owned(),
@@ -89,9 +86,6 @@ impl Machine {
             "umid=machine".to_owned(),
             "uml_dir=/run/".to_owned(),
             "seccomp=auto".to_owned(),
-            "apparmor=1".to_owned(),
-            "security=apparmor".to_owned(),
-            "lsm=lockdown,yama,integrity,apparmor".to_owned(),
         ];
         let words = |text: &'static str| text.split(' ').map(String::from);
         match boot.console {
@@ -124,7 +118,7 @@ impl Machine {
             &run.jail,
             &self.root,
             &self.disk,
-            &self.kernels,
+            &self.kernel,
             &run.folder,
             &run.payload,
             &run.results,

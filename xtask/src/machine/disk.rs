@@ -1,4 +1,4 @@
-//! The disk that every boot starts from: the root with the kernels' modules, as an ext4 image.
+//! The disk that every boot starts from: the root with the list of what the kernel has built in, as an ext4 image.
 //!
 //! This file's text is part of the cache's key. Deliberately absent: writing to it; a boot keeps its changes beside it.
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::cache;
 use crate::shell::{command, quiet, say};
 
-use super::{Kernel, trim};
+use super::trim;
 
 /// Bytes of the disk; what is not written takes no room.
 const SIZE: u64 = 6 << 30;
@@ -18,8 +18,8 @@ const SIZE: u64 = 6 << 30;
 pub(super) const NAME: &str = "disk";
 
 /// The folder of the image.
-pub(super) fn ensure(root: &Path, kernels: &Path) -> Result<PathBuf> {
-    let parts = [include_str!("disk.rs"), &trim::key(), &root.to_string_lossy(), &kernels.to_string_lossy()];
+pub(super) fn ensure(root: &Path, kernel: &Path) -> Result<PathBuf> {
+    let parts = [include_str!("disk.rs"), &trim::key(), &root.to_string_lossy(), &kernel.to_string_lossy()];
     let key = cache::key(&parts);
     cache::entry(&format!("machine-disk-{key}"), |folder| {
         say("writing the machine's disk");
@@ -27,9 +27,7 @@ pub(super) fn ensure(root: &Path, kernels: &Path) -> Result<PathBuf> {
         let whole = folder.join("whole");
         quiet(command("cp", ["--archive", "--link"]).arg(root).arg(&whole))?;
         trim::trim(&whole)?;
-        for kernel in Kernel::ALL {
-            add_modules(&kernels.join(kernel.folder()).join("modules"), &whole)?;
-        }
+        add_modules(&kernel.join("modules"), &whole)?;
         let image = folder.join(NAME);
         File::create(&image)?.set_len(SIZE)?;
         let format =

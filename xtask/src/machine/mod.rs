@@ -22,7 +22,6 @@ use crate::debian;
 use crate::shell::{require_root, say};
 
 pub(crate) use boot::{Boot, Console};
-pub(crate) use kernel::Kernel;
 
 /// What building and booting need of the machine: program, and Debian package.
 const NEEDS: [(&str, &str); 6] = [
@@ -43,7 +42,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Build its disk and kernels into the cache, and say where they are
+    /// Build its disk and kernel into the cache, and say where they are
     Build,
     /// Boot it: cloud-init reads the user-data, the payload's program `run` is started, and results are collected
     Boot(BootArgs),
@@ -70,8 +69,6 @@ struct BootArgs {
     /// Seconds until it is ended
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     limit: u64,
-    #[command(flatten)]
-    kernel: KernelArg,
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,15 +76,6 @@ struct ShellArgs {
     /// Folder that the machine sees, read-only, at `/mnt/payload`
     #[arg(long, value_name = "FOLDER")]
     payload: Option<PathBuf>,
-    #[command(flatten)]
-    kernel: KernelArg,
-}
-
-#[derive(Clone, Copy, Debug, clap::Args)]
-struct KernelArg {
-    /// `newest` boots faster and has no iptables; `firewall` has it
-    #[arg(long, value_enum, default_value_t = Kernel::Newest)]
-    kernel: Kernel,
 }
 
 /// Builds, boots, or opens a shell.
@@ -113,7 +101,6 @@ fn boot_once(args: &BootArgs) -> Result<()> {
         vendor_data: None,
         payload: Some(&args.payload),
         results: Some(&args.results),
-        kernel: args.kernel.kernel,
         told: &[],
         limit: Some(Duration::from_secs(args.limit)),
         given_up: None,
@@ -138,7 +125,6 @@ fn shell(args: &ShellArgs) -> Result<()> {
         vendor_data: None,
         payload: args.payload.as_deref(),
         results: None,
-        kernel: args.kernel.kernel,
         told: &[],
         limit: None,
         given_up: None,
@@ -165,18 +151,18 @@ pub(crate) struct Machine {
     root: PathBuf,
     /// Folder of the disk that every boot starts from.
     disk: PathBuf,
-    /// Folder of the kernels.
-    kernels: PathBuf,
+    /// Folder of the kernel.
+    kernel: PathBuf,
 }
 
 impl Machine {
-    /// As it is in the cache, else built: about two minutes from nothing.
+    /// As it is in the cache, else built: about a quarter of an hour from nothing, most of it the kernel.
     pub(crate) fn ensure() -> Result<Self> {
         require_root("to build a machine's root file system and boot it")?;
         debian::install(&NEEDS)?;
-        let kernels = kernel::ensure()?;
+        let kernel = kernel::ensure()?;
         let root = root::ensure()?;
-        let disk = disk::ensure(&root, &kernels)?;
-        Ok(Self { root, disk, kernels })
+        let disk = disk::ensure(&root, &kernel)?;
+        Ok(Self { root, disk, kernel })
     }
 }

@@ -1,7 +1,7 @@
 //! The machine's root file system: Debian's packages, as they are.
 //!
-//! This file's text is part of the cache's key. Deliberately absent: what is changed for a boot (`trim`), and the kernels'
-//! modules, which are added with the disk.
+//! This file's text is part of the cache's key. Deliberately absent: what is changed for a boot (`trim`), and what the
+//! kernel says of its modules, which is added with the disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ use crate::images;
 use crate::product;
 use crate::shell::{command, quiet, say};
 
-use super::{Boot, Console, Kernel, Machine, server};
+use super::{Boot, Console, Machine, server};
 
 /// What Node's image says of how it is run.
 const NODE_LINES: [&str; 3] = ["ENV PATH=/usr/local/bin", "USER 1000:1000", r#"CMD ["node"]"#];
@@ -136,14 +136,6 @@ impl Kind {
         }
     }
 
-    /// Its kernel.
-    const fn kernel(self) -> Kernel {
-        match self {
-            Self::Plain => Kernel::Newest,
-            Self::Server => Kernel::Firewall,
-        }
-    }
-
     /// What its kernel is told at the second boot, for what is there after a reboot: one of them has no IPv6 then.
     const fn told_later(self) -> &'static [&'static str] {
         match self {
@@ -195,7 +187,6 @@ impl Bed {
             ("import", include_str!("guest/import")),
             ("import-all", include_str!("guest/import-all")),
             ("provider", include_str!("guest/provider")),
-            ("nft", include_str!("guest/nft")),
         ] {
             put(&payload.join(name), text)?;
         }
@@ -230,7 +221,6 @@ impl Bed {
             vendor_data: Some(&self.payload.join("vendor-data.yaml")),
             payload: Some(&self.payload),
             results: Some(&self.results),
-            kernel: self.kind.kernel(),
             told: &[],
             limit: Some(self.kind.limit()),
             given_up,

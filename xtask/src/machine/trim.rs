@@ -45,15 +45,13 @@ const MASKED: [&str; 22] = [
 const GENERATORS: [&str; 3] = ["cloud-init-generator", "systemd-debug-generator", "systemd-fstab-generator"];
 
 /// Files that are put in place: path, permission bits, text.
-const FILES: [(&str, u32, &str); 9] = [
+const FILES: [(&str, u32, &str); 7] = [
     ("etc/hostname", 0o644, "machine\n"),
     ("etc/hosts", 0o644, "127.0.0.1 localhost machine\n::1 localhost\n"),
     ("etc/fstab", 0o644, include_str!("guest/fstab")),
     ("etc/cloud/cloud.cfg.d/90-machine.cfg", 0o644, include_str!("guest/cloud.cfg")),
     ("etc/systemd/journald.conf.d/machine.conf", 0o644, "[Journal]\nStorage=volatile\n"),
-    ("etc/systemd/system/docker.service.d/machine.conf", 0o644, include_str!("guest/docker.conf")),
     ("etc/systemd/system/payload.service", 0o644, include_str!("guest/payload.service")),
-    ("usr/local/lib/machine/dockerd", 0o755, include_str!("guest/dockerd")),
     ("usr/local/lib/machine/payload", 0o755, include_str!("guest/payload")),
 ];
 
@@ -95,9 +93,6 @@ pub(super) fn trim(root: &Path) -> Result<()> {
     }
     // The suite's own init for containers is linked dynamically, and cannot run in an image without a libc.
     put(&root.join("usr/bin/docker-init"), 0o755, &fs::read(unpacked()?.join("root/usr/bin/docker-init"))?)?;
-    for name in ["iptables", "ip6tables"] {
-        replace_by_link(&format!("/usr/sbin/{name}-legacy"), &root.join("etc/alternatives").join(name))?;
-    }
     for folder in ["var/cache/apt", "var/lib/apt/lists", "tmp"] {
         for name in names(&root.join(folder))? {
             let path = root.join(folder).join(name);
