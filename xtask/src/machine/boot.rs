@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::shell::{command, quiet};
 
-use super::{Machine, disk};
+use super::{Machine, disk, pulse};
 
 /// Memory of the machine, kept in `/dev/shm` of the host while it runs.
 const MEMORY: &str = "3G";
@@ -53,14 +53,18 @@ impl Machine {
     /// with them. Waits for the machine's end; the exit code of the payload's program.
     ///
     /// # Errors
-    /// The machine does not end within its limit, or its payload's program says no code: both with the console's end.
+    /// The machine does not end within its limit, or stands still, which is a [`Still`](pulse::Still), or its payload's program
+    /// says no code: each with the console's end.
     pub(crate) fn boot(&self, folder: &Path, boot: &Boot<'_>) -> Result<i32> {
         let run = Run::new(folder, boot)?;
         let mut child = Ended(self.command(&run, boot)?.spawn().context("could not start the machine")?);
-        let start = Instant::now();
+        let (start, started) = (Instant::now(), SystemTime::now());
         while child.0.try_wait()?.is_none() {
             if boot.given_up.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 bail!("the machine was ended, since nobody waits for it any more");
+            }
+            if boot.console == Console::Log {
+                pulse::look(&run.results, &run.console(), started).with_context(|| run.last_words())?;
             }
             if boot.limit.is_some_and(|limit| start.elapsed() > limit) {
                 let limit = boot.limit.unwrap_or_default().as_secs();

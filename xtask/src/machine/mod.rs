@@ -7,6 +7,7 @@
 mod boot;
 mod disk;
 mod kernel;
+mod pulse;
 mod root;
 mod server;
 pub(crate) mod tests;
@@ -156,7 +157,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// As it is in the cache, else built: about a quarter of an hour from nothing, most of it the kernel.
+    /// As it is in the cache, else built: about a quarter of an hour from nothing, most of it its kernel.
     pub(crate) fn ensure() -> Result<Self> {
         require_root("to build a machine's root file system and boot it")?;
         debian::install(&NEEDS)?;

@@ -45,13 +45,14 @@ const MASKED: [&str; 22] = [
 const GENERATORS: [&str; 3] = ["cloud-init-generator", "systemd-debug-generator", "systemd-fstab-generator"];
 
 /// Files that are put in place: path, permission bits, text.
-const FILES: [(&str, u32, &str); 7] = [
+const FILES: [(&str, u32, &str); 8] = [
     ("etc/hostname", 0o644, "machine\n"),
     ("etc/hosts", 0o644, "127.0.0.1 localhost machine\n::1 localhost\n"),
     ("etc/fstab", 0o644, include_str!("guest/fstab")),
     ("etc/cloud/cloud.cfg.d/90-machine.cfg", 0o644, include_str!("guest/cloud.cfg")),
     ("etc/systemd/journald.conf.d/machine.conf", 0o644, "[Journal]\nStorage=volatile\n"),
     ("etc/systemd/system/payload.service", 0o644, include_str!("guest/payload.service")),
+    ("etc/systemd/system/pulse.service", 0o644, include_str!("guest/pulse.service")),
     ("usr/local/lib/machine/payload", 0o755, include_str!("guest/payload")),
 ];
 
@@ -71,10 +72,11 @@ pub(super) fn trim(root: &Path) -> Result<()> {
         mask(&units.join(unit))?;
     }
     fs::create_dir_all(units.join("multi-user.target.wants"))?;
-    replace_by_link(
-        "/etc/systemd/system/payload.service",
-        &units.join("multi-user.target.wants/payload.service"),
-    )?;
+    fs::create_dir_all(units.join("sysinit.target.wants"))?;
+    for (unit, target) in [("payload", "multi-user"), ("pulse", "sysinit")] {
+        let wanted = units.join(format!("{target}.target.wants/{unit}.service"));
+        replace_by_link(&format!("/etc/systemd/system/{unit}.service"), &wanted)?;
+    }
     let masked = root.join("etc/systemd/system-generators");
     fs::create_dir_all(&masked)?;
     for name in names(&root.join("usr/lib/systemd/system-generators"))? {
