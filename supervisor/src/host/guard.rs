@@ -252,10 +252,14 @@ fn list(project: &str) -> Result<Option<Listing>, GuardError> {
         // A listing that cannot be read is of a table that is not as it was set.
         return Ok(Some(listing::read(&String::from_utf8_lossy(&output.stdout)).unwrap_or_default()));
     }
-    // Its word for a missing table is that of a missing file. Whether the kernel can be asked at all, another question tells.
-    let any = run(Command::new("nft").args(["list", "tables"]), "")?;
+    // Its word for a missing table is that of a missing file, and the same for a family that the kernel has not: whether there
+    // can be one is asked before anything is made that would need it. The kernel answers and makes none.
+    let possible = run(Command::new("nft").args(["--check", "add", "table", "inet", &table]), "")?;
+    if !possible.status.success() {
+        return Err(refused(&possible));
+    }
     let word = String::from_utf8_lossy(&output.stderr);
-    if any.status.success() && word.contains("No such file") { Ok(None) } else { Err(refused(&output)) }
+    if word.contains("No such file") { Ok(None) } else { Err(refused(&output)) }
 }
 
 fn run_script(script: &str) -> Result<(), GuardError> {
