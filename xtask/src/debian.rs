@@ -56,14 +56,12 @@ pub(crate) fn source(suite: &str) -> Result<String> {
 /// Downloads packages of a suite into a folder, with package lists of its own: the machine's are left alone.
 pub(crate) fn download_of(suite: &str, folder: &Path, packages: &[&str]) -> Result<()> {
     let options = options(suite)?;
-    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
     quiet(command("apt-get", &options).args(["download", "-qq"]).args(packages).current_dir(folder))
 }
 
 /// The package that one of a suite, which is there for this alone, depends on.
 pub(crate) fn dependency(suite: &str, package: &str) -> Result<String> {
     let options = options(suite)?;
-    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
     let text = output(command("apt-cache", &options).args(["depends", package]))?;
     let found = text.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
     found.map(String::from).with_context(|| format!("package `{package}` depends on none"))
@@ -74,7 +72,6 @@ pub(crate) fn download_for(status: &Path, folder: &Path, packages: &[&str]) -> R
     let archives = folder.join("archives");
     fs::create_dir_all(archives.join("partial"))?;
     let mut options = options(SUITE)?;
-    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
     for option in [
         format!("Dir::State::status={}", status.display()),
         format!("Dir::Cache::archives={}", archives.display()),
@@ -92,7 +89,7 @@ pub(crate) fn download_for(status: &Path, folder: &Path, packages: &[&str]) -> R
     Ok(fs::remove_dir_all(archives)?)
 }
 
-/// Options by which apt reads a suite with lists of its own.
+/// Options by which apt reads a suite with lists of its own, which are brought up to date.
 fn options(suite: &str) -> Result<Vec<String>> {
     let source = source(suite)?;
     let state = crate::cache::root()?.join("apt").join(suite);
@@ -109,7 +106,9 @@ fn options(suite: &str) -> Result<Vec<String>> {
         "Acquire::Check-Valid-Until=false".to_owned(),
         "Acquire::Languages=none".to_owned(),
     ];
-    Ok(options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect())
+    let options: Vec<String> = options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect();
+    quiet(command("apt-get", &options).args(["update", "-qq"]))?;
+    Ok(options)
 }
 
 /// Downloads packages of the machine's own release into a folder.

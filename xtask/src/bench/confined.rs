@@ -1,7 +1,7 @@
 //! What all confinement of a container costs at its start: the same program through the same runc, with nothing, with what
 //! the engine sets by itself, and with everything, in CPU time of runc and of what it starts.
 //!
-//! Deliberately absent: the engine, whose own work for a container is the same in both, but for the text of the profile that
+//! Deliberately absent: the engine, whose own work for a container is the same in all, but for the text of the profile that
 //! it passes on; and AppArmor, whose profile is loaded once and costs a look-up then.
 
 use std::collections::BTreeSet;

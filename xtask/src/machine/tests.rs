@@ -48,11 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     empty(&results)?;
     let bed = Bed::prepare(kind, &results, &supervisor, &args.names)?;
     let ended = bed.boot(None);
-    let mut rows: Vec<PathBuf> =
-        fs::read_dir(&results)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    rows.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
-    rows.sort();
-    for path in rows {
+    for path in rows(&results)? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         println!("{name}: {}", fs::read_to_string(&path)?);
     }
@@ -219,11 +215,8 @@ impl Bed {
         }
         say(format!("booting another machine: {}", error.root_cause()));
         fs::rename(self.results.join("console.log"), self.results.join("still-console.log"))?;
-        for entry in fs::read_dir(&self.results)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|kind| kind == "json") {
-                fs::remove_file(path)?;
-            }
+        for path in rows(&self.results)? {
+            fs::remove_file(path)?;
         }
         empty(&self.disk)?;
         self.twice(given_up)
@@ -252,6 +245,15 @@ impl Bed {
         }
         Ok(first.max(second))
     }
+}
+
+/// What came of each test, by name: a file each.
+fn rows(results: &Path) -> Result<Vec<PathBuf>> {
+    let mut rows: Vec<PathBuf> =
+        fs::read_dir(results)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    rows.retain(|path| path.extension().is_some_and(|kind| kind == "json"));
+    rows.sort();
+    Ok(rows)
 }
 
 /// A folder with nothing in it.

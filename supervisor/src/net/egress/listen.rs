@@ -226,17 +226,17 @@ impl Shared {
     /// Counts an outcome and writes it down: what was allowed a little later, in order all the same.
     fn tell(&self, asked: &Asked, outcome: Outcome, why: &str) {
         self.counts.borrow_mut().add(asked, outcome);
-        if outcome == Outcome::Allowed {
-            self.allowed.borrow_mut().push(asked.clone());
-            self.some_allowed.notify_one();
-            return;
+        if outcome != Outcome::Allowed {
+            self.write_down();
         }
-        self.write_down();
         let Asked { service, name, port } = asked;
-        if outcome == Outcome::Denied {
-            tracing::warn!(service, name, port, why, "denied");
-        } else {
-            tracing::warn!(service, name, port, why, "failed");
+        match outcome {
+            Outcome::Allowed => {
+                self.allowed.borrow_mut().push(asked.clone());
+                self.some_allowed.notify_one();
+            }
+            Outcome::Denied => tracing::warn!(service, name, port, why, "denied"),
+            Outcome::Failed => tracing::warn!(service, name, port, why, "failed"),
         }
     }
 
