@@ -51,8 +51,7 @@ pub fn filter(syscall: &str, capabilities: &BTreeSet<String>) -> Option<Filter> 
         "mknodat" if !has("MKNOD") => Some(mknod(2)),
         "personality" => Some(personality()),
         "prctl" => Some(prctl()),
-        "socket" if has("NET_RAW") => Some(socket_raw()),
-        "socket" => Some(socket()),
+        "socket" => Some(socket(has("NET_RAW"))),
         _ => None,
     }
 }
@@ -86,6 +85,10 @@ fn clone() -> Filter {
 /// `TIOCSTI` types into a terminal, `TIOCLINUX` pastes into one: whoever shares it is made to run the text.
 const TYPING: [u64; 2] = [0x5412, 0x541c];
 
+/// Bits of a request that say how many bytes its argument has (`_IOC_SIZEMASK` of `ioctl.h`). No request has one of them and
+/// neither of the two above, which say in what direction the bytes go.
+const SIZE: u64 = 0x3fff_0000;
+
 /// Everything but typing into a terminal.
 ///
 /// A filter cannot say "none of these two", and a comparison of 64 bits can be passed by, so the complement is spelled
@@ -95,7 +98,8 @@ fn ioctl() -> Filter {
     let [push, paste] = TYPING;
     let apart = push ^ paste;
     let first = apart & apart.wrapping_neg();
-    let mut allow: Vec<Row> = bits(LOW & !apart).map(|bit| vec![masked(1, bit, !push & bit)]).collect();
+    let mut allow: Vec<Row> =
+        bits(LOW & !SIZE & !apart).map(|bit| vec![masked(1, bit, !push & bit)]).collect();
     for typed in TYPING {
         let differ = |bit| vec![masked(1, first | bit, (typed & first) | (!typed & bit))];
         allow.extend(bits(apart & !first).map(differ));
@@ -108,11 +112,33 @@ fn bits(mask: u64) -> impl Iterator<Item = u64> {
     (0..64).map(|n| 1 << n).filter(move |bit| mask & bit != 0)
 }
 
+/// The values as tests under masks within this one, as few as pairs of them make: two that differ in one bit are one without it.
+fn cubes(mask: u64, values: impl IntoIterator<Item = u64>) -> BTreeSet<(u64, u64)> {
+    let mut cubes: BTreeSet<_> = values.into_iter().map(|value| (mask, value)).collect();
+    for bit in bits(mask) {
+        for (mask, value) in cubes.clone() {
+            let pair = [(mask, value & !bit), (mask, value | bit)];
+            if mask & bit != 0 && pair.iter().all(|cube| cubes.contains(cube)) {
+                cubes.retain(|cube| !pair.contains(cube));
+                cubes.insert((mask & !bit, value & !bit));
+            }
+        }
+    }
+    cubes
+}
+
+/// Alternatives that are true if an argument, under a mask, is one of the values.
+fn among(index: u32, mask: u64, values: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Row> {
+    cubes(mask, values).into_iter().map(move |(mask, value)| vec![masked(index, mask, value)])
+}
+
 /// FIFOs, sockets and plain files; `S_IFCHR` and `S_IFBLK` are devices.
 fn mknod(mode: u32) -> Filter {
     const KIND: u64 = 0xf000;
-    let rows = |kinds: &[u64]| kinds.iter().map(|&kind| vec![masked(mode, KIND, kind)]).collect();
-    Filter { allow: rows(&[0, 0x1000, 0x8000, 0xc000]), refuse: rows(&[0x2000, 0x6000]) }
+    Filter {
+        allow: among(mode, KIND, [0, 0x1000, 0x8000, 0xc000]).collect(),
+        refuse: among(mode, KIND, [0x2000, 0x6000]).collect(),
+    }
 }
 
 /// The ordinary one, and the question which it is. `ADDR_NO_RANDOMIZE` is what an exploit sets.
@@ -137,10 +163,7 @@ const PRCTL: &[(u64, &str)] = &[
 
 /// The options above; `PR_SET_MM`, `PR_SET_PTRACER`, `PR_SCHED_CORE` and their kind are not among them.
 fn prctl() -> Filter {
-    Filter {
-        allow: PRCTL.iter().map(|&(option, _)| vec![masked(0, LOW, option)]).collect(),
-        refuse: Vec::new(),
-    }
+    Filter { allow: among(0, LOW, PRCTL.iter().map(|&(option, _)| option)).collect(), refuse: Vec::new() }
 }
 
 /// `AF_UNIX`.
@@ -159,45 +182,60 @@ const LAST_FAMILY: u64 = 45;
 /// Bits of a socket's type beside `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
 const TYPE: u64 = 0xf;
 
-/// Type and protocol of the sockets that services use on IP: TCP, UDP, and the ping that needs no capability.
-/// SCTP, MPTCP, DCCP, L2TP and UDP-Lite are left out: each would load a kernel module.
-const IP: [(u64, u64, u64); 10] = [
-    (INET, 1, 0),
-    (INET, 1, 6),
-    (INET, 2, 0),
-    (INET, 2, 17),
-    (INET, 2, 1),
-    (INET6, 1, 0),
-    (INET6, 1, 6),
-    (INET6, 2, 0),
-    (INET6, 2, 17),
-    (INET6, 2, 58),
+/// All but the bit that tells `AF_INET` from `AF_INET6`: under it they are one, and no other family is.
+const ANY_IP: u64 = !(INET ^ INET6);
+
+/// Family (under a mask), type and protocol of the sockets that services use on IP: TCP, UDP, and the ping that needs no
+/// capability. SCTP, MPTCP, DCCP, L2TP and UDP-Lite are left out: each would load a kernel module.
+const IP: [(u64, u64, u64, u64); 6] = [
+    (ANY_IP, INET, 1, 0),
+    (ANY_IP, INET, 1, 6),
+    (ANY_IP, INET, 2, 0),
+    (ANY_IP, INET, 2, 17),
+    (EXACTLY, INET, 2, 1),
+    (EXACTLY, INET6, 2, 58),
 ];
 
-/// Unix, TCP, UDP and ping; netlink for addresses and routes alone. Every other family of the kernel is refused:
-/// `AF_ALG`, `AF_VSOCK` and `AF_PACKET` among them.
-fn socket() -> Filter {
+/// Every bit.
+const EXACTLY: u64 = !0;
+
+/// Unix, TCP, UDP and ping; netlink for addresses and routes alone. Every other family of the kernel is refused, `AF_ALG`,
+/// `AF_VSOCK` and `AF_PACKET` among them; a service that has `CAP_NET_RAW` has raw and packet sockets besides.
+fn socket(raw: bool) -> Filter {
     let mut allow = vec![vec![eq(0, UNIX)], vec![eq(0, NETLINK), eq(2, 0)]];
-    allow.extend(
-        IP.iter()
-            .map(|&(family, kind, protocol)| vec![eq(0, family), masked(1, TYPE, kind), eq(2, protocol)]),
-    );
-    let granted = [UNIX, INET, INET6, NETLINK];
-    let families =
-        (0..=LAST_FAMILY).filter(|family| !granted.contains(family)).map(|family| vec![eq(0, family)]);
-    let raw = [INET, INET6].map(|family| vec![eq(0, family), masked(1, TYPE, 3)]);
-    Filter { allow, refuse: families.chain(raw).collect() }
+    allow.extend(IP.iter().map(|&(mask, family, kind, protocol)| {
+        vec![masked(0, mask, family), masked(1, TYPE, kind), eq(2, protocol)]
+    }));
+    let mut granted = vec![UNIX, INET, INET6, NETLINK];
+    let raws = vec![masked(0, ANY_IP, INET), masked(1, TYPE, 3)];
+    let mut refuse = Vec::new();
+    if raw {
+        granted.push(PACKET);
+        allow.extend([raws, vec![eq(0, PACKET)]]);
+    } else {
+        refuse.push(raws);
+    }
+    refuse.extend(among(0, EXACTLY, (0..=LAST_FAMILY).filter(|family| !granted.contains(family))));
+    Filter { allow, refuse }
 }
 
-/// As [`socket`], with raw and packet sockets for a service that has `CAP_NET_RAW`.
-fn socket_raw() -> Filter {
-    let mut filter = socket();
-    let raw = |row: &Row| {
-        let kind = row.iter().any(|test| *test == masked(1, TYPE, 3));
-        kind || row.contains(&eq(0, PACKET))
-    };
-    let (granted, refused) = filter.refuse.into_iter().partition(raw);
-    filter.refuse = refused;
-    filter.allow.extend::<Vec<Row>>(granted);
-    filter
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn tests_under_masks_are_true_for_the_values_and_no_others(
+            values in prop::collection::btree_set(0_u64..128, 0..100),
+            asked in 0_u64..128,
+        ) {
+            const LOW_BITS: u64 = 0x7f;
+            let tests = cubes(LOW_BITS, values.clone());
+            let is_true = tests.iter().any(|(mask, value)| asked & mask == *value);
+            prop_assert_eq!(is_true, values.contains(&asked));
+            prop_assert!(tests.len() <= values.len());
+        }
+    }
 }

@@ -237,7 +237,8 @@ const FILTERS: &[(&str, &str)] = &[
     ),
     (
         "ioctl",
-        "everything but `TIOCSTI` and `TIOCLINUX`, which type into a terminal, whatever the bits above the lower 32 say",
+        "everything but `TIOCSTI` and `TIOCLINUX`, which type into a terminal, whatever the bits above the lower 32 say, for which it \
+         is `EPERM`",
     ),
     ("prctl", "a list of options; not `PR_SET_MM`, `PR_SET_PTRACER`, `PR_SCHED_CORE`"),
     ("mknod`, `mknodat", "FIFOs, sockets and plain files; `EPERM` for devices"),

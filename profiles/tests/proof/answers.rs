@@ -101,6 +101,9 @@ fn typing_into_a_terminal_is_refused() {
             ("type, bit 33 set", "ioctl", [0, 0x1_0000_5412, 0]),
             ("neighbour", "ioctl", [0, 0x541e, 0]),
             ("bytes waiting", "ioctl", [0, 0x541b, 0]),
+            ("the number of a terminal", "ioctl", [0, 0x8004_5430, 0]),
+            ("bytes that go nowhere", "ioctl", [0, 0x0004_5413, 0]),
+            ("type, with bytes that go nowhere", "ioctl", [0, 0x0004_5412, 0]),
         ],
         &expect![[r#"
             size: go Allow, node Allow, generic Allow
@@ -110,6 +113,9 @@ fn typing_into_a_terminal_is_refused() {
             type, bit 33 set: go Eperm, node Eperm, generic Eperm
             neighbour: go Allow, node Allow, generic Allow
             bytes waiting: go Allow, node Allow, generic Allow
+            the number of a terminal: go Allow, node Allow, generic Allow
+            bytes that go nowhere: go Allow, node Allow, generic Allow
+            type, with bytes that go nowhere: go Enosys, node Enosys, generic Enosys
         "#]],
     );
 }

@@ -36,12 +36,12 @@ fn so_many_calls_are_allowed() {
         }
     }
     expect![[r#"
-        go X86_64: 129 allowed, 20605 bytes
-        go Aarch64: 116 allowed, 20463 bytes
-        node X86_64: 228 allowed, 23305 bytes
-        node Aarch64: 195 allowed, 22223 bytes
-        generic X86_64: 246 allowed, 23503 bytes
-        generic Aarch64: 210 allowed, 22390 bytes
+        go X86_64: 129 allowed, 12449 bytes
+        go Aarch64: 116 allowed, 12307 bytes
+        node X86_64: 228 allowed, 14375 bytes
+        node Aarch64: 195 allowed, 13677 bytes
+        generic X86_64: 246 allowed, 14573 bytes
+        generic Aarch64: 210 allowed, 13844 bytes
     "#]]
     .assert_eq(&lines);
 }
