@@ -7,6 +7,7 @@ mod command;
 mod error;
 mod hooks;
 mod machine;
+mod queue;
 mod reload;
 mod step;
 mod update;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use error::{ApplyError, Back, Failed, PrepareError, StepError};
 pub use machine::{Noted, ThisMachine};
+use queue::{Queue, only_waits};
 pub use update::update;
 
 use crate::decide::guard::{GuardSpec, Ruleset};
@@ -183,22 +185,17 @@ pub async fn apply<E: Engine, M: Machine>(
         made: RefCell::default(),
         made_networks: RefCell::default(),
     };
-    let mut open: BTreeSet<usize> = (0..plan.steps.len()).collect();
-    let mut done = BTreeSet::new();
+    let mut queue = Queue::new(plan);
     let mut applied = Applied::default();
     let mut failures = Vec::new();
     let mut running = FuturesUnordered::new();
     let mut working = 0;
     loop {
-        for index in ready(plan, &open, &done) {
+        let is_over = !failures.is_empty() && !plan.keeps_going;
+        while !is_over && let Some(index) = queue.begin(working < AT_ONCE) {
             let Some(planned) = plan.steps.get(index) else { continue };
-            let waits = matches!(planned.step, Step::Await(_) | Step::Delay { .. });
-            let is_over = !failures.is_empty() && !plan.keeps_going;
-            if is_over || (!waits && working >= AT_ONCE) {
-                continue;
-            }
+            let waits = only_waits(&planned.step);
             working += usize::from(!waits);
-            open.remove(&index);
             report(progress_of(index, &planned.step, Phase::Working(words(&planned.step).1)));
             let context = &context;
             running.push(async move { (index, waits, step::run(context, index, &planned.step).await) });
@@ -218,11 +215,13 @@ pub async fn apply<E: Engine, M: Machine>(
         let Some(planned) = plan.steps.get(index) else { continue };
         let phase = match outcome {
             Ok(Ended::Well) => {
-                done.insert(index);
+                applied.done += 1;
+                queue.ended_well(plan, index);
                 Phase::Done(words(&planned.step).2)
             }
             Ok(Ended::Passed(why)) => {
-                done.insert(index);
+                applied.done += 1;
+                queue.ended_well(plan, index);
                 applied.warnings.push(why.clone());
                 Phase::Passed(why)
             }
@@ -239,7 +238,6 @@ pub async fn apply<E: Engine, M: Machine>(
     while let Ok(line) = reports.try_recv() {
         report(line);
     }
-    applied.done = done.len();
     if failures.is_empty() {
         if !plan.steps.is_empty()
             && let Some(seen) = all_is_wanted(engine, wanted).await
@@ -248,8 +246,8 @@ pub async fn apply<E: Engine, M: Machine>(
         }
         return Ok(applied);
     }
-    let left = open.iter().filter_map(|index| plan.steps.get(*index)).map(|p| subject(&p.step)).collect();
-    Err(ApplyError { failures, done: done.len(), left, back: Back::No })
+    let left = queue.left().filter_map(|index| plan.steps.get(index)).map(|p| subject(&p.step)).collect();
+    Err(ApplyError { failures, done: applied.done, left, back: Back::No })
 }
 
 /// What is there, if every container of the project is as wanted. Another one may wait, stopped, to come back if its successor
@@ -261,14 +259,6 @@ async fn all_is_wanted<E: Engine>(engine: &E, wanted: &Wanted) -> Option<Seen> {
     let ours = seen.containers.iter().filter(|c| c.project.as_ref() == Some(&wanted.project));
     let all = ours.into_iter().all(|container| names.contains(container.name.as_str()));
     all.then_some(seen)
-}
-
-/// The open steps whose predecessors have all ended well.
-fn ready(plan: &Plan, open: &BTreeSet<usize>, done: &BTreeSet<usize>) -> Vec<usize> {
-    let free = |index: &&usize| {
-        plan.steps.get(**index).is_some_and(|planned| planned.after.iter().all(|first| done.contains(first)))
-    };
-    open.iter().filter(free).copied().collect()
 }
 
 pub(crate) fn progress_of(step: usize, of: &Step, phase: Phase) -> Progress {
