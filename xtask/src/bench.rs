@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Only the network's own parts: the egress proxy, the relay and the guard
     #[arg(long)]
     network: bool,
+    /// With `--network`: hold one stream through the egress proxy for so long, besides
+    #[arg(long, value_name = "SECONDS", requires = "network")]
+    stream: Option<u32>,
     /// Rounds of a stack's life (up from nothing, one change, down), and of a service's deaths and hangs
     #[arg(long, default_value_t = 5, value_name = "N")]
     starts: usize,
@@ -62,7 +65,7 @@ pub(crate) struct Args {
 /// Measures everything and prints it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.network {
-        return network::run(args.runs);
+        return network::run(args.runs, args.stream);
     }
     println!("{:<40} {:>12} {:>12} {:>12} {:>8}  aim", "", "supervisor", "compose", "floor", "ratio");
     if args.check {

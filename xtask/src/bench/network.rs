@@ -89,7 +89,7 @@ impl Drop for Outside {
 }
 
 /// Measures everything and prints it.
-pub(super) fn run(runs: usize) -> Result<()> {
+pub(super) fn run(runs: usize, stream: Option<u32>) -> Result<()> {
     require_root("to start a container engine")?;
     let others = proxies::of_debian()?;
     let supervisor = product::release()?;
@@ -130,7 +130,11 @@ pub(super) fn run(runs: usize) -> Result<()> {
     wait("the egress proxy", || Ok(answers(&app, &ours.address).then_some(())))?;
     let tinyproxy = proxies::tinyproxy(&out, &folder, &others)?;
     let squid = proxies::squid(&out, &folder, &others)?;
+    let proxy = ours.address.clone();
     egress(&app, &out, &[ours, tinyproxy, squid], runs)?;
+    if let Some(seconds) = stream {
+        hold_stream(&app, &proxy, seconds)?;
+    }
     drop((daemon, outside));
     quiet(at(&supervisor).arg("down").arg("--state-dir").arg(&state))
 }
@@ -221,6 +225,16 @@ fn egress(app: &Path, out: &Path, proxies: &[Proxy], runs: usize) -> Result<()> 
         let what = format!("{}, {TUNNELS} tunnels, MiB", proxy.name);
         super::row(&what, &said, "", &format!("{before:.1}"), None, aim);
     }
+    Ok(())
+}
+
+/// One stream that goes on for so many seconds, a MiB asked for and received four times in each.
+fn hold_stream(app: &Path, via: &str, seconds: u32) -> Result<()> {
+    let (server, seconds) = (format!("{SERVER}:443"), seconds.to_string());
+    let said = output(&mut own(app, &["stream", &server, "--via", via, "--seconds", &seconds])?)?;
+    let (mib, longest) = said.trim().split_once(' ').context("no figures")?;
+    super::row(&format!("one stream of {seconds} s, MiB that came"), mib, "", "", None, "an hour");
+    super::row("its longest wait for a MiB, ms", longest, "", "", None, "");
     Ok(())
 }
 

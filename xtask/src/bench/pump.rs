@@ -37,6 +37,15 @@ pub(crate) enum Args {
         #[arg(long)]
         count: u32,
     },
+    /// Ask for a MiB four times a second, for so long, on one connection; print how many came and the longest wait, in
+    /// milliseconds
+    Stream {
+        address: SocketAddr,
+        #[arg(long)]
+        via: Option<SocketAddr>,
+        #[arg(long)]
+        seconds: u32,
+    },
     /// Open so many connections, print a line, and hold them until standard input ends
     Hold {
         address: SocketAddr,
@@ -54,16 +63,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Args::Names { address, answer } => names(*address, *answer),
         Args::Pull { address, via, mib } => {
             let mut stream = open(*address, *via)?;
-            let began = Instant::now();
-            stream.write_all(&mib.to_le_bytes())?;
-            let mut left = u64::from(*mib) << 20;
-            let mut bytes = vec![0; 1 << 20];
-            while left > 0 {
-                let count = stream.read(&mut bytes)?;
-                ensure!(count > 0, "the server hung up");
-                left = left.saturating_sub(count as u64);
+            println!("{}", pull(&mut stream, *mib)?.as_secs_f64());
+            Ok(())
+        }
+        Args::Stream { address, via, seconds } => {
+            let mut stream = open(*address, *via)?;
+            let (began, mut count, mut longest) = (Instant::now(), 0_u64, Duration::ZERO);
+            while began.elapsed() < Duration::from_secs((*seconds).into()) {
+                longest = longest.max(pull(&mut stream, 1)?);
+                count += 1;
+                thread::sleep(Duration::from_millis(250));
             }
-            println!("{}", began.elapsed().as_secs_f64());
+            println!("{count} {}", longest.as_millis());
             Ok(())
         }
         Args::First { address, via, count } => {
@@ -82,6 +93,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Asks for so many MiB, and how long they took.
+fn pull(stream: &mut TcpStream, mib: u32) -> Result<Duration> {
+    let began = Instant::now();
+    stream.write_all(&mib.to_le_bytes())?;
+    let mut left = u64::from(mib) << 20;
+    let mut bytes = vec![0; 1 << 20];
+    while left > 0 {
+        let count = stream.read(&mut bytes)?;
+        ensure!(count > 0, "the server hung up");
+        left = left.saturating_sub(count as u64);
+    }
+    Ok(began.elapsed())
 }
 
 /// A connection whose greeting was answered.
