@@ -139,10 +139,11 @@ impl Machine for ThisMachine<'_> {
         hooks::owe(self.folder, container, owes).map_err(PrepareError::Hooks)
     }
 
+    fn settles(&self) -> bool {
+        self.settles
+    }
+
     fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String> {
-        if !self.settles {
-            return Vec::new();
-        }
         live::sweep(self.folder, seen);
         hooks::sweep(self.folder, seen);
         let specs = wanted.services.values().flat_map(|service| &service.containers);

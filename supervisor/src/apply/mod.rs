@@ -84,6 +84,11 @@ pub trait Machine {
     /// That cannot be noted.
     fn owe(&self, container: &str, owes: bool) -> Result<(), PrepareError>;
 
+    /// Whether anything is taken away after a plan, so that somebody has to look what is there then.
+    fn settles(&self) -> bool {
+        true
+    }
+
     /// Takes away what nothing uses any more now that all is as wanted; what cannot be taken away, in a sentence each.
     fn settle(&self, wanted: &Wanted, seen: &Seen) -> Vec<String>;
 
@@ -240,6 +245,7 @@ pub async fn apply<E: Engine, M: Machine>(
     }
     if failures.is_empty() {
         if !plan.steps.is_empty()
+            && machine.settles()
             && let Some(seen) = all_is_wanted(engine, wanted).await
         {
             applied.warnings.extend(machine.settle(wanted, &seen));
