@@ -39,11 +39,19 @@ impl Queue {
                 }
             }
         }
-        let missing: Vec<usize> = plan.steps.iter().map(|planned| planned.after.len()).collect();
-        let free = || (0..count).filter(|index| missing.get(*index) == Some(&0));
-        let (waits, work) =
-            free().partition(|index| plan.steps.get(*index).is_some_and(|p| only_waits(&p.step)));
-        Self { open: (0..count).collect(), missing, followers, work, waits }
+        let missing = plan.steps.iter().map(|planned| planned.after.len()).collect();
+        let [work, waits] = [BTreeSet::new(), BTreeSet::new()];
+        let mut queue = Self { open: (0..count).collect(), missing, followers, work, waits };
+        for (index, planned) in plan.steps.iter().enumerate().filter(|(_, planned)| planned.after.is_empty())
+        {
+            queue.may_begin(index, &planned.step);
+        }
+        queue
+    }
+
+    fn may_begin(&mut self, index: usize, step: &Step) {
+        let steps = if only_waits(step) { &mut self.waits } else { &mut self.work };
+        steps.insert(index);
     }
 
     /// Takes the first step that may begin; one that does something only if there is room for it.
@@ -58,12 +66,13 @@ impl Queue {
 
     /// A step ended well.
     pub(super) fn ended_well(&mut self, plan: &Plan, index: usize) {
-        for follower in self.followers.get(index).into_iter().flatten() {
-            let Some(missing) = self.missing.get_mut(*follower) else { continue };
+        for follower in self.followers.get_mut(index).map(std::mem::take).unwrap_or_default() {
+            let Some(missing) = self.missing.get_mut(follower) else { continue };
             *missing = missing.saturating_sub(1);
-            if *missing == 0 {
-                let waits = plan.steps.get(*follower).is_some_and(|planned| only_waits(&planned.step));
-                if waits { &mut self.waits } else { &mut self.work }.insert(*follower);
+            if *missing == 0
+                && let Some(planned) = plan.steps.get(follower)
+            {
+                self.may_begin(follower, &planned.step);
             }
         }
     }
