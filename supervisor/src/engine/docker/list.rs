@@ -1,11 +1,13 @@
-//! The engine's lists of containers and images: asked for and read here, and not by the engine's crate.
+//! The engine's version and its lists of containers and images: asked for and read here, and not by the engine's crate.
 //!
-//! Of a large stack they are the largest answers by far, and the crate copies every text in them. Here what nothing asks for is
-//! passed over, and the rest is borrowed from the answer. Deliberately absent: what the rows mean (`read`, `image`).
+//! Of a large stack the lists are the largest answers by far, and the crate copies every text in them. Here what nothing asks for
+//! is passed over, and the rest is borrowed from the answer. All go over one connection, which is kept for the next. Deliberately
+//! absent: what the rows mean (`read`, `image`).
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Mutex;
 
 use bollard::errors::Error;
 use bollard::models::ContainerSummaryStateEnum;
@@ -20,7 +22,7 @@ use tokio::net::UnixStream;
 
 use super::{Docker, LOOK, failure};
 use crate::engine::error::EngineError;
-use crate::net::exchange::exchange;
+use crate::net::exchange::Line;
 use crate::render::percent_encoded;
 
 /// The engine's answer, whole.
@@ -74,26 +76,46 @@ impl Which<'_> {
     }
 }
 
+/// The connection that is kept from one request to the next.
+pub(super) type Kept = Mutex<Option<Line<UnixStream>>>;
+
 impl Docker {
-    /// One request, on a connection of its own.
+    /// One request for a list.
     pub(super) async fn list(&self, which: Which<'_>) -> Result<List, EngineError> {
+        let action = which.action();
+        // With a whole connection in it, it would make every caller's future large.
+        let answer = Box::pin(self.get(action, &which.path())).await?;
+        Ok(List { action, answer })
+    }
+
+    /// The whole answer to a request that only looks: over the connection that is kept, or a new one where there is none, or
+    /// where it turns out to be the one of an engine that is gone.
+    pub(super) async fn get(&self, action: &str, path: &str) -> Result<Bytes, EngineError> {
+        self.wire.count("GET", path, 0);
+        let kept = self.line.lock().ok().and_then(|mut line| line.take());
+        if let Some(line) = kept {
+            match self.over(line, action, path).await {
+                Err(EngineError::Broken { .. } | EngineError::Unreachable { .. }) => {}
+                answered => return answered,
+            }
+        }
         let address = self.address.to_string();
         let stream = UnixStream::connect(address.trim_start_matches("unix://")).await;
         let stream = stream.map_err(|error| {
             let reason = failure::reason(&error);
             EngineError::Unreachable { address, reason }
         })?;
-        let action = which.action();
-        // With a whole connection in it, it would make every caller's future large.
-        let path = which.path();
-        let fetch = Box::pin(self.fetch(stream, &path));
-        let answer = self.ask(LOOK, || action.to_owned(), fetch).await?;
-        Ok(List { action, answer })
+        let line = self.ask(LOOK, || action.to_owned(), async {
+            Ok(Line::over(&http1::Builder::new(), stream).await?)
+        });
+        self.over(line.await?, action, path).await
     }
 
-    /// The whole answer to a request that only looks.
-    async fn fetch(&self, stream: UnixStream, path: &str) -> Result<Bytes, Error> {
-        self.wire.count("GET", path, 0);
+    async fn over(&self, line: Line<UnixStream>, action: &str, path: &str) -> Result<Bytes, EngineError> {
+        self.ask(LOOK, || action.to_owned(), self.fetch(line, path)).await
+    }
+
+    async fn fetch(&self, line: Line<UnixStream>, path: &str) -> Result<Bytes, Error> {
         let versioned = self.wire.versioned(path);
         let request = Request::get(versioned.as_deref().unwrap_or(path));
         let request = request.header(HOST, "docker").body(Empty::<Bytes>::new())?;
@@ -101,7 +123,11 @@ impl Docker {
             let status = response.status();
             Ok::<_, Error>((status, response.into_body().collect().await?.to_bytes()))
         };
-        let (status, body) = exchange(&http1::Builder::new(), stream, request, whole).await?;
+        let (answer, line) = line.ask(request, whole).await;
+        if let Ok(mut kept) = self.line.lock() {
+            *kept = line;
+        }
+        let (status, body) = answer?;
         if status.is_success() {
             return Ok(body);
         }
@@ -115,6 +141,26 @@ impl Docker {
 #[derive(Deserialize)]
 struct Refusal {
     message: String,
+}
+
+/// Who answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Answerer<'a> {
+    #[serde(borrow)]
+    pub(super) version: Option<Text<'a>>,
+    pub(super) api_version: Option<Text<'a>>,
+    pub(super) arch: Option<Text<'a>>,
+    pub(super) components: Option<Vec<Component<'a>>>,
+}
+
+/// A program that it works with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Component<'a> {
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
+    pub(super) version: Option<Text<'a>>,
 }
 
 /// A container. Whatever an engine leaves out, or says to be null, is absent.

@@ -59,6 +59,8 @@ pub struct Docker {
     client: bollard::Docker,
     address: Arc<str>,
     wire: Arc<Wire>,
+    /// For what only looks.
+    line: Arc<list::Kept>,
     /// What the last `up` saw that containers stand on, while the engine is still to be asked whether they do.
     ground: Arc<Mutex<Option<Ground>>>,
     /// A pull of which nothing comes for so long is given up.
@@ -92,7 +94,8 @@ impl Docker {
                 })?;
         let hook = Arc::clone(&wire);
         let client = client.with_request_modifier(move |request| hook.pass(request));
-        let docker = Self { client, address, wire, ground: Arc::default(), stall: STALL };
+        let line = Arc::default();
+        let docker = Self { client, address, wire, line, ground: Arc::default(), stall: STALL };
         let version = docker.version().await?;
         Ok((docker, version))
     }
@@ -124,9 +127,15 @@ impl Docker {
 impl Engine for Docker {
     async fn version(&self) -> Result<EngineVersion, EngineError> {
         self.wire.minor.store(0, Ordering::Relaxed);
-        let answer = self.ask(LOOK, || "say its version".into(), self.client.version()).await?;
-        let api = answer.api_version.clone().unwrap_or_default();
-        let version = read::version(answer);
+        let action = "say its version";
+        let answer = Box::pin(self.get(action, "/version")).await?;
+        let broken = |error: serde_json::Error| EngineError::Broken {
+            action: action.to_owned(),
+            message: error.to_string(),
+        };
+        let answer: list::Answerer<'_> = serde_json::from_slice(&answer).map_err(broken)?;
+        let api = answer.api_version.as_ref().map_or("", list::Text::as_str).to_owned();
+        let version = read::version(&answer);
         if version.api < OLDEST_API {
             return Err(EngineError::TooOld { engine: version.engine, api });
         }

@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummaryStateEnum,
     EndpointSettings, HealthStatusEnum, MountPoint as EngineMount, Network, PortBinding, RestartPolicy,
-    RestartPolicyNameEnum, SystemVersion, Volume,
+    RestartPolicyNameEnum, Volume,
 };
 use jiff::Timestamp;
 
-use super::list::{Place, Row, Text};
+use super::list::{Answerer, Place, Row, Text};
 use crate::decide::hooks::Hooks;
 use crate::decide::labels::{self, Ours};
 use crate::decide::seen::{Health, Seen, SeenContainer, SeenNetwork, SeenVolume, State};
@@ -22,14 +22,15 @@ use crate::engine::ground::Standing;
 use crate::engine::port::{EngineVersion, Inspected, Joined, MountPoint, Scope};
 
 /// Who answers.
-pub(super) fn version(answer: SystemVersion) -> EngineVersion {
-    let components = answer.components.unwrap_or_default();
-    let runc = components.into_iter().find(|component| component.name == "runc");
+pub(super) fn version(answer: &Answerer<'_>) -> EngineVersion {
+    let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.as_str().to_owned());
+    let mut components = answer.components.iter().flatten();
+    let runc = components.find(|component| component.name.as_ref().is_some_and(|name| name.as_str() == "runc"));
     EngineVersion {
-        engine: answer.version.unwrap_or_default(),
-        api: api_version(answer.api_version.as_deref().unwrap_or_default()),
-        runc: runc.map(|component| component.version),
-        arch: answer.arch.unwrap_or_default(),
+        engine: text(&answer.version).unwrap_or_default(),
+        api: api_version(answer.api_version.as_ref().map_or("", Text::as_str)),
+        runc: runc.and_then(|component| text(&component.version)),
+        arch: text(&answer.arch).unwrap_or_default(),
     }
 }
 
