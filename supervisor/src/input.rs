@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use compose::destination::Destination;
 use compose::fix::Fixed;
@@ -27,6 +28,14 @@ const OVERRIDE_FILES: [&str; 4] = [
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
+
+/// Standard input was read: it cannot be again.
+static TOOK_STANDARD_INPUT: AtomicBool = AtomicBool::new(false);
+
+/// Whether a file was read from standard input: nobody can tell what is next there.
+pub fn took_standard_input() -> bool {
+    TOOK_STANDARD_INPUT.load(Ordering::Relaxed)
+}
 
 /// A stack and the policy's word on it.
 #[derive(Debug)]
@@ -109,11 +118,21 @@ fn load_from(host: &dyn Host, global: &GlobalArgs) -> Result<Loaded, Report> {
 /// # Errors
 /// The stack cannot be read, or may not run; the failure has been explained already.
 pub fn admitted(global: &GlobalArgs) -> Result<Admitted, Failure> {
-    let judged = load_and_admit(global, false);
+    admitted_by(&Files, global).map(|(admitted, _)| admitted)
+}
+
+/// The same from the files as somebody else reads them, with what was explained on standard error.
+///
+/// # Errors
+/// As of [`admitted`].
+pub fn admitted_by(host: &dyn Host, global: &GlobalArgs) -> Result<(Admitted, String), Failure> {
+    let judged = judge_from(host, global, false, Notes::Counted);
     let exit = judged.exit();
     let colour = global.colours(std::io::stderr().is_terminal());
-    eprint!("{}", render::human::in_short(&judged.report, colour));
-    judged.admitted.ok_or_else(|| Failure::explained(exit))
+    let said = render::human::in_short(&judged.report, colour);
+    eprint!("{said}");
+    let admitted = judged.admitted.ok_or_else(|| Failure::explained(exit))?;
+    Ok((admitted, said))
 }
 
 /// The same with nothing granted to any service, so that the egress proxy writes down what each asks for; and what the
@@ -154,7 +173,7 @@ pub fn project_name(global: &GlobalArgs) -> Result<String, Failure> {
 }
 
 /// Today, in UTC.
-fn today() -> Date {
+pub fn today() -> Date {
     let date = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     Date { year: date.year(), month: date.month().unsigned_abs(), day: date.day().unsigned_abs() }
 }
@@ -268,6 +287,7 @@ fn read_compose(host: &dyn Host, path: &Path, here: &Path) -> Result<Source, Rep
 
 fn read(host: &dyn Host, path: &Path) -> Result<Source, Report> {
     if path == Path::new("-") {
+        TOOK_STANDARD_INPUT.store(true, Ordering::Relaxed);
         let mut bytes = Vec::new();
         let read = std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|error| unreadable(path, &ReadError::Failed(error.to_string())))?;

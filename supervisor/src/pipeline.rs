@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use compose::{Admitted, Host};
 use profiles::confinement::Kernel;
 use profiles::{Confinement, Landlock};
+use serde::{Deserialize, Serialize};
 
+use crate::decide::guard::bridge;
 use crate::decide::machine::{Machine, misfits};
 use crate::decide::seen::{Seen, SeenContainer, SeenImage};
 use crate::decide::spare;
@@ -52,6 +54,26 @@ pub struct Prepared {
     pub contents: Contents,
     /// What can be changed in place will not be as some container's labels say: the next look has to ask.
     pub labels_are_past: bool,
+    /// What was looked for. `None` where containers were asked one by one besides: what was seen is more than a look shows.
+    pub sought: Option<Sought>,
+}
+
+/// What is looked for on the engine: it follows from the stack and what the stack was judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sought {
+    /// Images, as the file says them.
+    pub images: BTreeSet<String>,
+    /// The rest.
+    pub scope: Scope,
+}
+
+/// A look at what was sought.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What was sought.
+    pub sought: Sought,
+    /// What was seen.
+    pub seen: Seen,
 }
 
 /// Why a stack could not be prepared.
@@ -191,8 +213,23 @@ pub async fn prepare<E: Engine>(
     admitted: Admitted,
     wish: &Wish,
 ) -> Result<Prepared, PrepareError> {
-    let stack = Stack::read(&Files, admitted, &wish.kernel, wish.profiles.clone())?;
-    look(engine, stack, wish).await
+    prepare_by(&Files, engine, admitted, wish, None).await
+}
+
+/// The same with the files as somebody else reads them, and after a look that was taken before: where what it was about is what
+/// this stack is about, there is no other.
+///
+/// # Errors
+/// As of [`prepare`].
+pub async fn prepare_by<E: Engine>(
+    host: &dyn Host,
+    engine: &E,
+    admitted: Admitted,
+    wish: &Wish,
+    before: Option<Look>,
+) -> Result<Prepared, PrepareError> {
+    let stack = Stack::read(host, admitted, &wish.kernel, wish.profiles.clone())?;
+    look(engine, stack, wish, before).await
 }
 
 /// The same with one service under another promise, for the time of a recording.
@@ -207,7 +244,7 @@ pub async fn prepare_under<E: Engine>(
 ) -> Result<Prepared, PrepareError> {
     let mut stack = Stack::read(&Files, admitted, &wish.kernel, wish.profiles.clone())?;
     stack.confinements.insert(promise.service().to_owned(), promise);
-    look(engine, stack, wish).await
+    look(engine, stack, wish, None).await
 }
 
 /// One look at a project's things, with the hooks that its containers have by its state folder.
@@ -220,32 +257,74 @@ pub async fn observe<E: Engine>(engine: &E, scope: &Scope, folder: &Path) -> Res
     Ok(seen)
 }
 
-async fn look<E: Engine>(engine: &E, stack: Stack, wish: &Wish) -> Result<Prepared, PrepareError> {
-    let images = engine.images(&stack.images()).await?;
-    let wanted = stack.wanted(&images, wish.restarts)?;
-    let folder = state::place(wish.state_dir.as_deref(), &wanted.project);
-    let mut seen = observe(engine, &Scope::wanted(&wanted), &folder).await?;
+/// Looks at what is sought, and at the guard and the files of the project.
+///
+/// # Errors
+/// The engine does not answer.
+pub async fn seek<E: Engine>(engine: &E, sought: Sought, wish: &Wish) -> Result<Look, EngineError> {
+    let images = engine.images(&sought.images).await?;
+    let seen = see(engine, &sought.scope, images, wish).await?;
+    Ok(Look { sought, seen })
+}
+
+async fn see<E: Engine>(
+    engine: &E,
+    scope: &Scope,
+    images: BTreeMap<String, SeenImage>,
+    wish: &Wish,
+) -> Result<Seen, EngineError> {
+    let folder = state::place(wish.state_dir.as_deref(), &scope.project);
+    let mut seen = observe(engine, scope, &folder).await?;
     seen.images = images;
-    let see = if wish.counts { host::guard::look } else { host::guard::glance };
-    seen.guard = Some(see(&folder, &wanted.project, wish.engine));
+    let look = if wish.counts { host::guard::look } else { host::guard::glance };
+    let mut guard = look(&folder, &scope.project, wish.engine);
+    // Of what is there besides, a look says no more than is gone by: links of others come and go.
+    guard.links.retain(|link| seen.networks.iter().any(|network| bridge(network) == *link));
+    if !wish.counts {
+        guard.counters.clear();
+    }
+    seen.guard = Some(guard);
     // Where nobody can tell, nothing is planned about it.
     if let Ok(files) = host::live::list(&folder) {
         live::attribute(&mut seen, &files);
     }
+    Ok(seen)
+}
+
+async fn look<E: Engine>(
+    engine: &E,
+    stack: Stack,
+    wish: &Wish,
+    before: Option<Look>,
+) -> Result<Prepared, PrepareError> {
+    let sought = stack.images();
+    let before = before.filter(|before| before.sought.images == sought);
+    let images = match &before {
+        Some(before) => before.seen.images.clone(),
+        None => engine.images(&sought).await?,
+    };
+    let wanted = stack.wanted(&images, wish.restarts)?;
+    let sought = Sought { images: sought, scope: Scope::wanted(&wanted) };
+    let mut seen = match before.filter(|before| before.sought == sought) {
+        Some(before) => before.seen,
+        None => see(engine, &sought.scope, images, wish).await?,
+    };
     let specs = wanted.services.values().flat_map(|service| &service.containers);
     let specs: BTreeMap<&str, &ContainerSpec> = specs.map(|spec| (spec.name.as_str(), spec)).collect();
     let unsure = |container: &&mut SeenContainer| {
         specs.get(spare::base(&container.name)).is_some_and(|spec| is_unsure(container, spec, wish))
     };
-    let mut labels_are_past = false;
+    let (mut labels_are_past, mut asked) = (false, false);
     for container in seen.containers.iter_mut().filter(unsure) {
         let inspected = engine.inspect(&container.id).await?;
+        asked = true;
         let wanted =
             specs.get(spare::base(&container.name)).map(|spec| (spec.restart, spec.bounds())).unzip();
         labels_are_past |= (container.restart, container.bounds) != wanted;
         (container.restart, container.bounds) = (Some(inspected.restart), Some(inspected.bounds()));
     }
-    Ok(Prepared { wanted, seen, contents: stack.contents, labels_are_past })
+    let sought = (!asked).then_some(sought);
+    Ok(Prepared { wanted, seen, contents: stack.contents, labels_are_past, sought })
 }
 
 /// The wanted state for the order of its services and their graces alone: all of them, without images and contents.

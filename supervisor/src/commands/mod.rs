@@ -44,6 +44,7 @@ pub mod stats;
 pub mod status;
 pub mod stop;
 pub mod top;
+mod unchanged;
 pub mod up;
 pub mod volumes;
 pub mod wait;

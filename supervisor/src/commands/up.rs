@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::output::OutputArgs;
-use super::shared;
+use super::{shared, unchanged};
 use crate::apply::{Machine as _, ThisMachine};
 use crate::args::GlobalArgs;
 use crate::decide::plan::{
@@ -22,7 +22,9 @@ use crate::decide::spec::{ContainerSpec, ServiceSpec, Wanted};
 use crate::decide::wanted::Restarts;
 use crate::engine::{Docker, EngineError, LogQuery, Scope, version};
 use crate::exit::{Exit, Failure};
-use crate::host::contents::sweep;
+use crate::host::contents::{Contents, sweep};
+use crate::host::files::Files;
+use crate::host::noted::Noting;
 use crate::host::{ground, kernel};
 use crate::privileged::Rights;
 use crate::{input, pipeline, session};
@@ -89,40 +91,64 @@ pub enum Pull {
     Never,
 }
 
-pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    let stack = input::admitted(global)?;
-    let mut session = session::open(global).await?;
-    session.engine = session.engine.with_pull_stall(Duration::from_secs(args.pull_stall));
-    let project = stack.project().name.clone();
-    let mut writer = session::write(global, &project, "up")?;
-    session.engine.rely_on(ground::read(&writer.folder));
-    let wish = writer.wish(global, Restarts::Engine);
-    for advice in version::advice(&session.version).into_iter().chain(kernel::advice(&wish.kernel)) {
-        eprintln!("warning: {advice}");
+impl Args {
+    /// More is asked for than what a plan over what is there leads to.
+    pub(super) fn is_more_than_a_plan(&self) -> bool {
+        self.output.dry_run || self.no_start || self.force_recreate || self.pull == Pull::Always
     }
+
+    /// Whether the command ends once the plan is carried out, and follows no logs.
+    pub(super) fn ends(&self, global: &GlobalArgs) -> bool {
+        let ends = self.detach || self.wait || self.no_start || !self.output.is_for_people(global);
+        ends || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal()
+    }
+}
+
+pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
+    let kept = unchanged::recall(global, args);
+    let mut before = None;
+    // What fails here fails again below, after what is to be said of the file.
+    if let Some(kept) = kept
+        && let Ok(begun) = unchanged::compare(global, args, &kept).await
+    {
+        if begun.is_as_it_was(&kept) {
+            eprint!("{}", kept.said);
+            return nothing_to_do(global, args, begun, kept.warnings).await;
+        }
+        before = Some(begun);
+    }
+    let noting = Noting::new(&Files);
+    let (stack, said) = input::admitted_by(&noting, global)?;
+    let project = stack.project().name.clone();
+    let mut begun = match before.filter(|begun| begun.is_of(&project)) {
+        Some(begun) => begun,
+        None => unchanged::begin(global, args, &project).await?,
+    };
+    advise(&begun);
+    let unchanged::Begun { session, writer, wish, look } = &mut begun;
     if args.pull == Pull::Always && !args.output.dry_run {
         let deps = if args.no_deps { Dependencies::Left } else { Dependencies::Included };
         let images = super::pull::images(&stack, &wish.profiles, &args.services, deps)?;
         super::pull::fetch(global, args.output, &session.engine, &project, images).await?;
     }
-    let pipeline::Prepared { wanted, seen, contents, labels_are_past } =
-        pipeline::prepare(&session.engine, stack, &wish).await?;
-    let machine = ThisMachine::new(&Rights::Own, &contents, &writer.folder, &session.socket);
+    let prepared = pipeline::prepare_by(&noting, &session.engine, stack, wish, look.take()).await?;
+    let pipeline::Prepared { wanted, seen, contents, labels_are_past, .. } = &prepared;
+    let machine = ThisMachine::new(&Rights::Own, contents, &writer.folder, &session.socket);
 
-    let mut plan = plan_with(&wanted, &seen, &choice(args));
-    plan.warnings.extend(not_served(&wanted, &args.services.iter().cloned().collect()));
-    images_are_to_be_had(&wanted, &plan, args.pull)?;
+    let mut plan = plan_with(wanted, seen, &choice(args));
+    plan.warnings.extend(not_served(wanted, &args.services.iter().cloned().collect()));
+    images_are_to_be_had(wanted, &plan, args.pull)?;
     shared::announce(&plan)?;
     if args.no_start {
         keep_creations(&mut plan);
     } else {
-        wait_for_health(&mut plan, &wanted, &seen, &machine, args).await;
+        wait_for_health(&mut plan, wanted, seen, &machine, args).await;
     }
     shared::with_grace(&mut plan, args.timeout);
     if !plan.steps.is_empty() && !args.output.dry_run {
         forget(&session.engine, &writer.folder);
     }
-    shared::carry_out_update(global, args.output, &session.engine, &machine, &wanted, &seen, &plan).await?;
+    shared::carry_out_update(global, args.output, &session.engine, &machine, wanted, seen, &plan).await?;
     if args.output.dry_run {
         return Ok(Exit::Done);
     }
@@ -130,17 +156,45 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         writer.settle(Restarts::Engine);
     }
     if !plan.steps.is_empty() || !session.engine.relied() {
-        remember(&session.engine, &writer.folder, &wanted).await;
+        remember(&session.engine, &writer.folder, wanted).await;
     }
     if args.services.is_empty() && wanted.inactive.is_empty() {
-        sweep(&writer.folder, &contents, wanted.services.values().flat_map(|service| &service.containers));
+        sweep(&writer.folder, contents, wanted.services.values().flat_map(|service| &service.containers));
     }
-    let ends = args.detach || args.wait || args.no_start || !args.output.is_for_people(global);
-    if ends || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+    if args.ends(global) {
+        if plan.steps.is_empty() {
+            unchanged::remember(global, args, &begun, noting.notes(), said, &prepared, plan.warnings);
+        }
         return Ok(Exit::Done);
     }
+    let machine = ThisMachine::new(&Rights::Own, contents, &writer.folder, &session.socket);
+    attached(global, session, &machine.that_settles_nothing(), wanted, args).await
+}
+
+/// What there is to know before anything runs.
+fn advise(begun: &unchanged::Begun) {
+    let advice = version::advice(&begun.session.version).into_iter();
+    for advice in advice.chain(kernel::advice(&begun.wish.kernel)) {
+        eprintln!("warning: {advice}");
+    }
+}
+
+/// Ends as a plan without a step does.
+async fn nothing_to_do(
+    global: &GlobalArgs,
+    args: &Args,
+    begun: unchanged::Begun,
+    warnings: Vec<String>,
+) -> Result<Exit, Failure> {
+    advise(&begun);
+    let unchanged::Begun { session, mut writer, .. } = begun;
+    let (contents, wanted, plan) =
+        (Contents::default(), Wanted::default(), Plan { warnings, ..Plan::default() });
     let machine = ThisMachine::new(&Rights::Own, &contents, &writer.folder, &session.socket);
-    attached(global, &session, &machine.that_settles_nothing(), &wanted, args).await
+    shared::announce(&plan)?;
+    shared::carry_out(global, args.output, &session.engine, &machine, &wanted, &plan).await?;
+    writer.settle(Restarts::Engine);
+    Ok(Exit::Done)
 }
 
 /// Keeps what the containers stand on now, so that the next `up` has less to ask. A hint: failing costs requests.

@@ -6,6 +6,7 @@
 //! can read the labels can read the container's environment too.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -159,6 +160,23 @@ fn is_nothing(value: &Value) -> bool {
 fn hex(value: &Value) -> String {
     // A value in memory is always written.
     digits(&Sha256::digest(serde_json::to_vec(value).unwrap_or_default()))
+}
+
+/// The SHA-256 of a value's fields, in hexadecimal: the same in every run of this very program, and in no other.
+pub fn of(value: &impl Hash) -> String {
+    struct Sha(Sha256);
+    impl Hasher for Sha {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut sha = Sha(Sha256::new());
+    value.hash(&mut sha);
+    digits(&sha.0.finalize())
 }
 
 /// Bytes in hexadecimal.

@@ -20,7 +20,7 @@ use super::start;
 pub const LONGEST: Duration = Duration::from_mins(5);
 
 /// A container's commands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hooks {
     /// After each start, in order.
     pub post_start: Vec<Hook>,
@@ -29,7 +29,7 @@ pub struct Hooks {
 }
 
 /// One command.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hook {
     /// The program that keeps the container's Landlock rules, with its arguments; empty without rules.
     pub under: Vec<String>,

@@ -85,7 +85,7 @@ pub fn named(name: &str) -> Option<Named<'_>> {
 }
 
 /// What a container's files hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Live {
     /// SHA-256 by `config/KEY`.
     pub contents: BTreeMap<String, String>,

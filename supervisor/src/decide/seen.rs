@@ -12,7 +12,7 @@ use super::spec::{Bounds, NetworkShape, Pool, Restart};
 use super::{labels, spare};
 
 /// One look at a project's things on the engine.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct Seen {
     /// Networks that carry our project's label, and those that a wanted network names.
     pub networks: Vec<SeenNetwork>,
@@ -29,11 +29,11 @@ pub struct Seen {
 }
 
 /// The guard, and what else of the host's network it depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SeenGuard {
     /// Our table.
     pub table: SeenTable,
-    /// Names of the links in this network namespace.
+    /// Names of the links in this network namespace, or of those that are bridges of the networks that were seen.
     pub links: BTreeSet<String>,
     /// Where the engine asks for names from a container's network: those on loopback are asked from the host's.
     pub resolvers: BTreeSet<IpAddr>,
@@ -46,7 +46,7 @@ pub struct SeenGuard {
 }
 
 /// Our table in the host's packet filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SeenTable {
     /// It is not there.
     Absent {
@@ -71,7 +71,7 @@ impl Default for SeenTable {
 }
 
 /// An image on the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SeenImage {
     /// `sha256:…`.
     pub id: String,
@@ -87,7 +87,7 @@ pub struct ImageStart {
 }
 
 /// A network on the engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SeenNetwork {
     /// Engine id.
     pub id: String,
@@ -143,7 +143,7 @@ impl SeenNetwork {
 }
 
 /// A volume on the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SeenVolume {
     /// Engine name.
     pub name: String,
@@ -158,7 +158,7 @@ pub struct SeenVolume {
 }
 
 /// A container on the engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SeenContainer {
     /// Engine id.
     pub id: String,
@@ -215,7 +215,7 @@ impl SeenContainer {
 }
 
 /// A container's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Created, never started.
     Created,
@@ -234,7 +234,7 @@ pub enum State {
 }
 
 /// The engine's word on health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Health {
     /// In the start period, nothing known.
     Starting,

@@ -81,7 +81,7 @@ pub struct UpdateSpec {
 }
 
 /// What the file wants after an exit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Restart {
     /// Never.
     No,
@@ -211,7 +211,7 @@ pub struct ReloadSpec {
 }
 
 /// The bounds that the engine changes on a living container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Bounds {
     /// Bytes of memory; swap is bounded to the same.
     pub memory: u64,

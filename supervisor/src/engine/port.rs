@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 
 use super::error::EngineError;
@@ -102,7 +103,7 @@ pub trait Engine {
 }
 
 /// What a look is about: one project, and the names that it wants although they may be someone else's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Everything under this project's label.
     pub project: String,

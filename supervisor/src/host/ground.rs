@@ -2,11 +2,10 @@
 //!
 //! A hint: lost, old or unreadable, it costs two requests. Deliberately absent: any check of it; `engine::ground` does.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 
+use super::state;
 use crate::engine::ground::Ground;
 
 const NAME: &str = "ground.json";
@@ -27,11 +26,7 @@ pub fn write(folder: &Path, ground: Option<&Ground>) -> io::Result<()> {
             _ => Ok(()),
         };
     };
-    let new = folder.join(format!("{NAME}.new"));
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(ground).map_err(io::Error::other)?)?;
-    std::fs::rename(new, folder.join(NAME))
+    state::keep(folder, NAME, ground)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -20,6 +19,7 @@ use crate::decide::seen::{SeenGuard, SeenTable};
 
 use super::generation::{Generation, generation};
 use super::resolvers;
+use super::state::keep;
 use crate::privileged::failure;
 
 /// Addresses of IPv6, which a kernel without it, or that was booted with `ipv6.disable=1`, has no file for (proc(5)).
@@ -234,14 +234,6 @@ fn note(folder: &Path, fingerprint: &str, at: Option<Generation>) {
     if intact(folder).as_ref() != Some(&found) {
         let _ = keep(folder, INTACT, &found);
     }
-}
-
-fn keep(folder: &Path, name: &str, kept: &impl Serialize) -> io::Result<()> {
-    let new = folder.join(format!("{name}.new"));
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(kept).map_err(io::Error::other)?)?;
-    fs::rename(new, folder.join(name))
 }
 
 /// Our table as it lists; `None` where there is none.

@@ -2,9 +2,12 @@
 //!
 //! Deliberately absent: what the engine knows already; labels hold that.
 
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 /// Where states are kept on a machine that says nothing else.
 pub const DEFAULT: &str = "/var/lib/supervisor";
@@ -96,6 +99,18 @@ pub fn private_folder(path: &Path) -> Result<(), StateError> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Keeps a value in a project's folder, for root alone.
+///
+/// # Errors
+/// The folder cannot be written to; what was kept before stays whole.
+pub(super) fn keep(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    let new = folder.join(format!("{name}.new"));
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(&serde_json::to_vec(value).map_err(io::Error::other)?)?;
+    std::fs::rename(new, folder.join(name))
 }
 
 #[cfg(test)]

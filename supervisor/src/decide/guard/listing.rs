@@ -32,7 +32,7 @@ pub type Rules = BTreeMap<String, usize>;
 pub type Counters = BTreeMap<String, Count>;
 
 /// What a row counted since the table was set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Count {
     /// Packets.
     pub packets: u64,

@@ -105,9 +105,8 @@ impl Docker {
             let reason = failure::reason(&error);
             EngineError::Unreachable { address, reason }
         })?;
-        let line = self.ask(LOOK, || action.to_owned(), async {
-            Ok(Line::over(&http1::Builder::new(), stream).await?)
-        });
+        let line = self
+            .ask(LOOK, || action.to_owned(), async { Ok(Line::over(&http1::Builder::new(), stream).await?) });
         self.over(line.await?, action, path).await
     }
 

@@ -25,7 +25,8 @@ use crate::engine::port::{EngineVersion, Inspected, Joined, MountPoint, Scope};
 pub(super) fn version(answer: &Answerer<'_>) -> EngineVersion {
     let text = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.as_str().to_owned());
     let mut components = answer.components.iter().flatten();
-    let runc = components.find(|component| component.name.as_ref().is_some_and(|name| name.as_str() == "runc"));
+    let runc =
+        components.find(|component| component.name.as_ref().is_some_and(|name| name.as_str() == "runc"));
     EngineVersion {
         engine: text(&answer.version).unwrap_or_default(),
         api: api_version(answer.api_version.as_ref().map_or("", Text::as_str)),
