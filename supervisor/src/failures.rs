@@ -20,6 +20,7 @@ pub const fn engine_exit(error: &EngineError) -> Exit {
         EngineError::PortTaken { .. } => Exit::PortTaken,
         EngineError::NameTaken { .. }
         | EngineError::AddressesTaken { .. }
+        | EngineError::ProcessKept { .. }
         | EngineError::Conflict { .. }
         | EngineError::NotFound { .. }
         | EngineError::Slow { .. }

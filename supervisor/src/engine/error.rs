@@ -62,6 +62,15 @@ pub enum EngineError {
         /// The container that wanted it.
         container: String,
     },
+    /// containerd was killed in the middle of a start, and has kept a process that the engine does not know: it lets the container
+    /// have no other.
+    #[error(
+        "cannot start container `{container}`: containerd has kept a process of it that the engine does not know"
+    )]
+    ProcessKept {
+        /// The container.
+        container: String,
+    },
     /// A network's addresses collide with another's, or with a route of the host.
     #[error("network `{network}` cannot have its addresses: {message}")]
     AddressesTaken {
@@ -162,6 +171,9 @@ impl EngineError {
                 let port = port.split('/').next().unwrap_or(port);
                 format!("see who listens there with `ss -lntup 'sport = :{port}'`, stop it or publish another port, and run `up` again")
             }
+            Self::ProcessKept { .. } => "have it made anew, which keeps its volumes: `supervisor up --force-recreate SERVICE`; a restart of containerd \
+                 and of the engine clears the process away, too"
+                .into(),
             Self::AddressesTaken { .. } => "choose another `subnet` for it, one that `ip route` and `docker network ls` do not show".into(),
             Self::Conflict { .. } => "run the command again once nothing else changes these things; `supervisor ps --all` shows them".into(),
             Self::NotFound { .. } => "somebody else removed it; `supervisor plan` shows what is missing".into(),

@@ -72,8 +72,13 @@ pub(super) fn about_start(container: &str, error: EngineError) -> EngineError {
     let (EngineError::Refused { message, .. } | EngineError::Conflict { message, .. }) = &error else {
         return error;
     };
+    let container = || container.to_owned();
     match taken_port(message) {
-        Some(address) => EngineError::PortTaken { address, container: container.to_owned() },
+        Some(address) => EngineError::PortTaken { address, container: container() },
+        // containerd's word, of its tasks (`ErrAlreadyExists` of its runtime's manager).
+        None if message.contains("failed to create task") && message.contains(": already exists") => {
+            EngineError::ProcessKept { container: container() }
+        }
         None => error,
     }
 }
@@ -178,6 +183,20 @@ mod tests {
             "Error starting userland proxy: listen tcp6 [::]:443: bind: address already in use",
             expect!["cannot publish `[::]:443` for `shop-web-1`: the port is taken"],
         );
+    }
+
+    #[test]
+    fn a_process_that_was_kept_is_told_with_a_way_out() {
+        let message = "failed to create task for container: AlreadyExists: task 3f2a: already exists";
+        check(
+            &about_start("shop-web-1", refused(500, message)),
+            expect![[r"
+                cannot start container `shop-web-1`: containerd has kept a process of it that the engine does not know
+                have it made anew, which keeps its volumes: `supervisor up --force-recreate SERVICE`; a restart of containerd and of the engine clears the process away, too
+            "]],
+        );
+        let message = "failed to create task for container: failed to create shim task: OCI runtime create failed: mkdir /x: file already exists";
+        assert!(matches!(about_start("shop-web-1", refused(500, message)), EngineError::Refused { .. }));
     }
 
     #[test]
