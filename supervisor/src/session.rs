@@ -96,10 +96,8 @@ const fn word(restarts: Restarts) -> &'static str {
 
 /// Who starts a project's containers again now: a supervisor that runs, or else the engine.
 pub fn restarts(global: &GlobalArgs, project: &str) -> Restarts {
-    match lock::holder(&state::place(global.state_dir.as_deref(), project)) {
-        Some(holder) if holder.contains("`run`") => Restarts::Ours,
-        _ => Restarts::Engine,
-    }
+    let folder = state::place(global.state_dir.as_deref(), project);
+    if lock::is_held_by(&folder, "run") { Restarts::Ours } else { Restarts::Engine }
 }
 
 /// What a command line wants of a stack that it compares with what runs, and does not change.

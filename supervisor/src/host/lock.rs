@@ -96,9 +96,18 @@ pub fn holder(folder: &Path) -> Option<String> {
 
 /// The same of the lock of another file.
 pub fn holder_at(path: &Path) -> Option<String> {
+    held(path, |_| true)
+}
+
+/// Whether this command holds it now, such as `run`. The kernel's list of locks is read only where the file says so.
+pub fn is_held_by(folder: &Path, command: &str) -> bool {
+    held(&folder.join("lock"), |holder| holder.contains(&format!("`{command}`"))).is_some()
+}
+
+fn held(path: &Path, may_be: impl Fn(&str) -> bool) -> Option<String> {
     let mut file = File::open(path).ok()?;
     let inode = file.metadata().ok()?.ino().to_string();
-    let (holder, _) = lines(&mut file).ok()?;
+    let holder = lines(&mut file).ok().map(|(holder, _)| holder).filter(|holder| may_be(holder))?;
     let process = holder.strip_prefix("process ")?.split(' ').next()?;
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
     locks.lines().any(|row| has(row, process, &inode)).then_some(holder)
@@ -180,8 +189,10 @@ mod tests {
         assert_eq!(holder(bed.path()), None);
         let lock = take(bed.path(), "shop", "run").unwrap();
         assert_eq!(holder(bed.path()), Some(format!("process {} (`run`)", std::process::id())));
+        assert_eq!(["run", "up"].map(|command| is_held_by(bed.path(), command)), [true, false]);
         drop(lock);
         assert_eq!(holder(bed.path()), None);
+        assert!(!is_held_by(bed.path(), "run"));
     }
 
     #[test]
