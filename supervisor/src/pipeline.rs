@@ -279,7 +279,7 @@ async fn see<E: Engine>(
     let look = if wish.counts { host::guard::look } else { host::guard::glance };
     let mut guard = look(&folder, &scope.project, wish.engine);
     // Of what is there besides, a look says no more than is gone by: links of others come and go.
-    guard.links.retain(|link| seen.networks.iter().any(|network| bridge(network) == *link));
+    guard.links = seen.networks.iter().map(bridge).filter(|link| host::guard::is_link(link)).collect();
     if !wish.counts {
         guard.counters.clear();
     }

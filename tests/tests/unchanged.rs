@@ -1,6 +1,7 @@
 //! `up` where nothing changed since an `up` that had nothing to do: it is answered from what was kept, and from nothing that
 //! differs in any way.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -61,11 +62,14 @@ secrets:
         let summary: Value = self.up(&["--progress", "json"]).expect(0).json();
         assert_eq!(summary["steps"], 0, "{summary}");
         self.up(&[]).expect(0);
-        let folder = self.bed.folder().join("state").join(&self.bed.project);
-        let path = folder.join("unchanged.json");
+        let path = self.kept();
         let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         kept["said"] = json!(MARK);
         std::fs::write(path, kept.to_string()).unwrap();
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.bed.folder().join("state").join(&self.bed.project).join("unchanged.json")
     }
 
     fn id(&self) -> String {
@@ -142,4 +146,7 @@ fn a_file_that_is_refused_now_is_refused() {
     std::fs::remove_file(stack.bed.folder().join("compose.override.yaml")).unwrap();
     assert!(stack.up(&[]).expect(0).err.contains(MARK));
     assert_eq!(stack.id(), before);
+    assert!(stack.kept().exists());
+    stack.bed.supervisor(&["down"]).expect(0);
+    assert!(!stack.kept().exists());
 }

@@ -73,6 +73,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if let Err(error) = host::ground::write(&writer.folder, None) {
         tracing::warn!(%error, "cannot forget what the stack stood on");
     }
+    if let Err(error) = host::unchanged::forget(&writer.folder) {
+        tracing::warn!(%error, "cannot forget what the stack was judged by");
+    }
     host::guard::forget(&writer.folder);
     if let Err(error) = host::contents::remove(&writer.folder) {
         eprintln!("warning: staged secrets in `{}` cannot be removed: {error}", writer.folder.display());

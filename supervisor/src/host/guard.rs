@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::guard::listing::{self, Listing};
-use crate::decide::guard::{self, Ruleset};
+use crate::decide::guard::{self, Link, Ruleset};
 use crate::decide::seen::{SeenGuard, SeenTable};
 
 use super::generation::{Generation, generation};
@@ -24,6 +24,8 @@ use crate::privileged::failure;
 
 /// Addresses of IPv6, which a kernel without it, or that was booted with `ipv6.disable=1`, has no file for (proc(5)).
 const IPV6: &str = "/proc/self/net/if_inet6";
+/// A folder for every link.
+const SETTINGS: &str = "/proc/sys/net/ipv4/conf";
 /// What was set, in the project's state folder.
 const KEPT: &str = "guard.json";
 /// When it was last found intact, beside it.
@@ -92,21 +94,25 @@ struct Intact {
     at: Generation,
 }
 
-/// How the guard of a project is, without what it counted: nothing is listed where the packet filter stands as it did when the
-/// guard was last found intact.
+/// How the guard of a project is, without what it counted and without links, which [`is_link`] tells: nothing is listed where the
+/// packet filter stands as it did when the guard was last found intact.
 pub fn glance(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
     match kept(folder) {
         Some(kept) if is_as_it_was(folder, &kept) => {
             let table = SeenTable::There { ruleset: kept.ruleset.clone(), intact: true };
             beside(table, listing::Counters::new(), Some(kept), engine)
         }
-        _ => look(folder, project, engine),
+        _ => listed(folder, project, engine),
     }
 }
 
 /// How the guard of a project is, beside what it depends on. The project's folder may be missing; the engine's process is
 /// looked for where nobody knows it.
 pub fn look(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
+    SeenGuard { links: links(), ..listed(folder, project, engine) }
+}
+
+fn listed(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
     let kept = kept(folder);
     // Asked for before, so that a change in between makes the next look another one.
     let now = generation();
@@ -135,7 +141,7 @@ fn beside(
 ) -> SeenGuard {
     SeenGuard {
         table,
-        links: links(),
+        links: BTreeSet::new(),
         resolvers: resolvers::of_the_engine(engine),
         counters,
         script: kept.map(|kept| kept.script),
@@ -158,8 +164,7 @@ fn in_words(error: &GuardError) -> String {
 /// # Errors
 /// One is not: a guard would guard nothing.
 pub fn is_here(ruleset: &Ruleset) -> Result<(), GuardError> {
-    let links = links();
-    match ruleset.bridges().find(|link| !links.contains(link.as_str())) {
+    match ruleset.bridges().find(|link| !is_link(link.as_str())) {
         Some(link) => Err(GuardError::Unusable(guard::elsewhere(link))),
         None => Ok(()),
     }
@@ -283,6 +288,14 @@ fn run(command: &mut Command, input: &str) -> Result<Output, GuardError> {
     child.wait_with_output().map_err(GuardError::Run)
 }
 
+/// Whether a link of this name is in this network namespace: each has its settings (`ip-sysctl`), of which the kernel shows whoever
+/// asks those of their own namespace. A list tells what each link counted, too, which on a host of many containers is much to ask.
+pub fn is_link(name: &str) -> bool {
+    // Of no link: the folder itself, and what holds for all and for new ones.
+    let is_of_none = matches!(name, "." | ".." | "all" | "default");
+    Link::new(name).is_some() && !is_of_none && Path::new(SETTINGS).join(name).exists()
+}
+
 /// Names of the links of this network namespace (`/proc/net` of proc(5)): `/sys` may be another one's.
 fn links() -> BTreeSet<String> {
     let text = fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
@@ -310,5 +323,11 @@ mod tests {
     #[test]
     fn links_are_those_of_this_network_namespace() {
         assert!(links().contains("lo"));
+        for link in links() {
+            assert!(is_link(&link), "{link}");
+        }
+        for none in ["", ".", "..", "all", "default", "lo/forwarding", "../conf/lo", "no-such-link"] {
+            assert!(!is_link(none), "{none}");
+        }
     }
 }

@@ -49,6 +49,17 @@ pub fn keep(folder: &Path, unchanged: &Unchanged) -> io::Result<()> {
     state::keep(folder, NAME, unchanged)
 }
 
+/// Forgets what was kept.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn forget(folder: &Path) -> io::Result<()> {
+    match fs::remove_file(folder.join(NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +82,10 @@ mod tests {
         assert_eq!(find(&bed.path().join("nowhere"), "up"), None);
         keep(&bed.path().join("mail"), &unchanged("up -d", "mail")).unwrap();
         assert_eq!(find(bed.path(), "up in mail"), None);
+        for _ in 0..2 {
+            forget(&bed.path().join("mail")).unwrap();
+        }
+        assert_eq!(find(bed.path(), "up -d"), None);
         fs::write(bed.path().join("shop").join(NAME), "{").unwrap();
         assert_eq!(find(bed.path(), "up in shop"), None);
     }

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use bollard::errors::Error;
 use bollard::models::ContainerSummaryStateEnum;
 use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper::{Request, Response};
@@ -28,7 +28,7 @@ use crate::render::percent_encoded;
 /// The engine's answer, whole.
 pub(super) struct List {
     action: &'static str,
-    answer: Bytes,
+    answer: Vec<u8>,
 }
 
 impl List {
@@ -76,6 +76,9 @@ impl Which<'_> {
     }
 }
 
+/// Room for an answer that does not say its length: more than 200 containers take. What is not used of it is never touched.
+const ROOM: usize = 1024 * 1024;
+
 /// The connection that is kept from one request to the next.
 pub(super) type Kept = Mutex<Option<Line<UnixStream>>>;
 
@@ -90,7 +93,7 @@ impl Docker {
 
     /// The whole answer to a request that only looks: over the connection that is kept, or a new one where there is none, or
     /// where it turns out to be the one of an engine that is gone.
-    pub(super) async fn get(&self, action: &str, path: &str) -> Result<Bytes, EngineError> {
+    pub(super) async fn get(&self, action: &str, path: &str) -> Result<Vec<u8>, EngineError> {
         self.wire.count("GET", path, 0);
         let kept = self.line.lock().ok().and_then(|mut line| line.take());
         if let Some(line) = kept {
@@ -110,17 +113,23 @@ impl Docker {
         self.over(line.await?, action, path).await
     }
 
-    async fn over(&self, line: Line<UnixStream>, action: &str, path: &str) -> Result<Bytes, EngineError> {
+    async fn over(&self, line: Line<UnixStream>, action: &str, path: &str) -> Result<Vec<u8>, EngineError> {
         self.ask(LOOK, || action.to_owned(), self.fetch(line, path)).await
     }
 
-    async fn fetch(&self, line: Line<UnixStream>, path: &str) -> Result<Bytes, Error> {
+    async fn fetch(&self, line: Line<UnixStream>, path: &str) -> Result<Vec<u8>, Error> {
         let versioned = self.wire.versioned(path);
         let request = Request::get(versioned.as_deref().unwrap_or(path));
         let request = request.header(HOST, "docker").body(Empty::<Bytes>::new())?;
+        // Put together piece by piece: the connection uses the memory of one that is copied for the next.
         let whole = async |response: Response<Incoming>| {
-            let status = response.status();
-            Ok::<_, Error>((status, response.into_body().collect().await?.to_bytes()))
+            let (status, mut body) = (response.status(), response.into_body());
+            let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+            let mut whole = Vec::with_capacity(length.unwrap_or(ROOM).min(ROOM));
+            while let Some(frame) = body.frame().await {
+                whole.extend_from_slice(&frame?.into_data().unwrap_or_default());
+            }
+            Ok::<_, Error>((status, whole))
         };
         let (answer, line) = line.ask(request, whole).await;
         if let Ok(mut kept) = self.line.lock() {
@@ -314,7 +323,7 @@ mod tests {
 
     #[track_caller]
     fn check(answer: &'static str, expect: Expect) {
-        let list = List { action: Which::All.action(), answer: Bytes::from_static(answer.as_bytes()) };
+        let list = List { action: Which::All.action(), answer: answer.as_bytes().to_owned() };
         let rows = list.rows().map(|rows: Vec<Row<'_>>| {
             let row = |row: &Row<'_>| {
                 let labels: Vec<_> = row.labels().collect();
