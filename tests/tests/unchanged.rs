@@ -69,7 +69,7 @@ secrets:
     }
 
     fn kept(&self) -> PathBuf {
-        self.bed.folder().join("state").join(&self.bed.project).join("unchanged.json")
+        self.bed.folder().join("state.cache").join(format!("{}.json", self.bed.project))
     }
 
     fn id(&self) -> String {

@@ -73,7 +73,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     if let Err(error) = host::ground::write(&writer.folder, None) {
         tracing::warn!(%error, "cannot forget what the stack stood on");
     }
-    if let Err(error) = host::unchanged::forget(&writer.folder) {
+    if let Err(error) = host::unchanged::forget(&host::state::cache(global.state_dir.as_deref()), &project) {
         tracing::warn!(%error, "cannot forget what the stack was judged by");
     }
     host::guard::forget(&writer.folder);

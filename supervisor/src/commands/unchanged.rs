@@ -55,8 +55,7 @@ pub(super) async fn begin(global: &GlobalArgs, args: &Args, project: &str) -> Re
 
 /// The same call's last word, if all that it read of this machine is as it was.
 pub(super) fn recall(global: &GlobalArgs, args: &Args) -> Option<Unchanged> {
-    let root = state::root(global.state_dir.as_deref());
-    let kept = find(&root, &call(global, args)?)?;
+    let kept = find(&state::cache(global.state_dir.as_deref()), &call(global, args)?)?;
     kept.notes.iter().all(|note| note.holds(&Files)).then_some(kept)
 }
 
@@ -71,7 +70,6 @@ pub(super) async fn compare(global: &GlobalArgs, args: &Args, kept: &Unchanged) 
 pub(super) fn remember(
     global: &GlobalArgs,
     args: &Args,
-    begun: &Begun,
     notes: BTreeSet<Note>,
     said: String,
     prepared: &Prepared,
@@ -84,7 +82,7 @@ pub(super) fn remember(
     }
     let seen = hash::of(&prepared.seen);
     let unchanged = Unchanged { call, notes, sought, seen, said, warnings };
-    if let Err(error) = keep(&begun.writer.folder, &unchanged) {
+    if let Err(error) = keep(&state::cache(global.state_dir.as_deref()), &unchanged) {
         tracing::warn!(%error, "cannot keep what the stack was judged by");
     }
 }

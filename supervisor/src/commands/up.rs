@@ -163,7 +163,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
     }
     if args.ends(global) {
         if plan.steps.is_empty() {
-            unchanged::remember(global, args, &begun, noting.notes(), said, &prepared, plan.warnings);
+            unchanged::remember(global, args, noting.notes(), said, &prepared, plan.warnings);
         }
         return Ok(Exit::Done);
     }

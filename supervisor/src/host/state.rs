@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what the engine knows already; labels hold that.
 
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use serde::Serialize;
 
 /// Where states are kept on a machine that says nothing else.
 pub const DEFAULT: &str = "/var/lib/supervisor";
+/// Where the cache is beside it (the Filesystem Hierarchy Standard, section 5.5).
+const CACHE: &str = "/var/cache/supervisor";
 /// The variable that says something else.
 pub const VARIABLE: &str = "SUPERVISOR_STATE_DIR";
 
@@ -74,6 +76,18 @@ pub fn root(option: Option<&Path>) -> PathBuf {
     std::path::absolute(&root).unwrap_or(root)
 }
 
+/// The folder of what is only kept to be faster. It is not in the state's: `run` writes there, and whoever has taken it over must
+/// not be able to tell a later command what it found.
+pub fn cache(option: Option<&Path>) -> PathBuf {
+    let root = root(option);
+    if root == Path::new(DEFAULT) {
+        return PathBuf::from(CACHE);
+    }
+    let mut beside = root.into_os_string();
+    beside.push(".cache");
+    PathBuf::from(beside)
+}
+
 /// Makes a folder that nobody else can look into, and refuses one that somebody else could have prepared.
 ///
 /// # Errors
@@ -92,16 +106,30 @@ pub fn private_folder(path: &Path) -> Result<(), StateError> {
         Err(error) => return Err(failed(error)),
     }
     let found = std::fs::symlink_metadata(path).map_err(failed)?;
-    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+    if !is_own(&found) {
         return Err(foreign());
     }
-    if found.mode() & 0o077 != 0 {
+    if is_open(&found) {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
     }
     Ok(())
 }
 
-/// Keeps a value in a project's folder, for root alone.
+fn is_own(found: &Metadata) -> bool {
+    found.is_dir() && found.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether others may do anything there.
+fn is_open(found: &Metadata) -> bool {
+    found.mode() & 0o077 != 0
+}
+
+/// Whether nobody else can have put anything into a folder.
+pub(super) fn is_private(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| is_own(&found) && !is_open(&found))
+}
+
+/// Keeps a value in a folder, for root alone.
 ///
 /// # Errors
 /// The folder cannot be written to; what was kept before stays whole.
@@ -125,6 +153,28 @@ mod tests {
         std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o755)).unwrap();
         let again = project(Some(&bed.path().join("deep/er")), "shop").unwrap();
         assert_eq!(std::fs::metadata(again).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn the_cache_is_not_in_the_states_folder() {
+        for root in [DEFAULT, "/srv/state", "/srv/state/"] {
+            let cache = cache(Some(Path::new(root)));
+            assert!(!cache.starts_with(root), "{}", cache.display());
+        }
+        assert_eq!(cache(Some(Path::new(DEFAULT))), Path::new(CACHE));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_in_is_not_private() {
+        let bed = tempfile::tempdir().unwrap();
+        let path = bed.path().join("cache");
+        assert!(!is_private(&path));
+        private_folder(&path).unwrap();
+        assert!(is_private(&path));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(!is_private(&path));
+        std::os::unix::fs::symlink(&path, bed.path().join("link")).unwrap();
+        assert!(!is_private(&bed.path().join("link")));
     }
 
     #[test]

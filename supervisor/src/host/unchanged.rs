@@ -1,4 +1,4 @@
-//! What the last `up` that had nothing to do went by, kept in the project's state folder.
+//! What the last `up` that had nothing to do went by, kept in the cache: one file a project.
 //!
 //! A hint: lost, old or unreadable, it costs the work of judging and planning. Deliberately absent: whether it still holds, which
 //! is `commands::unchanged`'s.
@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::noted::Note;
 use super::state;
 use crate::pipeline::Sought;
-
-const NAME: &str = "unchanged.json";
 
 /// All that went into a plan without a step, as hashes where it is much or may be secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,61 +30,72 @@ pub struct Unchanged {
     pub warnings: Vec<String>,
 }
 
-/// What was kept of such a call, of whichever project under this root it was.
-pub fn find(root: &Path, call: &str) -> Option<Unchanged> {
-    let kept = |folder: fs::DirEntry| -> Option<Unchanged> {
-        let bytes = fs::read(folder.path().join(NAME)).ok()?;
+/// What was kept of such a call, of whichever project it was; nothing out of a folder that others can write in.
+pub fn find(cache: &Path, call: &str) -> Option<Unchanged> {
+    let kept = |file: fs::DirEntry| -> Option<Unchanged> {
+        let bytes = fs::read(file.path()).ok()?;
         serde_json::from_slice(&bytes).ok().filter(|kept: &Unchanged| kept.call == call)
     };
-    fs::read_dir(root).ok()?.flatten().find_map(kept)
+    state::is_private(cache).then(|| fs::read_dir(cache).ok())??.flatten().find_map(kept)
 }
 
-/// Keeps it.
+/// Keeps it, in place of what was kept of its project before.
 ///
 /// # Errors
-/// The folder cannot be written to; what was kept before stays whole.
-pub fn keep(folder: &Path, unchanged: &Unchanged) -> io::Result<()> {
-    state::keep(folder, NAME, unchanged)
+/// The folder cannot be made or written to, or is somebody else's; what was kept before stays whole.
+pub fn keep(cache: &Path, unchanged: &Unchanged) -> io::Result<()> {
+    state::private_folder(cache).map_err(io::Error::other)?;
+    state::keep(cache, &name(&unchanged.sought.scope.project), unchanged)
 }
 
-/// Forgets what was kept.
+/// Forgets what was kept of a project.
 ///
 /// # Errors
 /// It is there and cannot be removed.
-pub fn forget(folder: &Path) -> io::Result<()> {
-    match fs::remove_file(folder.join(NAME)) {
+pub fn forget(cache: &Path, project: &str) -> io::Result<()> {
+    match fs::remove_file(cache.join(name(project))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
+fn name(project: &str) -> String {
+    format!("{project}.json")
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::engine::Scope;
 
     #[test]
     fn what_is_kept_is_found_by_its_call_alone() {
         let bed = tempfile::tempdir().unwrap();
+        let cache = bed.path().join("cache");
         let unchanged = |call: &str, project: &str| Unchanged {
             call: call.to_owned(),
             sought: Sought { scope: Scope::project(project), ..Sought::default() },
             ..Unchanged::default()
         };
+        assert_eq!(find(&cache, "up"), None);
         for project in ["shop", "mail"] {
-            fs::create_dir(bed.path().join(project)).unwrap();
-            keep(&bed.path().join(project), &unchanged(&format!("up in {project}"), project)).unwrap();
+            keep(&cache, &unchanged(&format!("up in {project}"), project)).unwrap();
         }
-        assert_eq!(find(bed.path(), "up in mail").unwrap().sought.scope.project, "mail");
-        assert_eq!(find(bed.path(), "up"), None);
-        assert_eq!(find(&bed.path().join("nowhere"), "up"), None);
-        keep(&bed.path().join("mail"), &unchanged("up -d", "mail")).unwrap();
-        assert_eq!(find(bed.path(), "up in mail"), None);
+        assert_eq!(find(&cache, "up in mail").unwrap().sought.scope.project, "mail");
+        assert_eq!(find(&cache, "up"), None);
+        keep(&cache, &unchanged("up -d", "mail")).unwrap();
+        assert_eq!(find(&cache, "up in mail"), None);
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(find(&cache, "up -d"), None, "out of a folder that others can write in");
+        fs::set_permissions(&cache, fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(find(&cache, "up -d").is_some());
         for _ in 0..2 {
-            forget(&bed.path().join("mail")).unwrap();
+            forget(&cache, "mail").unwrap();
         }
-        assert_eq!(find(bed.path(), "up -d"), None);
-        fs::write(bed.path().join("shop").join(NAME), "{").unwrap();
-        assert_eq!(find(bed.path(), "up in shop"), None);
+        assert_eq!(find(&cache, "up -d"), None);
+        fs::write(cache.join(name("shop")), "{").unwrap();
+        assert_eq!(find(&cache, "up in shop"), None);
     }
 }
