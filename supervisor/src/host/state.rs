@@ -80,12 +80,14 @@ pub fn root(option: Option<&Path>) -> PathBuf {
 /// not be able to tell a later command what it found.
 pub fn cache(option: Option<&Path>) -> PathBuf {
     let root = root(option);
-    if root == Path::new(DEFAULT) {
-        return PathBuf::from(CACHE);
+    match root.file_name() {
+        Some(name) if root != Path::new(DEFAULT) => {
+            let mut beside = name.to_owned();
+            beside.push(".cache");
+            root.with_file_name(beside)
+        }
+        _ => PathBuf::from(CACHE),
     }
-    let mut beside = root.into_os_string();
-    beside.push(".cache");
-    PathBuf::from(beside)
 }
 
 /// Makes a folder that nobody else can look into, and refuses one that somebody else could have prepared.
