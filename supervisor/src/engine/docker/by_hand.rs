@@ -111,7 +111,7 @@ impl Docker {
     }
 
     async fn labelled(&self, label: &str, value: &str) -> Result<Vec<Listed>, EngineError> {
-        let list = self.list(Which::Labelled(label, value)).await?;
+        let list = self.get(Which::Labelled(label, value)).await?;
         let mut listed: Vec<_> = list.rows()?.iter().map(read::listed).collect();
         listed.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         Ok(listed)
@@ -125,7 +125,7 @@ impl Docker {
         let texts = |names: &Option<Vec<Text<'_>>>| {
             names.iter().flatten().map(|name| name.as_str().to_owned()).collect()
         };
-        let list = self.list(Which::Images).await?;
+        let list = self.get(Which::Images).await?;
         let list: Vec<Image<'_>> = list.rows()?;
         let images = list.iter().map(|image| StoredImage {
             id: image.id.as_str().to_owned(),

@@ -26,14 +26,19 @@ use crate::net::exchange::Line;
 use crate::render::percent_encoded;
 
 /// The engine's answer, whole.
-pub(super) struct List {
+pub(super) struct Answer {
     action: &'static str,
     answer: Vec<u8>,
 }
 
-impl List {
-    /// Its rows, in the engine's order.
+impl Answer {
+    /// Its rows, if it is a list, in the engine's order.
     pub(super) fn rows<'a, T: Deserialize<'a>>(&'a self) -> Result<Vec<T>, EngineError> {
+        self.read()
+    }
+
+    /// What of it is asked for.
+    pub(super) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, EngineError> {
         serde_json::from_slice(&self.answer).map_err(|error| EngineError::Broken {
             action: self.action.to_owned(),
             message: error.to_string(),
@@ -41,9 +46,11 @@ impl List {
     }
 }
 
-/// What is listed.
+/// What is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Which<'a> {
+    /// Who answers.
+    Version,
     /// All containers.
     All,
     /// Containers that run.
@@ -57,6 +64,7 @@ pub(super) enum Which<'a> {
 impl Which<'_> {
     fn path(self) -> String {
         match self {
+            Self::Version => "/version".to_owned(),
             Self::All => "/containers/json?all=true".to_owned(),
             Self::Running => "/containers/json".to_owned(),
             Self::Labelled(name, value) => {
@@ -70,6 +78,7 @@ impl Which<'_> {
     /// In the words of an error.
     const fn action(self) -> &'static str {
         match self {
+            Self::Version => "say its version",
             Self::All | Self::Running | Self::Labelled(..) => "list containers",
             Self::Images => "list images",
         }
@@ -83,17 +92,16 @@ const ROOM: usize = 1024 * 1024;
 pub(super) type Kept = Mutex<Option<Line<UnixStream>>>;
 
 impl Docker {
-    /// One request for a list.
-    pub(super) async fn list(&self, which: Which<'_>) -> Result<List, EngineError> {
+    /// One request that only looks, over the connection that is kept, or a new one where there is none, or where it turns out to be
+    /// the one of an engine that is gone.
+    pub(super) async fn get(&self, which: Which<'_>) -> Result<Answer, EngineError> {
         let action = which.action();
         // With a whole connection in it, it would make every caller's future large.
-        let answer = Box::pin(self.get(action, &which.path())).await?;
-        Ok(List { action, answer })
+        let answer = Box::pin(self.carried(action, &which.path())).await?;
+        Ok(Answer { action, answer })
     }
 
-    /// The whole answer to a request that only looks: over the connection that is kept, or a new one where there is none, or
-    /// where it turns out to be the one of an engine that is gone.
-    pub(super) async fn get(&self, action: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+    async fn carried(&self, action: &str, path: &str) -> Result<Vec<u8>, EngineError> {
         self.wire.count("GET", path, 0);
         let kept = self.line.lock().ok().and_then(|mut line| line.take());
         if let Some(line) = kept {
@@ -323,7 +331,7 @@ mod tests {
 
     #[track_caller]
     fn check(answer: &'static str, expect: Expect) {
-        let list = List { action: Which::All.action(), answer: answer.as_bytes().to_owned() };
+        let list = Answer { action: Which::All.action(), answer: answer.as_bytes().to_owned() };
         let rows = list.rows().map(|rows: Vec<Row<'_>>| {
             let row = |row: &Row<'_>| {
                 let labels: Vec<_> = row.labels().collect();
@@ -395,10 +403,10 @@ mod tests {
             let (docker, _) = Docker::connect(&bed.path().join("engine.sock")).await.unwrap();
             if asks == 1 {
                 engine.join().unwrap();
-                return (docker.list(Which::All).await.map(|_| 0), docker.traffic().requests);
+                return (docker.get(Which::All).await.map(|_| 0), docker.traffic().requests);
             }
             let rows = docker
-                .list(Which::Running)
+                .get(Which::Running)
                 .await
                 .and_then(|list| list.rows::<Row<'_>>().map(|rows| rows.len()));
             assert_eq!(engine.join().unwrap(), "GET /v1.51/containers/json HTTP/1.1");

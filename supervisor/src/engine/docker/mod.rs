@@ -127,13 +127,8 @@ impl Docker {
 impl Engine for Docker {
     async fn version(&self) -> Result<EngineVersion, EngineError> {
         self.wire.minor.store(0, Ordering::Relaxed);
-        let action = "say its version";
-        let answer = Box::pin(self.get(action, "/version")).await?;
-        let broken = |error: serde_json::Error| EngineError::Broken {
-            action: action.to_owned(),
-            message: error.to_string(),
-        };
-        let answer: list::Answerer<'_> = serde_json::from_slice(&answer).map_err(broken)?;
+        let answer = self.get(Which::Version).await?;
+        let answer: list::Answerer<'_> = answer.read()?;
         let api = answer.api_version.as_ref().map_or("", list::Text::as_str).to_owned();
         let version = read::version(&answer);
         if version.api < OLDEST_API {
@@ -147,7 +142,7 @@ impl Engine for Docker {
     }
 
     async fn images(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, SeenImage>, EngineError> {
-        let list = self.list(Which::Images).await?;
+        let list = self.get(Which::Images).await?;
         let list = list.rows()?;
         let mut found = image::find(names, &list);
         // The name stands for the image of this very program, and never for what somebody else gave that name.
@@ -165,7 +160,7 @@ impl Engine for Docker {
     async fn observe(&self, scope: &Scope) -> Result<Seen, EngineError> {
         let known = self.ground.lock().ok().and_then(|ground| ground.clone());
         let Some(known) = known else { return Ok(self.look(scope).await?.0) };
-        let list = self.list(Which::All).await?;
+        let list = self.get(Which::All).await?;
         let containers = list.rows()?;
         let Some((networks, volumes)) = known.recall(scope, &read::standing(&containers)) else {
             self.rely_on(None);
@@ -430,7 +425,7 @@ impl Docker {
         let networks = None::<query::ListNetworksOptions>;
         let volumes = None::<query::ListVolumesOptions>;
         let (containers, networks, volumes) = tokio::try_join!(
-            self.list(Which::All),
+            self.get(Which::All),
             self.ask(LOOK, || "list networks".into(), self.client.list_networks(networks)),
             self.ask(LOOK, || "list volumes".into(), self.client.list_volumes(volumes)),
         )?;

@@ -61,7 +61,7 @@ impl Docker {
     /// # Errors
     /// The engine fails.
     pub async fn running(&self) -> Result<Vec<String>, EngineError> {
-        let list = self.list(Which::Running).await?;
+        let list = self.get(Which::Running).await?;
         let rows: Vec<Row<'_>> = list.rows()?;
         Ok(rows.iter().filter_map(|row| Some(row.id.as_ref()?.as_str().to_owned())).collect())
     }
