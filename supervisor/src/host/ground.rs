@@ -21,10 +21,7 @@ pub fn read(folder: &Path) -> Option<Ground> {
 /// The folder cannot be written to; what was kept before stays whole.
 pub fn write(folder: &Path, ground: Option<&Ground>) -> io::Result<()> {
     let Some(ground) = ground else {
-        return match std::fs::remove_file(folder.join(NAME)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
+        return state::remove(&folder.join(NAME)).map(drop);
     };
     state::keep(folder, NAME, ground)
 }

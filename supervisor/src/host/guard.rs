@@ -19,7 +19,7 @@ use crate::decide::seen::{SeenGuard, SeenTable};
 
 use super::generation::{Generation, generation};
 use super::resolvers;
-use super::state::keep;
+use super::state::{self, keep};
 use crate::privileged::failure;
 
 /// Addresses of IPv6, which a kernel without it, or that was booted with `ipv6.disable=1`, has no file for (proc(5)).
@@ -102,17 +102,13 @@ pub fn glance(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
             let table = SeenTable::There { ruleset: kept.ruleset.clone(), intact: true };
             beside(table, listing::Counters::new(), Some(kept), engine)
         }
-        _ => listed(folder, project, engine),
+        _ => look(folder, project, engine),
     }
 }
 
-/// How the guard of a project is, beside what it depends on. The project's folder may be missing; the engine's process is
-/// looked for where nobody knows it.
+/// How the guard of a project is, beside what it depends on, but for links. The project's folder may be missing; the engine's
+/// process is looked for where nobody knows it.
 pub fn look(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
-    SeenGuard { links: links(), ..listed(folder, project, engine) }
-}
-
-fn listed(folder: &Path, project: &str, engine: Option<u32>) -> SeenGuard {
     let kept = kept(folder);
     // Asked for before, so that a change in between makes the next look another one.
     let now = generation();
@@ -208,11 +204,8 @@ pub fn remove(folder: Option<&Path>, project: &str) -> Result<(), GuardError> {
 /// Forgets what was set.
 pub fn forget(folder: &Path) {
     for name in [KEPT, INTACT] {
-        match fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "cannot forget what the guard was");
-            }
-            _ => {}
+        if let Err(error) = state::remove(&folder.join(name)) {
+            tracing::warn!(%error, "cannot forget what the guard was");
         }
     }
 }
@@ -297,7 +290,7 @@ pub fn is_link(name: &str) -> bool {
 }
 
 /// Names of the links of this network namespace (`/proc/net` of proc(5)): `/sys` may be another one's.
-fn links() -> BTreeSet<String> {
+pub fn links() -> BTreeSet<String> {
     let text = fs::read_to_string("/proc/self/net/dev").unwrap_or_default();
     text.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect()
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::contents::write_bytes;
-use super::state::private_folder;
+use super::state::{private_folder, remove};
 use crate::decide::hooks::{Hooks, Kept};
 use crate::decide::seen::Seen;
 
@@ -42,10 +42,7 @@ pub fn owe(folder: &Path, container: &str, owes: bool) -> io::Result<()> {
         private_folder(&folder).map_err(io::Error::other)?;
         return write_bytes(&path, &[], owner());
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    remove(&path).map(drop)
 }
 
 /// All that is kept. What cannot be read is not there: a look goes on without.

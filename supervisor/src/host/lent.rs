@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::lock::{self, Lock, LockError};
+use super::state;
 
 /// The lock, in the project's state folder.
 const ASKED: &str = "lend";
@@ -101,10 +102,7 @@ pub fn asked(folder: &Path) -> Option<(String, String)> {
 pub fn answer(folder: &Path, holder: Option<&str>) -> io::Result<()> {
     let path = folder.join(GRANTED);
     let Some(holder) = holder else {
-        return match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        };
+        return state::remove(&path).map(drop);
     };
     let new = folder.join(".lent.new");
     std::fs::write(&new, holder)?;

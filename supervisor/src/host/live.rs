@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::contents::{self, FOLDER};
-use super::state::private_folder;
+use super::state::{private_folder, remove};
 use crate::decide::live::{LiveFile, named};
 use crate::decide::seen::Seen;
 use crate::digest::sha256;
@@ -72,15 +72,6 @@ impl LiveFile {
 
     fn write_anew(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         contents::write_bytes(path, bytes, (self.uid, self.gid, self.mode))
-    }
-}
-
-/// Whether there was something to remove.
-fn remove(path: &Path) -> io::Result<bool> {
-    match std::fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
     }
 }
 

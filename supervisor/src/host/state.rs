@@ -143,6 +143,18 @@ pub(super) fn keep(folder: &Path, name: &str, value: &impl Serialize) -> io::Res
     std::fs::rename(new, folder.join(name))
 }
 
+/// Removes a file; whether it was there.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub(super) fn remove(path: &Path) -> io::Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,10 +53,7 @@ pub fn keep(cache: &Path, unchanged: &Unchanged) -> io::Result<()> {
 /// # Errors
 /// It is there and cannot be removed.
 pub fn forget(cache: &Path, project: &str) -> io::Result<()> {
-    match fs::remove_file(cache.join(name(project))) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    state::remove(&cache.join(name(project))).map(drop)
 }
 
 fn name(project: &str) -> String {

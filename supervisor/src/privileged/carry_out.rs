@@ -10,6 +10,7 @@ use compose::Host as _;
 
 use super::failure::Failure;
 use super::request::{Answer, Request};
+use crate::decide::seen::SeenGuard;
 use crate::host::files::{self, Files};
 use crate::host::{apparmor, guard, live};
 use crate::observe::{denials, kernel};
@@ -53,7 +54,9 @@ pub(super) fn carry_out(
             let prefix = profiles::apparmor::prefix(project);
             Answer::Unloaded(apparmor::unload_unused(&prefix, kept).map_err(Failure))
         }
-        Request::SeeGuard { folder, project } => Answer::Guard(guard::look(folder, project, None)),
+        Request::SeeGuard { folder, project } => {
+            Answer::Guard(SeenGuard { links: guard::links(), ..guard::look(folder, project, None) })
+        }
         Request::SetGuard { folder, project, ruleset, script } => {
             Answer::GuardSet(guard::set(folder, project, ruleset, script))
         }
