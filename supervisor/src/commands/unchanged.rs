@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, stderr};
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use super::up::Args;
 use crate::args::GlobalArgs;
@@ -46,7 +47,7 @@ impl Begun {
 /// Opens a session to change a project in.
 pub(super) async fn begin(global: &GlobalArgs, args: &Args, project: &str) -> Result<Begun, Failure> {
     let mut session = session::open(global).await?;
-    session.engine = session.engine.with_pull_stall(std::time::Duration::from_secs(args.pull_stall));
+    session.engine = session.engine.with_pull_stall(Duration::from_secs(args.pull_stall));
     let writer = session::write(global, project, "up")?;
     session.engine.rely_on(ground::read(&writer.folder));
     let wish = writer.wish(global, Restarts::Engine);
@@ -54,8 +55,8 @@ pub(super) async fn begin(global: &GlobalArgs, args: &Args, project: &str) -> Re
 }
 
 /// The same call's last word, if all that it read of this machine is as it was.
-pub(super) fn recall(global: &GlobalArgs, args: &Args) -> Option<Unchanged> {
-    let kept = find(&state::cache(global.state_dir.as_deref()), &call(global, args)?)?;
+pub(super) fn recall(global: &GlobalArgs, call: &str) -> Option<Unchanged> {
+    let kept = find(&state::cache(global.state_dir.as_deref()), call)?;
     kept.notes.iter().all(|note| note.holds(&Files)).then_some(kept)
 }
 
@@ -66,18 +67,18 @@ pub(super) async fn compare(global: &GlobalArgs, args: &Args, kept: &Unchanged) 
     Ok(Begun { look: Some(look), ..begun })
 }
 
-/// Keeps what a plan without a step went by.
+/// Keeps what a plan without a step went by; nothing where a part of it cannot be had again.
 pub(super) fn remember(
-    global: &GlobalArgs,
-    args: &Args,
+    (global, args): (&GlobalArgs, &Args),
+    call: String,
     notes: BTreeSet<Note>,
     said: String,
     prepared: &Prepared,
     warnings: Vec<String>,
 ) {
-    let Some((call, sought)) = call(global, args).zip(prepared.sought.clone()) else { return };
+    let Some(sought) = prepared.sought.clone() else { return };
     // A service that is asked itself says something else each time.
-    if !args.detach && asks_services(&prepared.wanted) {
+    if input::took_standard_input() || !args.detach && asks_services(&prepared.wanted) {
         return;
     }
     let seen = hash::of(&prepared.seen);
@@ -91,10 +92,10 @@ fn asks_services(wanted: &Wanted) -> bool {
     wanted.services.values().any(|service| service.probe.is_some())
 }
 
-/// All that goes into a plan besides what is read and seen: hashed, since variables may hold secrets. `None` where something goes in
-/// that cannot be had again, or a plan is not all that is wanted.
-fn call(global: &GlobalArgs, args: &Args) -> Option<String> {
-    if input::took_standard_input() || args.is_more_than_a_plan() || !args.ends(global) {
+/// All that goes into a plan besides what is read and seen: hashed, since variables may hold secrets. `None` where a plan is not all
+/// that is wanted.
+pub(super) fn call(global: &GlobalArgs, args: &Args) -> Option<String> {
+    if args.is_more_than_a_plan() || !args.ends(global) {
         return None;
     }
     let program = std::fs::metadata("/proc/self/exe").ok()?;

@@ -105,7 +105,8 @@ impl Args {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failure> {
-    let kept = unchanged::recall(global, args);
+    let call = unchanged::call(global, args);
+    let kept = call.as_deref().and_then(|call| unchanged::recall(global, call));
     let mut before = None;
     // What fails here fails again below, after what is to be said of the file.
     if let Some(kept) = kept
@@ -162,8 +163,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         sweep(&writer.folder, contents, wanted.services.values().flat_map(|service| &service.containers));
     }
     if args.ends(global) {
-        if plan.steps.is_empty() {
-            unchanged::remember(global, args, noting.notes(), said, &prepared, plan.warnings);
+        if let Some(call) = call.filter(|_| plan.steps.is_empty()) {
+            unchanged::remember((global, args), call, noting.notes(), said, &prepared, plan.warnings);
         }
         return Ok(Exit::Done);
     }
