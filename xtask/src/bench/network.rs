@@ -31,6 +31,8 @@ const SERVER: &str = "45.33.32.156";
 const RESOLVER: &str = "192.0.2.53";
 /// The host's end of the link to both, and the other (TEST-NET-2, RFC 5737).
 const LINK: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
+/// Gbit/s of a fast link.
+const RATE: &str = "10";
 /// MiB of one measured stream.
 const MIB: &str = "1024";
 /// Connections whose first byte is waited for, each run.
@@ -132,6 +134,7 @@ pub(super) fn run(runs: usize, stream: Option<u32>) -> Result<()> {
     let squid = proxies::squid(&out, &folder, &others)?;
     let proxy = ours.address.clone();
     egress(&app, &out, &[ours, tinyproxy, squid], runs)?;
+    on_a_link(&app, &out, &proxy, runs)?;
     if let Some(seconds) = stream {
         hold_stream(&app, &proxy, seconds)?;
     }
@@ -226,6 +229,22 @@ fn egress(app: &Path, out: &Path, proxies: &[Proxy], runs: usize) -> Result<()> 
         super::row(&what, &said, "", &format!("{before:.1}"), None, aim);
     }
     Ok(())
+}
+
+/// The same over a link as fast as the fastest that a rented server has, where it is the link that gives the pace, and not
+/// how fast two processors copy.
+fn on_a_link(app: &Path, out: &Path, proxy: &str, runs: usize) -> Result<()> {
+    let tc = |line: &str| quiet(within(&Outside::network(), "tc").args(line.split(' ')));
+    tc(&format!("qdisc replace dev eth0 root tbf rate {RATE}gbit burst 1mb latency 20ms"))?;
+    let server = format!("{SERVER}:443");
+    let (mut direct, mut proxied) = (Taken::new(), Taken::new());
+    for _ in 0..runs {
+        direct.add(out, &server, None)?;
+        proxied.add(app, &server, Some(proxy))?;
+    }
+    let what = format!("{}, on a link of {RATE} Gbit/s, MiB/s", proxies::OURS);
+    super::compare(&what, proxied.rate(), direct.rate(), "", "0.9 at least");
+    tc("qdisc delete dev eth0 root")
 }
 
 /// One stream that goes on for so many seconds, a MiB asked for and received four times in each.

@@ -118,11 +118,13 @@ fn open(address: SocketAddr, via: Option<SocketAddr>) -> Result<TcpStream> {
         let host = format!("{NAME}:{}", address.port());
         // In one packet, as clients send it.
         stream.write_all(format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes())?;
+        // Nothing follows it before the greeting, so that it is read as clients read it: as much at once as there is.
         let mut head = Vec::new();
+        let mut some = [0; 1024];
         while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte)?;
-            head.extend(byte);
+            let count = stream.read(&mut some)?;
+            ensure!(count > 0, "the proxy hung up");
+            head.extend_from_slice(some.get(..count).unwrap_or_default());
         }
         ensure!(head.get(8..12) == Some(&b" 200"[..]), "{}", String::from_utf8_lossy(&head));
     }
