@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use crate::engine::PullProgress;
@@ -70,9 +70,9 @@ pub enum Style {
     Quiet,
 }
 
-/// Shows progress on a stream.
-pub struct Printer<W> {
-    out: W,
+/// Shows progress on a stream, each piece of news in one write: what others write at the same time does not come between.
+pub struct Printer<W: Write> {
+    out: BufWriter<W>,
     style: Style,
     rows: BTreeMap<usize, Row>,
     drawn: usize,
@@ -117,17 +117,18 @@ impl fmt::Display for PullProgress {
 impl<W: Write> Printer<W> {
     /// Shows progress on a stream in this style.
     pub fn new(out: W, style: Style) -> Self {
-        Self { out, style, rows: BTreeMap::new(), drawn: 0 }
+        Self { out: BufWriter::new(out), style, rows: BTreeMap::new(), drawn: 0 }
     }
 
     /// Shows one piece of news. A stream that is closed is no reason to stop working: errors are passed over.
     pub fn show(&mut self, progress: &Progress) {
-        let _ = match self.style {
+        let shown = match self.style {
             Style::Quiet => Ok(()),
             Style::Plain => self.plain(progress),
             Style::Json => self.json(progress),
             Style::Live { colours, rows, columns } => self.live(progress, colours, rows, columns),
         };
+        let _ = shown.and_then(|()| self.out.flush());
     }
 
     fn plain(&mut self, progress: &Progress) -> io::Result<()> {
@@ -171,7 +172,7 @@ impl<W: Write> Printer<W> {
             writeln!(self.out, "\r\u{1b}[2K{}", line(row, colours, width))?;
         }
         self.drawn = self.rows.len();
-        self.out.flush()
+        Ok(())
     }
 
     /// More rows than the terminal has: from here on each end is a line of its own.
@@ -241,6 +242,21 @@ mod tests {
 
     use super::*;
 
+    /// Everything that was written, write by write.
+    #[derive(Default)]
+    struct Written(Vec<String>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[track_caller]
     fn check(style: Style, expect: Expect) {
         let news = |step, name: &str, phase| Progress {
@@ -248,12 +264,14 @@ mod tests {
             subject: Subject { kind: "container", name: name.to_owned() },
             phase,
         };
-        let mut out = Vec::new();
+        let mut out = Written::default();
         let mut printer = Printer::new(&mut out, style);
         printer.show(&news(0, "shop-web-1", Phase::Working("Creating")));
         printer.show(&news(1, "shop-db-1", Phase::Note("GET /: status 503\u{1b}[2J".into())));
         printer.show(&news(1, "shop-db-1", Phase::Failed("out of luck".into())));
-        let text = String::from_utf8(out).unwrap();
+        drop(printer);
+        assert!(out.0.iter().all(|piece| piece.ends_with('\n')), "{:?}", out.0);
+        let text = out.0.concat();
         expect.assert_eq(&text.replace('\r', "CR").replace('\u{1b}', "ESC").replace("  0.0s", "  TIME"));
     }
 

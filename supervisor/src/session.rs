@@ -17,8 +17,6 @@ use crate::pipeline::Wish;
 pub struct Session {
     /// The engine.
     pub engine: Docker,
-    /// Who answers.
-    pub version: EngineVersion,
     /// Its socket.
     pub socket: PathBuf,
 }
@@ -37,8 +35,17 @@ pub struct Writer {
 /// It is not on this machine, does not answer, or is too old.
 pub async fn open(global: &GlobalArgs) -> Result<Session, EngineError> {
     let socket = socket(global)?;
+    Ok(Session { engine: Docker::greet(&socket).await?, socket })
+}
+
+/// The same, and who answers, for commands that have something to say about it. One request.
+///
+/// # Errors
+/// As of [`open`].
+pub async fn open_and_ask(global: &GlobalArgs) -> Result<(Session, EngineVersion), EngineError> {
+    let socket = socket(global)?;
     let (engine, version) = Docker::connect(&socket).await?;
-    Ok(Session { engine, version, socket })
+    Ok((Session { engine, socket }, version))
 }
 
 fn socket(global: &GlobalArgs) -> Result<PathBuf, EngineError> {

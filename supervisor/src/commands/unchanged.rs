@@ -14,6 +14,7 @@ use crate::args::GlobalArgs;
 use crate::decide::hash;
 use crate::decide::spec::Wanted;
 use crate::decide::wanted::Restarts;
+use crate::engine::EngineVersion;
 use crate::exit::Failure;
 use crate::host::files::Files;
 use crate::host::noted::Note;
@@ -26,6 +27,8 @@ use crate::session::{self, Session, Writer};
 /// A session that was opened for a comparison, with the look that was taken for it, if it came to that.
 pub(super) struct Begun {
     pub(super) session: Session,
+    /// Who answers.
+    pub(super) version: EngineVersion,
     pub(super) writer: Writer,
     pub(super) wish: Wish,
     pub(super) look: Option<Look>,
@@ -46,12 +49,12 @@ impl Begun {
 
 /// Opens a session to change a project in.
 pub(super) async fn begin(global: &GlobalArgs, args: &Args, project: &str) -> Result<Begun, Failure> {
-    let mut session = session::open(global).await?;
+    let (mut session, version) = session::open_and_ask(global).await?;
     session.engine = session.engine.with_pull_stall(Duration::from_secs(args.pull_stall));
     let writer = session::write(global, project, "up")?;
     session.engine.rely_on(ground::read(&writer.folder));
     let wish = writer.wish(global, Restarts::Engine);
-    Ok(Begun { session, writer, wish, look: None })
+    Ok(Begun { session, version, writer, wish, look: None })
 }
 
 /// The same call's last word, if all that it read of this machine is as it was.

@@ -126,7 +126,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         None => unchanged::begin(global, args, &project).await?,
     };
     advise(&begun);
-    let unchanged::Begun { session, writer, wish, look } = &mut begun;
+    let unchanged::Begun { session, writer, wish, look, .. } = &mut begun;
     if args.pull == Pull::Always && !args.output.dry_run {
         let deps = if args.no_deps { Dependencies::Left } else { Dependencies::Included };
         let images = super::pull::images(&stack, &wish.profiles, &args.services, deps)?;
@@ -174,7 +174,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
 
 /// What there is to know before anything runs.
 fn advise(begun: &unchanged::Begun) {
-    let advice = version::advice(&begun.session.version).into_iter();
+    let advice = version::advice(&begun.version).into_iter();
     for advice in advice.chain(kernel::advice(&begun.wish.kernel)) {
         eprintln!("warning: {advice}");
     }

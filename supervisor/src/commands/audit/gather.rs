@@ -14,7 +14,6 @@ use crate::commands::attest;
 use crate::engine::{Docker, Engine as _, EngineVersion, Inspected, version};
 use crate::host::{gather, metadata};
 use crate::render::attestation::{Attestation, State};
-use crate::session::Session;
 use crate::{input, session};
 
 /// All of it.
@@ -28,7 +27,7 @@ pub(super) async fn evidence(global: &GlobalArgs) -> Evidence {
     let stack = judged.as_ref().map(|judged| {
         stack(global, judged.admitted.as_ref().map(compose::Admitted::project), &judged.report)
     });
-    let session = session::open(global).await.map_err(|error| error.to_string());
+    let session = session::open_and_ask(global).await.map_err(|error| error.to_string());
     let mut evidence = Evidence {
         read,
         engine: Err(String::new()),
@@ -37,15 +36,15 @@ pub(super) async fn evidence(global: &GlobalArgs) -> Evidence {
         stack,
         attestation: Err("the stack is refused".to_owned()),
     };
-    let session = match session {
-        Ok(session) => session,
+    let (session, version) = match session {
+        Ok(found) => found,
         Err(why) => {
             (evidence.engine, evidence.containers) = (Err(why.clone()), Err(why.clone()));
             evidence.attestation = Err(why);
             return evidence;
         }
     };
-    evidence.engine = engine(&session).await;
+    evidence.engine = engine(&session.engine, version).await;
     let running = running(&session.engine).await;
     if let Ok(running) = &running {
         look_from(running, &mut evidence.metadata);
@@ -69,13 +68,14 @@ fn of_the_unit(global: &GlobalArgs) -> GlobalArgs {
     global
 }
 
-async fn engine(session: &Session) -> Result<Engine, String> {
-    let settings = session.engine.settings().await.map_err(|error| error.to_string())?;
-    let EngineVersion { engine, runc, .. } = session.version.clone();
+async fn engine(docker: &Docker, version: EngineVersion) -> Result<Engine, String> {
+    let settings = docker.settings().await.map_err(|error| error.to_string())?;
+    let advice = version::advice(&version);
+    let EngineVersion { engine, runc, .. } = version;
     Ok(Engine {
         version: engine,
         runc,
-        advice: version::advice(&session.version),
+        advice,
         security: settings.security,
         live_restore: settings.live_restore,
         log_driver: settings.log_driver,

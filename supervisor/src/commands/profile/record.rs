@@ -72,7 +72,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         return guard(global, args, stack).await;
     }
     let mut interrupts = Interrupts::new()?;
-    let session = session::open(global).await?;
+    let (session, version) = session::open_and_ask(global).await?;
     let hand = Hand::new(global, args, stack.project()).await?;
     let socket = hand.folder().join("record.sock");
     if socket.as_os_str().len() > LONGEST_PATH {
@@ -118,8 +118,8 @@ pub(super) async fn run(global: &GlobalArgs, args: &Args) -> Result<Exit, Failur
         when: Some(jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()),
         arch: Some(wish.kernel.arch.name().to_owned()),
         kernel: Some(host::kernel::release()),
-        engine: Some(session.version.engine.clone()),
-        runc: session.version.runc.clone(),
+        engine: Some(version.engine),
+        runc: version.runc,
         seconds: Some(seconds.to_string()),
     };
     before.with(&heard, recording)?.write(&stack, wish.kernel)

@@ -28,10 +28,15 @@ use crate::render::percent_encoded;
 /// The engine's answer, whole.
 pub(super) struct Answer {
     action: &'static str,
-    answer: Vec<u8>,
+    answer: Response<Vec<u8>>,
 }
 
 impl Answer {
+    /// A header's text, if there is one.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.answer.headers().get(name)?.to_str().ok()
+    }
+
     /// Its rows, if it is a list, in the engine's order.
     pub(super) fn rows<'a, T: Deserialize<'a>>(&'a self) -> Result<Vec<T>, EngineError> {
         self.read()
@@ -39,7 +44,7 @@ impl Answer {
 
     /// What of it is asked for.
     pub(super) fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, EngineError> {
-        serde_json::from_slice(&self.answer).map_err(|error| EngineError::Broken {
+        serde_json::from_slice(self.answer.body()).map_err(|error| EngineError::Broken {
             action: self.action.to_owned(),
             message: error.to_string(),
         })
@@ -49,7 +54,9 @@ impl Answer {
 /// What is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Which<'a> {
-    /// Who answers.
+    /// Whether somebody answers. What does is in the headers.
+    Ping,
+    /// Who answers, and with which programs. An engine starts two of them to ask for theirs, which takes it milliseconds.
     Version,
     /// All containers.
     All,
@@ -64,6 +71,7 @@ pub(super) enum Which<'a> {
 impl Which<'_> {
     fn path(self) -> String {
         match self {
+            Self::Ping => "/_ping".to_owned(),
             Self::Version => "/version".to_owned(),
             Self::All => "/containers/json?all=true".to_owned(),
             Self::Running => "/containers/json".to_owned(),
@@ -78,7 +86,7 @@ impl Which<'_> {
     /// In the words of an error.
     const fn action(self) -> &'static str {
         match self {
-            Self::Version => "say its version",
+            Self::Ping | Self::Version => "say its version",
             Self::All | Self::Running | Self::Labelled(..) => "list containers",
             Self::Images => "list images",
         }
@@ -101,7 +109,7 @@ impl Docker {
         Ok(Answer { action, answer })
     }
 
-    async fn carried(&self, action: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+    async fn carried(&self, action: &str, path: &str) -> Result<Response<Vec<u8>>, EngineError> {
         self.wire.count("GET", path, 0);
         let kept = self.line.lock().ok().and_then(|mut line| line.take());
         if let Some(line) = kept {
@@ -121,35 +129,40 @@ impl Docker {
         self.over(line.await?, action, path).await
     }
 
-    async fn over(&self, line: Line<UnixStream>, action: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+    async fn over(
+        &self,
+        line: Line<UnixStream>,
+        action: &str,
+        path: &str,
+    ) -> Result<Response<Vec<u8>>, EngineError> {
         self.ask(LOOK, || action.to_owned(), self.fetch(line, path)).await
     }
 
-    async fn fetch(&self, line: Line<UnixStream>, path: &str) -> Result<Vec<u8>, Error> {
+    async fn fetch(&self, line: Line<UnixStream>, path: &str) -> Result<Response<Vec<u8>>, Error> {
         let versioned = self.wire.versioned(path);
         let request = Request::get(versioned.as_deref().unwrap_or(path));
         let request = request.header(HOST, "docker").body(Empty::<Bytes>::new())?;
         // Put together piece by piece: the connection uses the memory of one that is copied for the next.
         let whole = async |response: Response<Incoming>| {
-            let (status, mut body) = (response.status(), response.into_body());
+            let (parts, mut body) = response.into_parts();
             let length = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
             let mut whole = Vec::with_capacity(length.unwrap_or(ROOM).min(ROOM));
             while let Some(frame) = body.frame().await {
                 whole.extend_from_slice(&frame?.into_data().unwrap_or_default());
             }
-            Ok::<_, Error>((status, whole))
+            Ok::<_, Error>(Response::from_parts(parts, whole))
         };
         let (answer, line) = line.ask(request, whole).await;
         if let Ok(mut kept) = self.line.lock() {
             *kept = line;
         }
-        let (status, body) = answer?;
-        if status.is_success() {
-            return Ok(body);
+        let answer = answer?;
+        if answer.status().is_success() {
+            return Ok(answer);
         }
-        let said = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message);
-        let message = said.unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned());
-        Err(Error::DockerResponseServerError { status_code: status.as_u16(), message })
+        let said = serde_json::from_slice::<Refusal>(answer.body()).map(|refusal| refusal.message);
+        let message = said.unwrap_or_else(|_| String::from_utf8_lossy(answer.body()).into_owned());
+        Err(Error::DockerResponseServerError { status_code: answer.status().as_u16(), message })
     }
 }
 
@@ -331,7 +344,8 @@ mod tests {
 
     #[track_caller]
     fn check(answer: &'static str, expect: Expect) {
-        let list = Answer { action: Which::All.action(), answer: answer.as_bytes().to_owned() };
+        let list =
+            Answer { action: Which::All.action(), answer: Response::new(answer.as_bytes().to_owned()) };
         let rows = list.rows().map(|rows: Vec<Row<'_>>| {
             let row = |row: &Row<'_>| {
                 let labels: Vec<_> = row.labels().collect();
@@ -433,6 +447,32 @@ mod tests {
             expect!["cannot list containers: the engine answered 500: no"],
         );
         check_answer("", expect!["cannot list containers: connection closed before message completed"]);
+    }
+
+    /// What such an engine is greeted for, and the first that it is asked for afterwards.
+    fn greeted(answers: Vec<&'static str>) -> Result<String, EngineError> {
+        let (bed, engine) = engine(answers);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let docker = Docker::greet(&bed.path().join("engine.sock")).await?;
+            let _ = docker.get(Which::Running).await;
+            Ok(engine.join().unwrap())
+        })
+    }
+
+    #[test]
+    fn a_ping_says_which_version_to_speak() {
+        const PONG: &str =
+            "HTTP/1.1 200 OK\r\nServer: Docker/20.10.5 (linux)\r\nContent-Length: 2\r\nApi-Version: ";
+        let with = |rest: &str| -> &'static str { format!("{PONG}{rest}\r\n\r\nOK").leak() };
+        let list = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]";
+        assert_eq!(greeted(vec![with("1.47"), list]).unwrap(), "GET /v1.47/containers/json HTTP/1.1");
+        assert_eq!(greeted(vec![with("1.99"), list]).unwrap(), "GET /v1.51/containers/json HTTP/1.1");
+        expect!["the engine 20.10.5 speaks API 1.41, and 1.44 is needed"]
+            .assert_eq(&greeted(vec![with("1.41")]).unwrap_err().to_string());
+        // Whoever leaves out the header is asked.
+        let silent = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+        assert_eq!(greeted(vec![silent, VERSION, list]).unwrap(), "GET /v1.51/containers/json HTTP/1.1");
     }
 
     #[test]

@@ -79,11 +79,35 @@ pub struct Traffic {
 }
 
 impl Docker {
-    /// Opens the socket and agrees on a version. One request.
+    /// Opens the socket and agrees on a version, without asking for more of it than that. One request.
     ///
     /// # Errors
     /// Nobody answers there, or the engine is too old.
+    pub async fn greet(socket: &Path) -> Result<Self, EngineError> {
+        let docker = Self::open(socket)?;
+        let answer = docker.get(Which::Ping).await?;
+        match answer.header("api-version") {
+            Some(api) => {
+                let engine = answer.header("server").map_or("", read::engine_in_header);
+                docker.agree(engine, api)?;
+            }
+            // Something stands between that passes bodies alone.
+            None => drop(docker.version().await?),
+        }
+        Ok(docker)
+    }
+
+    /// Opens the socket, agrees on a version, and tells who answers. One request, of which an engine makes work.
+    ///
+    /// # Errors
+    /// As of [`Self::greet`].
     pub async fn connect(socket: &Path) -> Result<(Self, EngineVersion), EngineError> {
+        let docker = Self::open(socket)?;
+        let version = docker.version().await?;
+        Ok((docker, version))
+    }
+
+    fn open(socket: &Path) -> Result<Self, EngineError> {
         let address: Arc<str> = format!("unix://{}", socket.display()).into();
         let wire = Arc::new(Wire::default());
         let client =
@@ -95,9 +119,26 @@ impl Docker {
         let hook = Arc::clone(&wire);
         let client = client.with_request_modifier(move |request| hook.pass(request));
         let line = Arc::default();
-        let docker = Self { client, address, wire, line, ground: Arc::default(), stall: STALL };
-        let version = docker.version().await?;
-        Ok((docker, version))
+        Ok(Self { client, address, wire, line, ground: Arc::default(), stall: STALL })
+    }
+
+    /// Agrees on the API of the requests that follow, with an engine of this version that speaks this one at most.
+    fn agree(&self, engine: &str, api: &str) -> Result<(), EngineError> {
+        let newest = read::api_version(api);
+        if newest < OLDEST_API {
+            return Err(EngineError::TooOld { engine: engine.to_owned(), api: api.to_owned() });
+        }
+        self.wire.minor.store(u64::from(newest.min(NEWEST_API).1), Ordering::Relaxed);
+        self.wire.newest.store(u64::from(newest.1), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether the runtime takes a profile's filter flags. Asks who answers, where nobody did so far.
+    async fn takes_filter_flags(&self) -> Result<bool, EngineError> {
+        if let Some(takes) = self.wire.takes_filter_flags.get() {
+            return Ok(*takes);
+        }
+        Ok(takes_filter_flags(&self.version().await?))
     }
 
     /// What has gone over the socket since it was opened.
@@ -129,15 +170,9 @@ impl Engine for Docker {
         self.wire.minor.store(0, Ordering::Relaxed);
         let answer = self.get(Which::Version).await?;
         let answer: list::Answerer<'_> = answer.read()?;
-        let api = answer.api_version.as_ref().map_or("", list::Text::as_str).to_owned();
         let version = read::version(&answer);
-        if version.api < OLDEST_API {
-            return Err(EngineError::TooOld { engine: version.engine, api });
-        }
-        let agreed = version.api.min(NEWEST_API);
-        self.wire.minor.store(u64::from(agreed.1), Ordering::Relaxed);
-        self.wire.newest.store(u64::from(version.api.1), Ordering::Relaxed);
-        self.wire.no_filter_flags.store(!takes_filter_flags(&version), Ordering::Relaxed);
+        self.agree(&version.engine, answer.api_version.as_ref().map_or("", list::Text::as_str))?;
+        let _ = self.wire.takes_filter_flags.set(takes_filter_flags(&version));
         Ok(version)
     }
 
@@ -209,7 +244,7 @@ impl Engine for Docker {
         let action = || format!("create container `{name}`");
         let mut body = create::container(spec, contents, start)
             .map_err(|message| EngineError::Broken { action: action(), message })?;
-        if self.wire.no_filter_flags.load(Ordering::Relaxed) {
+        if !self.takes_filter_flags().await? {
             create::drop_filter_flags(&mut body, &spec.confinement);
         }
         let options = query::CreateContainerOptionsBuilder::new().name(name).build();

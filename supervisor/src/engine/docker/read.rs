@@ -35,8 +35,14 @@ pub(super) fn version(answer: &Answerer<'_>) -> EngineVersion {
     }
 }
 
+/// `28.5.2` of `Docker/28.5.2 (linux)`, which is what an engine calls itself in its answers' headers.
+pub(super) fn engine_in_header(server: &str) -> &str {
+    let (_, version) = server.split_once('/').unwrap_or(("", server));
+    version.split_once(' ').map_or(version, |(version, _)| version)
+}
+
 /// `1.51`; a text that is no version is older than any.
-fn api_version(text: &str) -> (u16, u16) {
+pub(super) fn api_version(text: &str) -> (u16, u16) {
     let parse = || {
         let (major, minor) = text.split_once('.')?;
         Some((major.parse().ok()?, minor.parse().ok()?))

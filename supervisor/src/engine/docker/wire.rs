@@ -2,7 +2,8 @@
 //!
 //! Deliberately absent: what is asked.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::body::Body as _;
 
@@ -13,8 +14,8 @@ pub(super) struct Wire {
     pub(super) minor: AtomicU64,
     /// The minor version of the engine's newest API.
     pub(super) newest: AtomicU64,
-    /// The runtime refuses filter flags.
-    pub(super) no_filter_flags: AtomicBool,
+    /// Whether the runtime takes a profile's filter flags, once that is known.
+    pub(super) takes_filter_flags: OnceLock<bool>,
     pub(super) requests: AtomicU64,
     pub(super) mutations: AtomicU64,
     pub(super) sent: AtomicU64,
