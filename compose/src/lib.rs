@@ -114,6 +114,14 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
     load::load(request, host)
 }
 
+/// The name of the project that these texts are of, as [`load`] finds it, without understanding anything else of them.
+///
+/// # Errors
+/// No text is YAML.
+pub fn name(request: Request, host: &dyn Host) -> Result<String, Report> {
+    load::name(request, host)
+}
+
 /// Judges a loaded stack and hardens it. The report holds every finding either way, and the notes of hardening as the
 /// policy says.
 ///

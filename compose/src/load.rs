@@ -34,26 +34,9 @@ const MOST_SERVICES: usize = 2000;
 const DEEPEST: usize = 20;
 
 pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
-    let mut loader = Loader {
-        host,
-        directory: &request.directory.clone(),
-        sources: Sources::default(),
-        problems: Problems::default(),
-        bases: BTreeMap::new(),
-        included: Vec::new(),
-        budget: Budget::default(),
-        places: Rc::default(),
-        own: BTreeMap::new(),
-    };
-    let files = std::mem::take(&mut request.files);
-    let ids: Vec<SourceId> = files.into_iter().map(|file| loader.sources.add(file)).collect();
-    let mut trees = Vec::with_capacity(ids.len());
-    for id in ids {
-        trees.extend(loader.parse(id));
-    }
-    if loader.is_too_much(trees.iter()) {
-        return loader.nothing();
-    }
+    let directory = request.directory.clone();
+    let mut loader = Loader::new(host, &directory);
+    let Some(trees) = loader.trees(std::mem::take(&mut request.files)) else { return loader.nothing() };
     let name = name::project_name(&trees, &request, &mut loader.problems);
     let Environment { values: mut environment, definitions } = request.environment;
     environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
@@ -87,6 +70,16 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     Loaded { project: Some(project), report, tree: Some(tree) }
 }
 
+/// The project's name, which the files' trees say: what else is in them is not looked at.
+pub(crate) fn name(mut request: Request, host: &dyn Host) -> Result<String, Report> {
+    let directory = request.directory.clone();
+    let mut loader = Loader::new(host, &directory);
+    match loader.trees(std::mem::take(&mut request.files)) {
+        Some(trees) if !trees.is_empty() => Ok(name::project_name(&trees, &request, &mut loader.problems)),
+        _ => Err(loader.nothing().report),
+    }
+}
+
 /// The first service that is one too many.
 fn too_many_services(root: &Node) -> Option<Span> {
     let services = root.get("services").and_then(Node::as_map)?;
@@ -110,7 +103,28 @@ struct Loader<'a> {
     own: BTreeMap<SourceId, Rc<Places>>,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(host: &'a dyn Host, directory: &'a Path) -> Self {
+        Self {
+            host,
+            directory,
+            sources: Sources::default(),
+            problems: Problems::default(),
+            bases: BTreeMap::new(),
+            included: Vec::new(),
+            budget: Budget::default(),
+            places: Rc::default(),
+            own: BTreeMap::new(),
+        }
+    }
+
+    /// Those of the files that have one; nothing where that is too much.
+    fn trees(&mut self, files: Vec<Source>) -> Option<Vec<Node>> {
+        let ids: Vec<SourceId> = files.into_iter().map(|file| self.sources.add(file)).collect();
+        let trees: Vec<Node> = ids.into_iter().filter_map(|id| self.parse(id)).collect();
+        (!self.is_too_much(&trees)).then_some(trees)
+    }
+
     /// Nothing but what is wrong.
     fn nothing(self) -> Loaded {
         let report =

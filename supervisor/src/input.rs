@@ -163,9 +163,9 @@ pub fn project_name(global: &GlobalArgs) -> Result<String, Failure> {
     if let Some(name) = global.project_name.clone().or(variable).filter(|name| !name.is_empty()) {
         return Ok(name);
     }
-    let report = match load(global) {
-        Ok(Loaded { project: Some(project), .. }) => return Ok(project.name),
-        Ok(Loaded { report, .. }) | Err(report) => report,
+    let report = match gather(&Files, global).and_then(|request| compose::name(request, &Files)) {
+        Ok(name) => return Ok(name),
+        Err(report) => report,
     };
     let colour = global.colours(std::io::stderr().is_terminal());
     eprint!("{}", render::human::without_notes(&report, colour));

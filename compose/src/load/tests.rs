@@ -11,6 +11,11 @@ use crate::{Loaded, Request, Source, load};
 /// Files by name; the first line of each is `--- NAME`. Those that end in `.yaml` are loaded in order, the others
 /// are what the host has.
 pub(crate) fn loaded(text: &str) -> Loaded {
+    let (request, host) = request(text);
+    load(request, &host)
+}
+
+fn request(text: &str) -> (Request, MemoryHost) {
     let mut files = Vec::new();
     let mut host = MemoryHost::default();
     let text = if text.starts_with("--- ") { text.to_owned() } else { format!("--- compose.yaml\n{text}") };
@@ -28,7 +33,7 @@ pub(crate) fn loaded(text: &str) -> Loaded {
         project_name: None,
         environment: environment.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
     };
-    load(request, &host)
+    (request, host)
 }
 
 /// Every problem, one a line: place, id, service, message, and what its bytes are.
@@ -580,4 +585,30 @@ fn labels_are_few_and_short_wherever_they_stand() {
         "services:\n  web:\n    image: a\n    labels: {{{most}}}\nvolumes:\n  v:\n    labels: {{b: {longest}}}\n"
     );
     assert_eq!(problems(&loaded(&text)), "");
+}
+
+#[test]
+fn a_name_alone_is_that_of_the_whole() {
+    for (text, name) in [
+        ("services: {}\n", "app"),
+        ("name: shop\nservices: {}\n", "shop"),
+        ("name: shop-${SET}\n", "shop-val"),
+        ("name: shop\n--- b.yaml\nname: other\n", "other"),
+        ("name: shop\n--- b.yaml\nservices: {}\n", "shop"),
+        ("name: shop\n--- b.yaml\n{\n", "shop"),
+        // What else is wrong is for those who need it.
+        ("name: shop\nservices: {web: {image: [], nothing: 1}}\ninclude: [missing.yaml]\n", "shop"),
+        ("name: Not a name\n", "Not a name"),
+    ] {
+        let whole = loaded(text).project.map(|project| project.name);
+        let (request, host) = request(text);
+        assert_eq!(
+            (crate::name(request, &host).ok().as_deref(), whole.as_deref()),
+            (Some(name), Some(name)),
+            "{text}"
+        );
+    }
+    let (request, host) = request("{\n");
+    let report = crate::name(request, &host).unwrap_err();
+    assert!(report.unreadable && !report.findings.is_empty(), "{report:?}");
 }
