@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use tokio::net::UnixStream;
 
+use super::wire::VERSION;
 use super::{Docker, LOOK, failure};
 use crate::engine::error::EngineError;
 use crate::net::exchange::Line;
@@ -72,7 +73,7 @@ impl Which<'_> {
     fn path(self) -> String {
         match self {
             Self::Ping => "/_ping".to_owned(),
-            Self::Version => "/version".to_owned(),
+            Self::Version => VERSION.to_owned(),
             Self::All => "/containers/json?all=true".to_owned(),
             Self::Running => "/containers/json".to_owned(),
             Self::Labelled(name, value) => {
@@ -341,6 +342,7 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::engine::Engine as _;
 
     #[track_caller]
     fn check(answer: &'static str, expect: Expect) {
@@ -407,7 +409,7 @@ mod tests {
         (bed, engine)
     }
 
-    const VERSION: &str = "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{\"ApiVersion\": \"1.51\"}";
+    const SAID: &str = "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{\"ApiVersion\": \"1.51\"}";
 
     /// Asks such an engine for its version, and for a list.
     fn listed(answers: Vec<&'static str>) -> (Result<usize, EngineError>, u64) {
@@ -430,7 +432,7 @@ mod tests {
 
     #[track_caller]
     fn check_answer(answer: &'static str, expect: Expect) {
-        let (rows, requests) = listed(vec![VERSION, answer]);
+        let (rows, requests) = listed(vec![SAID, answer]);
         assert_eq!(requests, 2);
         expect.assert_eq(&rows.map_or_else(|error| error.to_string(), |rows| format!("{rows} rows")));
     }
@@ -470,14 +472,24 @@ mod tests {
         assert_eq!(greeted(vec![with("1.99"), list]).unwrap(), "GET /v1.51/containers/json HTTP/1.1");
         expect!["the engine 20.10.5 speaks API 1.41, and 1.44 is needed"]
             .assert_eq(&greeted(vec![with("1.41")]).unwrap_err().to_string());
-        // Whoever leaves out the header is asked.
+        // Whoever leaves out the header is asked, and in no version.
         let silent = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
-        assert_eq!(greeted(vec![silent, VERSION, list]).unwrap(), "GET /v1.51/containers/json HTTP/1.1");
+        assert_eq!(greeted(vec![silent, SAID, list]).unwrap(), "GET /v1.51/containers/json HTTP/1.1");
+        let (bed, engine) = engine(vec![with("1.47"), SAID]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (before, after) = runtime.block_on(async {
+            let docker = Docker::greet(&bed.path().join("engine.sock")).await.unwrap();
+            let before = docker.wire.versioned("/x");
+            docker.version().await.unwrap();
+            (before, docker.wire.versioned("/x"))
+        });
+        assert_eq!(engine.join().unwrap(), "GET /version HTTP/1.1");
+        assert_eq!([before.as_deref(), after.as_deref()], [Some("/v1.47/x"), Some("/v1.51/x")]);
     }
 
     #[test]
     fn an_engine_that_went_away_is_out_of_reach() {
-        let (outcome, _) = listed(vec![VERSION]);
+        let (outcome, _) = listed(vec![SAID]);
         assert!(matches!(outcome, Err(EngineError::Unreachable { .. })), "{outcome:?}");
     }
 }

@@ -167,7 +167,6 @@ impl Docker {
 
 impl Engine for Docker {
     async fn version(&self) -> Result<EngineVersion, EngineError> {
-        self.wire.minor.store(0, Ordering::Relaxed);
         let answer = self.get(Which::Version).await?;
         let answer: list::Answerer<'_> = answer.read()?;
         let version = read::version(&answer);

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::body::Body as _;
 
+/// Who answers.
+pub(super) const VERSION: &str = "/version";
+
 /// Shared with the hook that every request passes.
 #[derive(Default)]
 pub(super) struct Wire {
@@ -45,9 +48,9 @@ impl Wire {
         tracing::trace!(method, path, sent, "engine request");
     }
 
-    /// A path with the version before it, once one is agreed on.
+    /// A path with the version before it, once one is agreed on. Who answers is asked in none: it may be another engine by now.
     pub(super) fn versioned(&self, path: &str) -> Option<String> {
         let minor = self.minor.load(Ordering::Relaxed);
-        (minor > 0).then(|| format!("/v1.{minor}{path}"))
+        (minor > 0 && path != VERSION).then(|| format!("/v1.{minor}{path}"))
     }
 }
