@@ -69,6 +69,12 @@ impl Engine {
         self.get(&format!("/containers/{container}/json"))
     }
 
+    /// The same, of a name that no container has for a moment while an update renames them.
+    pub fn find(&self, container: &str) -> Option<Value> {
+        let answer = self.request("GET", &format!("/containers/{container}/json"), "application/json", b"");
+        (answer.status == 200).then(|| serde_json::from_slice(&answer.body).ok()).flatten()
+    }
+
     /// The process id of a running container's process 1.
     #[track_caller]
     pub fn pid(&self, container: &str) -> u32 {

@@ -178,7 +178,9 @@ fn a_stack_whose_files_are_somebody_elses_alone_is_read_and_read_again() {
     chown(&file, Some(4711), Some(4711)).unwrap();
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     daemon.signal("HUP");
-    wait::until("another container", || Some(id(&bed)).filter(|now| !now.is_null() && *now != before));
+    wait::until("another container", || {
+        bed.engine.find(&bed.container("web")).filter(|found| found["Id"] != before)
+    });
     daemon.until_healthy();
     let staged =
         Command::new("find").arg(bed.folder().join("state")).args(["-uid", "1001", "-perm", "400"]).output();
