@@ -147,8 +147,6 @@ pub struct EngineVersion {
     pub api: (u16, u16),
     /// The OCI runtime's version, such as `1.3.3`, if it says.
     pub runc: Option<String>,
-    /// Machine architecture in Go's words: `amd64`, `arm64`.
-    pub arch: String,
 }
 
 /// Everything about one container that a promise can be compared with. Its environment is left out.

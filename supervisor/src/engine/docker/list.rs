@@ -180,7 +180,6 @@ pub(super) struct Answerer<'a> {
     #[serde(borrow)]
     pub(super) version: Option<Text<'a>>,
     pub(super) api_version: Option<Text<'a>>,
-    pub(super) arch: Option<Text<'a>>,
     pub(super) components: Option<Vec<Component<'a>>>,
 }
 

@@ -31,7 +31,6 @@ pub(super) fn version(answer: &Answerer<'_>) -> EngineVersion {
         engine: text(&answer.version).unwrap_or_default(),
         api: api_version(answer.api_version.as_ref().map_or("", Text::as_str)),
         runc: runc.and_then(|component| text(&component.version)),
-        arch: text(&answer.arch).unwrap_or_default(),
     }
 }
 

@@ -142,8 +142,7 @@ impl Port {
 
 impl Engine for Port {
     async fn version(&self) -> Answer<EngineVersion> {
-        let version =
-            EngineVersion { engine: "28.5.2".to_owned(), api: (1, 51), runc: None, arch: "amd64".to_owned() };
+        let version = EngineVersion { engine: "28.5.2".to_owned(), api: (1, 51), runc: None };
         self.tell("version".to_owned(), move |_| Ok(version)).await
     }
 
