@@ -69,7 +69,7 @@ impl Engine {
         self.get(&format!("/containers/{container}/json"))
     }
 
-    /// The same, of a name that no container has for a moment while an update renames them.
+    /// The same where there is such a container: while an update renames them, there may be none for a moment.
     pub fn find(&self, container: &str) -> Option<Value> {
         let answer = self.request("GET", &format!("/containers/{container}/json"), "application/json", b"");
         (answer.status == 200).then(|| serde_json::from_slice(&answer.body).ok()).flatten()

@@ -35,8 +35,7 @@ networks:
 
 /// The filter that the engine was given; `None` while the container is being replaced.
 fn filter(bed: &Bed) -> Option<Value> {
-    let answer = bed.engine.request("GET", &format!("/containers/{}/json", bed.container("web")), "", &[]);
-    let inspected: Value = serde_json::from_slice(&answer.body).ok().filter(|_| answer.status == 200)?;
+    let inspected = bed.engine.find(&bed.container("web"))?;
     let options = inspected["HostConfig"]["SecurityOpt"].as_array()?.clone();
     let option =
         options.iter().find_map(|option| option.as_str()?.strip_prefix("seccomp=").map(str::to_owned))?;

@@ -125,11 +125,8 @@ fn the_old_one_is_kept_until_the_new_one_has_proved_itself() {
     bed.write("compose.yaml", &stack(&image, WELL, "    environment: {NEW: one}"));
     let running = bed.spawn("up", &["up"]);
     let aside = format!("{}.previous", bed.container("db"));
-    wait::until("the old one to be put aside", || {
-        let answer = bed.engine.request("GET", &format!("/containers/{aside}/json"), "", b"");
-        (answer.status == 200).then_some(())
-    });
-    assert_eq!(bed.engine.inspect(&aside)["Id"], old);
+    let kept = wait::until("the old one to be put aside", || bed.engine.find(&aside));
+    assert_eq!(kept["Id"], old);
     // Whoever is killed now leaves an update that the next one finishes.
     drop(running);
     bed.supervisor(&["up"]).expect(0);

@@ -143,8 +143,6 @@ impl Scope {
 pub struct EngineVersion {
     /// Such as `28.5.2`.
     pub engine: String,
-    /// The newest API that it speaks.
-    pub api: (u16, u16),
     /// The OCI runtime's version, such as `1.3.3`, if it says.
     pub runc: Option<String>,
 }

@@ -55,7 +55,7 @@ mod tests {
 
     #[track_caller]
     fn check(engine: &str, runc: &str, expect: Expect) {
-        let version = EngineVersion { engine: engine.into(), api: (1, 51), runc: Some(runc.into()) };
+        let version = EngineVersion { engine: engine.into(), runc: Some(runc.into()) };
         expect.assert_eq(&advice(&version).join("\n"));
     }
 

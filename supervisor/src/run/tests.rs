@@ -161,7 +161,7 @@ impl Play {
             })),
             "connected" => Event::Connected(Ok(Answering {
                 life: (!rest.is_empty()).then(|| rest.to_owned()),
-                version: EngineVersion { engine: "28.5.2".into(), api: (1, 51), runc: None },
+                version: EngineVersion { engine: "28.5.2".into(), runc: None },
             })),
             "unreachable" => Event::Connected(Err(away())),
             "deaf" => Event::Deaf(away()),

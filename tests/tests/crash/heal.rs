@@ -152,9 +152,7 @@ impl Place {
     }
 
     fn is_as_the_file_says(&self) -> bool {
-        let path = format!("/containers/{}/json", self.bed.container("db"));
-        let answer = self.bed.engine.request("GET", &path, "", b"");
-        let seen: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let Some(seen) = self.bed.engine.find(&self.bed.container("db")) else { return false };
         let on = seen["NetworkSettings"]["Networks"].get(format!("{}_back", self.bed.project)).is_some();
         on && seen["HostConfig"]["PidsLimit"] != 50
     }

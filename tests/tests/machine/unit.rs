@@ -41,8 +41,7 @@ fn healthy() -> Value {
 
 /// Id and start of the container, if it is there.
 fn seen() -> Option<(String, String)> {
-    let answer = Engine::from_env().request("GET", &format!("/containers/{CONTAINER}/json"), "", b"");
-    let inspected: Value = serde_json::from_slice(&answer.body).ok()?;
+    let inspected = Engine::from_env().find(CONTAINER)?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     Some((text(&inspected["Id"])?, text(&inspected["State"]["StartedAt"])?))
 }

@@ -29,7 +29,6 @@ pub(super) fn version(answer: &Answerer<'_>) -> EngineVersion {
         components.find(|component| component.name.as_ref().is_some_and(|name| name.as_str() == "runc"));
     EngineVersion {
         engine: text(&answer.version).unwrap_or_default(),
-        api: api_version(answer.api_version.as_ref().map_or("", Text::as_str)),
         runc: runc.and_then(|component| text(&component.version)),
     }
 }

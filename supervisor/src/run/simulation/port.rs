@@ -142,7 +142,7 @@ impl Port {
 
 impl Engine for Port {
     async fn version(&self) -> Answer<EngineVersion> {
-        let version = EngineVersion { engine: "28.5.2".to_owned(), api: (1, 51), runc: None };
+        let version = EngineVersion { engine: "28.5.2".to_owned(), runc: None };
         self.tell("version".to_owned(), move |_| Ok(version)).await
     }
 
