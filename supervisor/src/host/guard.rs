@@ -17,7 +17,7 @@ use crate::decide::guard::listing::{self, Listing};
 use crate::decide::guard::{self, Link, Ruleset};
 use crate::decide::seen::{SeenGuard, SeenTable};
 
-use super::nftables::{Generation, generation, take_away};
+use super::generation::{Generation, generation};
 use super::resolvers;
 use super::state::{self, keep};
 use crate::privileged::failure;
@@ -194,10 +194,7 @@ pub fn set(folder: &Path, project: &str, ruleset: &str, script: &str) -> Result<
 /// # Errors
 /// nft or the kernel refuses.
 pub fn remove(folder: Option<&Path>, project: &str) -> Result<(), GuardError> {
-    // A message does it in half the time that nft takes to begin, and nft has the better words for why it cannot be done.
-    if take_away(&guard::table(project)).is_err() {
-        run_script(&guard::removal(project))?;
-    }
+    run_script(&guard::removal(project))?;
     if let Some(folder) = folder {
         forget(folder);
     }
