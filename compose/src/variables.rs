@@ -78,7 +78,7 @@ pub fn environment(files: Vec<Source>, caller: BTreeMap<String, String>) -> (Env
 /// the caller does not have.
 pub(crate) fn under(
     files: Vec<Source>,
-    caller: BTreeMap<String, String>,
+    mut caller: BTreeMap<String, String>,
     room: &mut Room,
     sources: &mut Sources,
     problems: &mut Problems,
@@ -98,8 +98,10 @@ pub(crate) fn under(
             found.insert(variable.name, variable.value);
         }
     }
-    found.extend(caller);
-    (found, places)
+    for (name, value) in found {
+        caller.entry(name).or_insert(value);
+    }
+    (caller, places)
 }
 
 /// What holds where a text stands.

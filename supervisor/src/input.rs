@@ -180,9 +180,6 @@ pub fn today() -> Date {
 
 /// Everything that a load starts from, in Docker Compose's order: variables, then files, then the variables beside them.
 fn gather(host: &dyn Host, global: &GlobalArgs) -> Result<Request, Report> {
-    let own: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
     let here = std::env::current_dir()
         .map_err(|error| unreadable(Path::new("."), &ReadError::Failed(error.to_string())))?;
     let first = global.file.first().filter(|file| *file != Path::new("-"));
@@ -192,7 +189,7 @@ fn gather(host: &dyn Host, global: &GlobalArgs) -> Result<Request, Report> {
         (None, None) => here.clone(),
     };
     // `.env` may name the files, and a `.env` beside those files holds as well.
-    let mut variables = environment(host, global, &here, &[&folder], own.clone())?;
+    let mut variables = environment(host, global, &here, &[&folder])?;
     let files = if global.file.is_empty() {
         find_files(host, &folder, &here, &variables)?
     } else {
@@ -205,7 +202,7 @@ fn gather(host: &dyn Host, global: &GlobalArgs) -> Result<Request, Report> {
         _ => folder.clone(),
     };
     if beside != folder {
-        variables = environment(host, global, &here, &[&folder, &beside], own)?;
+        variables = environment(host, global, &here, &[&folder, &beside])?;
     }
     let project_name = global
         .project_name
@@ -226,8 +223,10 @@ fn environment(
     global: &GlobalArgs,
     here: &Path,
     folders: &[&Path],
-    own: BTreeMap<String, String>,
 ) -> Result<Environment, Report> {
+    let own: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     let named = own.get("COMPOSE_ENV_FILES").map(String::as_str).unwrap_or_default();
     let named: Vec<PathBuf> = named.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     let named = if global.env_file.is_empty() { named } else { global.env_file.clone() };

@@ -5,7 +5,8 @@
 
 use clap::Command;
 
-/// A row for the parser.
+/// A row for the parser. Not inlined: the one function of all rows would keep room for each of them on its stack, a hundred KiB.
+#[inline(never)]
 pub(super) fn row<A: clap::Args>(word: &'static str, about: &'static str, hidden: bool) -> Command {
     // What its options' own text says is about them, not about the command.
     A::augment_args(Command::new(word)).about(about.trim_ascii()).long_about(None::<&str>).hide(hidden)

@@ -164,8 +164,8 @@ pub fn main() -> ExitCode {
 fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
     if let Some(row) = words.iter().skip(1).find_map(|word| Command::row(word.to_str()?)) {
         let alone = clap::Command::new("supervisor").subcommand_required(true).subcommand(row);
-        if let Ok(matches) = GlobalArgs::augment_args(alone).try_get_matches_from(words) {
-            return Cli::from_arg_matches(&matches);
+        if let Ok(mut matches) = GlobalArgs::augment_args(alone).try_get_matches_from(words) {
+            return Cli::from_arg_matches_mut(&mut matches);
         }
     }
     Cli::try_parse_from(words)

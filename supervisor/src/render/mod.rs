@@ -21,6 +21,9 @@ use compose::{Finding, Report, Severity};
 ///
 /// Controls, and the marks that change the direction of text, are shown as Rust writes them: `\u{1b}`.
 pub fn plain(text: &str) -> String {
+    if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
