@@ -117,7 +117,7 @@ pub fn load(request: Request, host: &dyn Host) -> Loaded {
 /// The name of the project that these texts are of, as [`load`] finds it, without understanding anything else of them.
 ///
 /// # Errors
-/// No text is YAML.
+/// No text is YAML, as far as it has to be read.
 pub fn name(request: Request, host: &dyn Host) -> Result<String, Report> {
     load::name(request, host)
 }

@@ -36,8 +36,9 @@ const DEEPEST: usize = 20;
 pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     let directory = request.directory.clone();
     let mut loader = Loader::new(host, &directory);
-    let Some(trees) = loader.trees(std::mem::take(&mut request.files)) else { return loader.nothing() };
-    let name = name::project_name(&trees, &request, &mut loader.problems);
+    let ids = loader.add(std::mem::take(&mut request.files));
+    let Some(trees) = loader.trees(ids) else { return loader.nothing() };
+    let name = name::project_name(name::written(&trees), &request, &mut loader.problems);
     let Environment { values: mut environment, definitions } = request.environment;
     environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
     let mut merged: Option<Node> = None;
@@ -70,12 +71,20 @@ pub(crate) fn load(mut request: Request, host: &dyn Host) -> Loaded {
     Loaded { project: Some(project), report, tree: Some(tree) }
 }
 
-/// The project's name, which the files' trees say: what else is in them is not looked at.
+/// The project's name, which the files' trees say: what else is in them is not looked at. Where the last file begins with it,
+/// which wins over all, nothing else is read.
 pub(crate) fn name(mut request: Request, host: &dyn Host) -> Result<String, Report> {
     let directory = request.directory.clone();
     let mut loader = Loader::new(host, &directory);
-    match loader.trees(std::mem::take(&mut request.files)) {
-        Some(trees) if !trees.is_empty() => Ok(name::project_name(&trees, &request, &mut loader.problems)),
+    let ids = loader.add(std::mem::take(&mut request.files));
+    let last = ids.last().and_then(|id| Some((loader.sources.get(*id)?, *id)));
+    if let Some(first) = last.and_then(|(source, id)| yaml::first(source, id, "name")) {
+        return Ok(name::project_name(Some(&first), &request, &mut loader.problems));
+    }
+    match loader.trees(ids) {
+        Some(trees) if !trees.is_empty() => {
+            Ok(name::project_name(name::written(&trees), &request, &mut loader.problems))
+        }
         _ => Err(loader.nothing().report),
     }
 }
@@ -118,9 +127,12 @@ impl<'a> Loader<'a> {
         }
     }
 
+    fn add(&mut self, files: Vec<Source>) -> Vec<SourceId> {
+        files.into_iter().map(|file| self.sources.add(file)).collect()
+    }
+
     /// Those of the files that have one; nothing where that is too much.
-    fn trees(&mut self, files: Vec<Source>) -> Option<Vec<Node>> {
-        let ids: Vec<SourceId> = files.into_iter().map(|file| self.sources.add(file)).collect();
+    fn trees(&mut self, ids: Vec<SourceId>) -> Option<Vec<Node>> {
         let trees: Vec<Node> = ids.into_iter().filter_map(|id| self.parse(id)).collect();
         (!self.is_too_much(&trees)).then_some(trees)
     }

@@ -97,6 +97,30 @@ pub(crate) fn parse(
     builder.root.or_else(|| Some(Node::plain("", places.at(0))))
 }
 
+/// What a text begins with, where that is this key and a plain value of it: no tag, no anchor, no alias. Nothing after it is read.
+pub(crate) fn first(source: &Source, id: SourceId, key: &str) -> Option<Node> {
+    if !is_fit(source, id, &mut Problems::default()) {
+        return None;
+    }
+    let places = Places::new(source.text(), id);
+    let events = Parser::new_from_str(source.text());
+    for (place, event) in events.enumerate() {
+        let (event, mark) = event.ok()?;
+        let span = places.of(&event, mark);
+        match (place, event) {
+            (0, Event::StreamStart) | (1, Event::DocumentStart(_)) | (2, Event::MappingStart(0, None)) => {}
+            (3, Event::Scalar(text, _, 0, None)) if text == key => {}
+            (4, Event::Scalar(text, style, 0, None)) => {
+                let scalar = Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let value = Node::new(Value::Scalar(scalar), span);
+                return value.as_text().is_some().then_some(value);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// Length and characters.
 fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
     let text = source.text();

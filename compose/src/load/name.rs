@@ -11,7 +11,13 @@ use crate::node::Node;
 use crate::problem::{self, Problems};
 use crate::yaml;
 
-pub(super) fn project_name(trees: &[Node], request: &Request, problems: &mut Problems) -> String {
+/// The last that is written.
+pub(super) fn written(trees: &[Node]) -> Option<&Node> {
+    trees.iter().rev().find_map(|tree| tree.get("name").filter(|name| name.as_text().is_some()))
+}
+
+/// The name, given what is written of it.
+pub(super) fn project_name(written: Option<&Node>, request: &Request, problems: &mut Problems) -> String {
     let next = "use lower-case letters, digits, `-` and `_`";
     if let Some(name) = request.project_name.as_deref().filter(|n| !n.is_empty()) {
         if !is_project_name(name) {
@@ -20,7 +26,6 @@ pub(super) fn project_name(trees: &[Node], request: &Request, problems: &mut Pro
         }
         return name.to_owned();
     }
-    let written = trees.iter().rev().find_map(|t| t.get("name").filter(|n| n.as_text().is_some()));
     let Some(node) = written else { return folder_name(&request.directory) };
     let text = node.as_text().unwrap_or_default();
     let lookup = |name: &str| request.environment.get(name);

@@ -599,6 +599,20 @@ fn a_name_alone_is_that_of_the_whole() {
         // What else is wrong is for those who need it.
         ("name: shop\nservices: {web: {image: [], nothing: 1}}\ninclude: [missing.yaml]\n", "shop"),
         ("name: Not a name\n", "Not a name"),
+        ("# shop\n---\n\"name\": 'shop' # it is\nservices: {}\n", "shop"),
+        ("name: 1.50\n", "1.5"),
+        ("name: shop\n  and more\n", "shop and more"),
+        ("{name: shop, services: {}}\n", "shop"),
+        ("services: {}\nname: shop\n", "shop"),
+        ("x-name: &name shop\nname: *name\n", "shop"),
+        ("name: &name shop\nx-name: *name\n", "shop"),
+        ("name: !!str shop\n", "shop"),
+        ("name: !reset shop\n", "shop"),
+        ("name:\nservices: {}\n", "app"),
+        ("name: {name: other}\n", "app"),
+        ("? {name: other}\n: 1\n", "app"),
+        ("names: other\nname: shop\n", "shop"),
+        ("x: {name: other}\n", "app"),
     ] {
         let whole = loaded(text).project.map(|project| project.name);
         let (request, host) = request(text);
@@ -608,7 +622,19 @@ fn a_name_alone_is_that_of_the_whole() {
             "{text}"
         );
     }
-    let (request, host) = request("{\n");
-    let report = crate::name(request, &host).unwrap_err();
-    assert!(report.unreadable && !report.findings.is_empty(), "{report:?}");
+    for text in ["{\n", "[name, shop, {\n", "# \u{85}\nname: shop\n- {\n"] {
+        let (request, host) = request(text);
+        let report = crate::name(request, &host).unwrap_err();
+        assert!(report.unreadable && !report.findings.is_empty(), "{text:?}: {report:?}");
+    }
+}
+
+/// A stack whose file was broken below its name can be looked at, and be stopped.
+#[test]
+fn a_name_at_the_head_of_a_file_is_found_whatever_follows() {
+    for text in ["name: shop\n- {\n", "name: shop\nservices: [\n", "name: shop\n--- b.yaml\nname: shop\n}\n"]
+    {
+        let (request, host) = request(text);
+        assert_eq!(crate::name(request, &host).ok().as_deref(), Some("shop"), "{text}");
+    }
 }
