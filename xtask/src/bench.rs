@@ -105,7 +105,9 @@ impl Bench {
         let image = images::caddy(&engine.api)?;
         let folder = cache::root()?.join("bench");
         let _ = fs::remove_dir_all(&folder);
-        for (name, text) in [("small", SMALL), ("probed", PROBED)] {
+        // Beside it on one engine, and in a file that is read like it: with `-p`, Docker Compose's `ps` would read none.
+        let beside = SMALL.replace("name: bench-small", "name: bench-compose");
+        for (name, text) in [("small", SMALL), ("small-compose", &beside), ("probed", PROBED)] {
             fs::create_dir_all(folder.join(name))?;
             fs::write(folder.join(name).join("compose.yaml"), text)?;
             fs::write(folder.join(name).join(".env"), format!("IMAGE={image}\n"))?;

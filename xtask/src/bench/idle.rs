@@ -21,10 +21,9 @@ const SETTLED: Duration = Duration::from_secs(3);
 
 /// Two services, beside the same under Docker Compose.
 pub(super) fn small(bench: &Bench, runs: usize) -> Result<()> {
-    let folder = bench.folder.join("small");
-    let ours = Side { bench, program: &bench.supervisor, folder: &folder, options: &[], up: &["up"] };
-    let theirs = ["-p", "bench-compose"];
-    let theirs = Side { program: &bench.compose, options: &theirs, up: &["up", "-d"], ..ours };
+    let [our_folder, their_folder] = ["small", "small-compose"].map(|name| bench.folder.join(name));
+    let ours = Side { bench, program: &bench.supervisor, folder: &our_folder, up: &["up"] };
+    let theirs = Side { program: &bench.compose, folder: &their_folder, up: &["up", "-d"], ..ours };
     for side in [ours, theirs] {
         quiet(&mut side.run(side.up))?;
     }
@@ -60,7 +59,7 @@ pub(super) fn many(bench: &Bench, services: usize, runs: usize) -> Result<()> {
     let rows: Vec<String> = (1..=services).map(|n| format!("  s{n}: *service\n")).collect();
     fs::write(folder.join("compose.yaml"), MANY.replace("  s1: *service\n", &rows.concat()))?;
     fs::write(folder.join(".env"), format!("IMAGE={}\n", bench.image))?;
-    let ours = Side { bench, program: &bench.supervisor, folder: &folder, options: &[], up: &["up", "-d"] };
+    let ours = Side { bench, program: &bench.supervisor, folder: &folder, up: &["up", "-d"] };
     let theirs = Side { program: &bench.compose, ..ours };
     say(format!("starting {services} services"));
     quiet(&mut ours.run(ours.up))?;
@@ -91,8 +90,6 @@ struct Side<'a> {
     bench: &'a Bench,
     program: &'a Path,
     folder: &'a Path,
-    /// Before the command.
-    options: &'a [&'a str],
     /// The command that brings the stack up.
     up: &'a [&'a str],
 }
@@ -100,7 +97,7 @@ struct Side<'a> {
 impl Side<'_> {
     fn run(&self, command: &[&str]) -> Command {
         let mut run = self.bench.at(self.program, self.folder);
-        run.args(self.options).args(command);
+        run.args(command);
         run
     }
 
