@@ -629,7 +629,7 @@ fn a_name_alone_is_that_of_the_whole() {
     }
 }
 
-/// A stack whose file was broken below its name can be looked at, and be stopped.
+/// A stack whose file was broken below its name can be looked at, and taken down.
 #[test]
 fn a_name_at_the_head_of_a_file_is_found_whatever_follows() {
     for text in ["name: shop\n- {\n", "name: shop\nservices: [\n", "name: shop\n--- b.yaml\nname: shop\n}\n"]
