@@ -1,6 +1,7 @@
 //! Every node of a text with its bytes.
 
 use super::*;
+use crate::node::Mark;
 use crate::source::Sources;
 use expect_test::{Expect, expect};
 use std::fmt::Write as _;
