@@ -539,7 +539,7 @@ fn what_was_refused_stays_so_whatever_a_plan_does_around_it() {
 fn what_was_refused_is_so_still_when_an_update_that_is_taken_back_brings_it_back() {
     check(
         &probed(),
-        "0 running 0\n1 unattested\n2 exited 137\n3 planned\n4 started c2\n9 down c1\n10 down c3\n900 started\n901 down c1",
+        "0 running 0\n1 unattested\n2 exited 137\n3 planned\n4 started c2\n9 down c1\n10 down c3\n900 running 0\n901 down c1",
         expect![[r#"
             0     running 0: starting until 10
             1     unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
@@ -548,7 +548,7 @@ fn what_was_refused_is_so_still_when_an_update_that_is_taken_back_brings_it_back
             4     started c2: starting until 14
             9     down c1: refused { reason: "a capability more", ended: true }
             10    down c3: refused { reason: "a capability more", ended: true }
-            900   started: starting until 910
+            900   running 0: starting until 910
             901   down c1: starting until 910
         "#]],
     );
@@ -558,7 +558,7 @@ fn what_was_refused_is_so_still_when_an_update_that_is_taken_back_brings_it_back
 fn what_was_refused_is_so_still_when_another_had_its_name_for_a_while() {
     check(
         &probed(),
-        "0 running 0\n1 unattested\n2 exited 137\n3 gone\n4 planned\n9 exited 137\n900 started",
+        "0 running 0\n1 unattested\n2 exited 137\n3 gone\n4 planned\n9 exited 137\n900 running 0",
         expect![[r#"
             0     running 0: starting until 10
             1     unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
@@ -566,7 +566,7 @@ fn what_was_refused_is_so_still_when_another_had_its_name_for_a_while() {
             3     gone: absent
             4     planned: planned
             9     exited 137: refused { reason: "a capability more", ended: true }
-            900   started: starting until 910
+            900   running 0: starting until 910
         "#]],
     );
 }
@@ -599,7 +599,8 @@ fn a_broken_promise_is_stopped_and_not_started_again() {
          0.4 exited 137
          0.5 stop
          900 tick
-         901 started",
+         901 started
+         902 running 0",
         expect![[r#"
             0     running 0: starting until 10
             0.1   unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
@@ -608,7 +609,25 @@ fn a_broken_promise_is_stopped_and_not_started_again() {
             0.4   exited 137: refused { reason: "a capability more", ended: true }
             0.5   stop: refused { reason: "a capability more", ended: true }
             900   tick: refused { reason: "a capability more", ended: true }
-            901   started: starting until 911
+            901   started: refused { reason: "a capability more", ended: true }
+            902   running 0: starting until 912
+        "#]],
+    );
+}
+
+/// What is told of a start may be about the one that was refused: an engine that was away tells it once more.
+#[test]
+fn what_was_refused_is_not_started_for_what_is_told_late_of_it() {
+    check(
+        &probed(),
+        "0 running 0\n1 unattested\n2 exited 137\n3 started\n4 healthy\n5 exited 1",
+        expect![[r#"
+            0     running 0: starting until 10
+            1     unattested: refused { reason: "a capability more", ended: false } | STOP 0 | alert Refused { reason: "a capability more" }
+            2     exited 137: refused { reason: "a capability more", ended: true }
+            3     started: refused { reason: "a capability more", ended: true }
+            4     healthy: refused { reason: "a capability more", ended: true }
+            5     exited 1: refused { reason: "a capability more", ended: true }
         "#]],
     );
 }

@@ -105,9 +105,10 @@ impl Machine<'_> {
     fn started(&mut self, id: String) {
         self.meet(id);
         match self.state.phase {
-            // Known already; and the notice of a start may come after the attestation's word on it.
-            Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Refused { ended: false, .. } => return,
-            Phase::Stopped | Phase::Ended { .. } | Phase::Refused { .. } => self.started_by_somebody(),
+            // Known already; and the notice of a start may come after the attestation's word on it, and once more when the engine
+            // is back: that somebody started what was refused has to be seen.
+            Phase::Starting { .. } | Phase::Stopping { .. } | Phase::Refused { .. } => return,
+            Phase::Stopped | Phase::Ended { .. } => self.started_by_somebody(),
             _ => {}
         }
         self.starting(Duration::ZERO);
