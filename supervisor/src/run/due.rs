@@ -2,7 +2,7 @@
 //!
 //! Deliberately absent: what is done then (`watch`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +27,8 @@ pub(super) struct Heard {
     pub(super) times: u64,
     /// By the engine's calendar, when the last look began.
     looked: Option<Timestamp>,
+    /// By the engine's calendar, until when an update watched a container itself, by name.
+    updated: BTreeMap<String, Timestamp>,
     /// The calendar's distance from the clock that never jumps.
     offset: SignedDuration,
     /// Times up to this one are of two events each: the calendar was set back.
@@ -40,12 +42,18 @@ impl Heard {
         self.looked = now.wall.checked_sub(ago).ok();
     }
 
+    /// An update of these has ended: what happened to them until now is its own doing, or was seen by it, however late it is told.
+    pub(super) fn updated(&mut self, names: BTreeSet<String>, now: Now) {
+        self.updated.extend(names.into_iter().map(|name| (name, now.wall)));
+    }
+
     /// The calendar was set: what was seen cannot be compared with what is told.
     pub(super) fn turn(&mut self, now: Now) {
         let boot = SignedDuration::try_from(now.boot).unwrap_or_default();
         let offset = now.wall.duration_since(Timestamp::UNIX_EPOCH) - boot;
         if (offset - self.offset).abs() > ORDER {
             self.looked = None;
+            self.updated.clear();
         }
         if offset - self.offset < -ORDER {
             let said = Timestamp::UNIX_EPOCH.checked_add(boot + self.offset).ok();
@@ -64,6 +72,7 @@ impl Heard {
     /// everything since, and what is long over is no news.
     pub(super) fn is_over(&self, event: &EngineEvent) -> bool {
         self.looked.is_some_and(|looked| looked.duration_since(event.at) > OVER)
+            || self.updated.get(&event.name).is_some_and(|until| event.at < *until)
     }
 
     /// Whether an event is of a time that is to come: the calendar was set back before this process began, and a stream that is
@@ -155,6 +164,29 @@ mod tests {
             Heard::is_to_come(&event(1404), now(101, 1401))
                 && !Heard::is_to_come(&event(1403), now(101, 1401))
         );
+    }
+
+    #[test]
+    fn what_an_update_has_watched_is_over_however_late_it_is_told() {
+        let now = |wall: i64| Now {
+            boot: Duration::from_secs(100),
+            wall: Timestamp::from_second(wall).unwrap(),
+            jitter: 0,
+        };
+        let event = |name: &str, wall: i64| EngineEvent {
+            at: Timestamp::from_second(wall).unwrap(),
+            id: String::new(),
+            name: name.to_owned(),
+            service: None,
+            kind: EventKind::Stop,
+        };
+        let mut heard = Heard::default();
+        heard.turn(now(5000));
+        heard.updated(BTreeSet::from(["a".to_owned()]), now(5000));
+        assert!(heard.is_over(&event("a", 4999)) && !heard.is_over(&event("a", 5000)));
+        assert!(!heard.is_over(&event("b", 4999)));
+        heard.turn(now(1400));
+        assert!(!heard.is_over(&event("a", 1400)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Watch {
         out: &mut Vec<Effect>,
     ) {
         self.applying = false;
-        self.updating.clear();
+        self.heard.updated(std::mem::take(&mut self.updating), now);
         self.due.look = Some(now.boot);
         for (name, word) in attested {
             if let Some(keep) = self.keeps.get_mut(&name) {
