@@ -47,13 +47,7 @@ pub(crate) fn parse(
     room: &mut Room,
     problems: &mut Problems,
 ) -> Vec<Variable> {
-    if let Some(at) = source.invalid_at() {
-        problems.add(
-            &problem::NOT_TEXT,
-            Span::new(id, at, at),
-            "a byte that is not UTF-8",
-            "save the file as UTF-8",
-        );
+    if !problems.is_utf8(source, id) {
         return Vec::new();
     }
     let text = source.text();

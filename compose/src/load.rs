@@ -77,8 +77,8 @@ pub(crate) fn name(mut request: Request, host: &dyn Host) -> Result<String, Repo
     let directory = request.directory.clone();
     let mut loader = Loader::new(host, &directory);
     let ids = loader.add(std::mem::take(&mut request.files));
-    let last = ids.last().and_then(|id| Some((loader.sources.get(*id)?, *id)));
-    if let Some(first) = last.and_then(|(source, id)| yaml::first(source, id, "name")) {
+    let first = ids.last().and_then(|id| yaml::first(loader.sources.get(*id)?, *id, "name"));
+    if let Some(first) = first {
         return Ok(name::project_name(Some(&first), &request, &mut loader.problems));
     }
     match loader.trees(ids) {

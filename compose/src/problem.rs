@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::finding::{Finding, Severity};
 use crate::host::ReadError;
-use crate::source::Span;
+use crate::source::{Source, SourceId, Span};
 
 /// One kind of problem of loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +176,13 @@ impl Problems {
         next: &str,
     ) -> &mut Finding {
         self.put(finding(row, Some(span), message.into(), next))
+    }
+
+    /// Whether a file is UTF-8; a problem where it is not.
+    pub(crate) fn is_utf8(&mut self, source: &Source, id: SourceId) -> bool {
+        let Some(at) = source.invalid_at() else { return true };
+        self.add(&NOT_TEXT, Span::new(id, at, at), "a byte that is not UTF-8", "save the file as UTF-8");
+        false
     }
 
     /// Adds a problem that no place can be given for.

@@ -12,66 +12,38 @@ const MOST_IN_BRACKETS: usize = 64_000;
 /// Says why, where it may not.
 pub(super) fn is_fit(source: &Source, id: SourceId, problems: &mut Problems) -> bool {
     let text = source.text();
-    if text.len() as u64 > MOST_BYTES {
+    let found = if text.len() as u64 > MOST_BYTES {
         let message = format!("the file has {} bytes, more than {MOST_BYTES}", text.len());
-        problems.add(
-            &problem::TOO_MUCH,
-            Span::new(id, 0, 0),
-            message,
-            "split it, or remove what is not needed",
-        );
-        return false;
-    }
-    if let Some(at) = crowded(text) {
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
+        Some((0, &problem::TOO_MUCH, message, "split it, or remove what is not needed"))
+    } else if let Some(at) = crowded(text) {
         let message = format!("more than {MOST_IN_BRACKETS} marks between one pair of brackets");
-        problems.add(
-            &problem::TOO_MUCH,
-            Span::new(id, at, at),
-            message,
-            "write it line by line, without brackets",
-        );
+        Some((at, &problem::TOO_MUCH, message, "write it line by line, without brackets"))
+    } else if !problems.is_utf8(source, id) {
         return false;
-    }
-    if let Some(at) = source.invalid_at() {
-        problems.add(
-            &problem::NOT_TEXT,
-            Span::new(id, at, at),
-            "a byte that is not UTF-8",
-            "save the file as UTF-8",
-        );
-        return false;
-    }
-    if let Some(at) = directive(text) {
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        problems.add(
-            &problem::NOT_YAML,
-            Span::new(id, at, at),
-            "a directive that Docker Compose does not read",
-            "remove the line",
-        );
-        return false;
-    }
-    let odd = text
-        .char_indices()
-        .find(|(_, c)| is_line_end(*c) || c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
-    if let Some((at, c)) = odd {
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        let what = if is_line_end(c) {
-            "a character that ends a line for some readers alone"
-        } else {
-            "a control character"
-        };
-        let message = format!("{what}, U+{:04X}", u32::from(c));
-        problems.add(
-            &problem::NOT_TEXT,
-            Span::new(id, at, at),
-            message,
-            "remove it, or write it as an escape in double quotes",
-        );
-        return false;
-    }
-    true
+    } else if let Some(at) = directive(text) {
+        let message = "a directive that Docker Compose does not read".to_owned();
+        Some((at, &problem::NOT_YAML, message, "remove the line"))
+    } else {
+        odd(text).map(|(at, c)| {
+            let what = if is_line_end(c) {
+                "a character that ends a line for some readers alone"
+            } else {
+                "a control character"
+            };
+            let message = format!("{what}, U+{:04X}", u32::from(c));
+            (at, &problem::NOT_TEXT, message, "remove it, or write it as an escape in double quotes")
+        })
+    };
+    let Some((at, row, message, next)) = found else { return true };
+    let at = u32::try_from(at).unwrap_or(u32::MAX);
+    problems.add(row, Span::new(id, at, at), message, next);
+    false
+}
+
+/// The first character that no text of a stack needs, and where it is.
+fn odd(text: &str) -> Option<(usize, char)> {
+    let mut characters = text.char_indices();
+    characters.find(|(_, c)| is_line_end(*c) || c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 /// Where a directive stands before the document that is neither a tag's nor says the version that Compose's parser knows.
